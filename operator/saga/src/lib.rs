@@ -1,1 +1,20 @@
-//! Comanda.
+//! The order saga as pure functions: what happened goes in, what to do next comes out.
+//!
+//! Nothing here reads a clock, opens a socket or draws a random number; its `Cargo.toml` could not
+//! even name a crate that does. Read [`transition`] first, then [`decide`].
+
+pub mod decide;
+pub mod identity;
+pub mod money;
+pub mod outcome;
+pub mod record;
+pub mod status;
+pub mod transition;
+mod undo;
+
+pub use comanda_crds::{Cause, Phase, Reason};
+pub use decide::{Action, Call, Decision, Observed, StockChange, Wait, Write, decide};
+pub use identity::{Identity, digest};
+pub use money::Money;
+pub use outcome::{DeviceEvent, DeviceSignal, IntentState, Outcome, PaymentView, RefundState, RefundView};
+pub use record::{Direction, Effect, Entry, EntryState, Fault, Line, Owner, Record, Terms};

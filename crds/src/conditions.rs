@@ -1,0 +1,132 @@
+//! Condition types and reasons: the one table that status, tests and the documentation agree on.
+
+use serde::{Deserialize, Serialize};
+use strum::{EnumIter, IntoStaticStr};
+
+/// The conditions of an `Order`. All but `Stalled` are good when true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+pub enum ConditionType {
+    /// The order is claimed in the ledger for this object.
+    Accepted,
+    /// Checked, and the stock reserved.
+    Validated,
+    /// Authorized, then captured.
+    Paid,
+    /// The customer was told of the confirmation.
+    Notified,
+    /// The kitchen is done.
+    Prepared,
+    /// The customer has the food.
+    Delivered,
+    /// What had been done is undone.
+    Compensated,
+    /// In a final phase; the reason names it. What scripts wait for.
+    Finished,
+    /// kstatus: nothing to wait for; the reason names the phase.
+    Ready,
+    /// kstatus: moving or waiting.
+    Reconciling,
+    /// kstatus: a person is needed.
+    Stalled,
+}
+
+impl ConditionType {
+    /// The name as the API writes it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Reasons that conditions, Events and metrics give beside the names of phases.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr)]
+pub enum Reason {
+    /// The ledger holds the claim.
+    Claimed,
+    /// The same id stands in the ledger with other contents.
+    OrderIdConflict,
+    /// The order belongs to another object or cluster.
+    OwnedElsewhere,
+    /// The class does not exist or is not accepted.
+    ClassNotReady,
+    /// The Secret named by `customer.secretRef` is missing or unreadable.
+    CustomerNotFound,
+    /// The ledger does not answer: nothing is done until it does.
+    LedgerUnreachable,
+    /// `spec.suspend` or the class holds the order.
+    Suspended,
+    /// A call failed and is tried again.
+    Retrying,
+    /// In progress.
+    InProgress,
+    /// Waits for somebody; `waitingFor` says whom.
+    Waiting,
+    /// Not reached.
+    NotReached,
+    /// The amount is held on the customer's card.
+    Authorized,
+    /// The amount is taken.
+    Captured,
+    /// The step succeeded.
+    Succeeded,
+    /// Nothing had to be undone or everything is undone.
+    Undone,
+    /// A cancel came after the courier picked the order up.
+    CancelRefused,
+    /// The rest of the undo was given up by a person.
+    Abandoned,
+    /// A refund the provider will not make.
+    RefundFailed,
+    /// A courier reported a delivery that had been undone.
+    DeliveredAfterUndo,
+    /// The provider holds a state nobody here asked for.
+    PaymentUnexpected,
+    /// A call failed more often than the class allows.
+    RetriesExhausted,
+}
+
+impl Reason {
+    /// The reason as the API writes it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Why an order is undone. It decides the final phase and what the customer is told.
+#[derive(
+    Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr,
+)]
+pub enum Cause {
+    /// Address, phone or e-mail does not hold by the country's rules.
+    InvalidCustomer,
+    /// A price or the total is not the catalogue's.
+    PriceMismatch,
+    /// The store does not sell one of the articles now.
+    Unavailable,
+    /// The stock does not cover the order.
+    OutOfStock,
+    /// The payment was declined.
+    PaymentDeclined,
+    /// The customer did not confirm the payment in time.
+    PaymentNotConfirmed,
+    /// `spec.cancel` was set.
+    CancelRequested,
+    /// The object was deleted.
+    ObjectDeleted,
+    /// The kitchen said no.
+    KitchenRejected,
+    /// The kitchen said nothing until its deadline.
+    KitchenSilent,
+    /// The courier could not deliver.
+    CourierFailed,
+    /// The courier said nothing until its deadline.
+    CourierSilent,
+    /// The authorized amount could not be captured.
+    CaptureFailed,
+}
+
+impl Cause {
+    /// The cause as a condition's reason.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}

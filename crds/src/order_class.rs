@@ -1,0 +1,260 @@
+//! `OrderClass`: which accounts, tables, topics and time-outs orders use. Written by the platform's
+//! owners, never by those who order; the idea is Gateway API's `GatewayClass`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where the orders of this class live and whom they talk to.
+///
+/// Immutable but for `timeouts`, `retries`, `suspend` and `maxLiveOrders`: what an order uses is
+/// pinned in its ledger record when it is accepted, so that an undo goes where the doing went.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[kube(
+    group = "comanda.dev",
+    version = "v1alpha1",
+    kind = "OrderClass",
+    plural = "orderclasses",
+    status = "OrderClassStatus",
+    derive = "PartialEq",
+    shortname = "ordclass",
+    category = "comanda",
+    doc = "Which ledger, catalogue, payment account, topics, devices and time-outs orders use.",
+    printcolumn(name = "Installation", type_ = "string", json_path = ".spec.installation"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("self.installation == oldSelf.installation && has(self.aws) == has(oldSelf.aws) && (!has(self.aws) || self.aws == oldSelf.aws) && self.ledger == oldSelf.ledger && self.catalogue == oldSelf.catalogue && self.notifications == oldSelf.notifications && self.payments == oldSelf.payments && self.devices == oldSelf.devices").message("only timeouts, retries, suspend and maxLiveOrders can change: create another OrderClass for other accounts, tables or topics"),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderClassSpec {
+    /// A name that is part of every key in every service, so that two installations never meet.
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("installation must be lower-case letters, digits and dashes, and start and end with a letter or digit"))]
+    pub installation: String,
+    /// Where AWS is called. Default: the operator's own region and credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<Aws>,
+    /// The system of record.
+    pub ledger: Ledger,
+    /// Prices, availability and stock.
+    pub catalogue: Catalogue,
+    /// How customers are told.
+    pub notifications: Notifications,
+    /// Who is paid, and when.
+    pub payments: Payments,
+    /// How kitchens and couriers are reached.
+    pub devices: Devices,
+    /// How long each wait may last.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// How often a failing call is tried.
+    #[serde(default)]
+    pub retries: Retries,
+    /// Holds every order of the class before its next effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// How many orders of this class may be under way at once; more wait in `Pending`. Absent: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self >= 1").message("maxLiveOrders must be at least 1; use suspend to hold every order"))]
+    pub max_live_orders: Option<i32>,
+}
+
+/// Where AWS is called.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Aws {
+    /// The region, such as `eu-west-1`.
+    #[schemars(length(max = 32))]
+    pub region: String,
+}
+
+/// The DynamoDB table that is the system of record: string keys `pk` and `sk`, TTL on `expires`.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Table name.
+    #[schemars(length(max = 255))]
+    pub table: String,
+    /// The key that seals customers' contact data in the ledger: 32 bytes, base64.
+    pub contact_key: SecretKeyRef,
+}
+
+/// The DynamoDB table of articles: string key `pk`, which is `installation/store#sku`.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Catalogue {
+    /// Table name.
+    #[schemars(length(max = 255))]
+    pub table: String,
+}
+
+/// The SNS topic that messages to customers are published to.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Notifications {
+    /// Topic ARN.
+    #[schemars(length(max = 300))]
+    pub topic_arn: String,
+}
+
+/// The payment provider and the capture policy.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Payments {
+    /// A Stripe account.
+    pub stripe: Stripe,
+    /// When the authorized amount is taken.
+    #[serde(default)]
+    pub capture: Capture,
+}
+
+/// A Stripe account.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Stripe {
+    /// The account's secret key.
+    pub secret_key: SecretKeyRef,
+    /// Base URL of the API.
+    #[serde(default = "stripe_url")]
+    #[schemars(length(max = 200))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/]+/?$')").message("url must be http(s)://host[:port]"))]
+    pub url: String,
+}
+
+fn stripe_url() -> String {
+    "https://api.stripe.com".to_owned()
+}
+
+/// When the authorized amount is taken.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Capture {
+    /// When the food is ready, before a courier is sent: an undo before that costs nothing.
+    #[default]
+    WhenReady,
+    /// Right after the authorization.
+    AtOnce,
+}
+
+/// The MQTT broker of kitchens and couriers.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Devices {
+    /// Broker, `host:port`; for AWS IoT Core the account's data endpoint and 8883.
+    #[schemars(length(max = 260))]
+    #[x_kube(validation = Rule::new("self.matches('^[^:/]+:[0-9]{1,5}$')").message("endpoint must be host:port, such as abc-ats.iot.eu-west-1.amazonaws.com:8883"))]
+    pub endpoint: String,
+    /// First level of every topic.
+    #[schemars(length(max = 40))]
+    #[x_kube(validation = Rule::new("self.matches('^[-_A-Za-z0-9]+$')").message("topicPrefix must be one topic level of letters, digits, dashes and underscores"))]
+    pub topic_prefix: String,
+    /// The operator's certificate: a Secret with `tls.crt`, `tls.key` and the broker's `ca.crt`.
+    pub certificate: SecretName,
+}
+
+/// A Secret in the operator's namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretName {
+    /// The Secret's name.
+    #[schemars(length(max = 253))]
+    pub secret_name: String,
+}
+
+/// A key of a Secret in the operator's namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// The Secret's name.
+    #[schemars(length(max = 253))]
+    pub secret_name: String,
+    /// The key within it.
+    #[schemars(length(max = 253))]
+    pub key: String,
+}
+
+/// How long each wait may last, in seconds.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Timeouts {
+    /// Longest silence of the kitchen, from the command or from its last word.
+    #[serde(default = "default_kitchen_seconds")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("kitchenSeconds must be from 1 to 86400"))]
+    pub kitchen_seconds: i32,
+    /// Longest silence of the courier, from the command or from the last word.
+    #[serde(default = "default_courier_seconds")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("courierSeconds must be from 1 to 86400"))]
+    pub courier_seconds: i32,
+    /// How long a customer may take to confirm a payment (3-D Secure).
+    #[serde(default = "default_customer_seconds")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("customerSeconds must be from 1 to 86400"))]
+    pub customer_seconds: i32,
+    /// How long an undo waits for a device to confirm a recall before it goes on without.
+    #[serde(default = "default_recall_seconds")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("recallSeconds must be from 1 to 86400"))]
+    pub recall_seconds: i32,
+}
+
+fn default_kitchen_seconds() -> i32 {
+    2700
+}
+fn default_courier_seconds() -> i32 {
+    3600
+}
+fn default_customer_seconds() -> i32 {
+    900
+}
+fn default_recall_seconds() -> i32 {
+    60
+}
+fn default_notification() -> i32 {
+    5
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            kitchen_seconds: default_kitchen_seconds(),
+            courier_seconds: default_courier_seconds(),
+            customer_seconds: default_customer_seconds(),
+            recall_seconds: default_recall_seconds(),
+        }
+    }
+}
+
+/// How often a failing call is tried.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Retries {
+    /// Tries of a notification before the order goes on without it.
+    #[serde(default = "default_notification")]
+    #[x_kube(validation = Rule::new("self >= 1 && self <= 20").message("notification must be from 1 to 20"))]
+    pub notification: i32,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { notification: default_notification() }
+    }
+}
+
+/// What the operator found out about the class.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderClassStatus {
+    /// The generation of the spec this status speaks of.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// `Accepted` (the operator can use it) and `Ready` (Secrets, ledger and broker are reachable).
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}

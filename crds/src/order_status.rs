@@ -1,0 +1,175 @@
+//! `OrderStatus`: facts about the order, written by the operator alone. No personal data; bounded size.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::{EnumIter, IntoStaticStr};
+
+/// Where an order is.
+#[derive(
+    JsonSchema,
+    Serialize,
+    Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    EnumIter,
+    IntoStaticStr,
+)]
+pub enum Phase {
+    /// Seen, not yet claimed in the ledger.
+    #[default]
+    Pending,
+    /// Address, contact, prices and stock are checked, and the stock is reserved.
+    Validating,
+    /// The amount is authorized with the payment provider.
+    Paying,
+    /// The customer is told that the order is confirmed.
+    Notifying,
+    /// The kitchen works.
+    Preparing,
+    /// Captured, and with a courier.
+    Delivering,
+    /// Final: paid and with the customer.
+    Delivered,
+    /// What was done is being undone.
+    Compensating,
+    /// Final: the order was at fault; everything is undone.
+    Rejected,
+    /// Final: somebody asked; everything is undone.
+    Cancelled,
+    /// Final: a step was at fault; everything is undone.
+    Failed,
+}
+
+impl Phase {
+    /// True when nothing more will happen to the order.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Delivered | Self::Rejected | Self::Cancelled | Self::Failed)
+    }
+
+    /// The phase's name as the API writes it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// What the operator knows of the order.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderStatus {
+    /// Where the order is.
+    #[serde(default)]
+    pub phase: Phase,
+    /// The generation of the spec this status speaks of; -1 before the operator saw the order.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// The order's identity in the ledger: installation/tenant/orderId.
+    pub identity: Option<String>,
+    /// What the customer pays, as people write it: `42.00 BRL`.
+    pub total: Option<String>,
+    /// Standard conditions; `Ready`, `Reconciling` and `Stalled` follow kstatus.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Whom the order waits for, while it waits.
+    pub waiting_for: Option<WaitingFor>,
+    /// What was done, a row a step.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub steps: Vec<StepStatus>,
+    /// What was undone, a row an undo, in the order of undoing.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub compensations: Vec<CompensationStatus>,
+    /// The payment, as the provider confirmed it.
+    pub payment: Option<PaymentStatus>,
+    /// The courier who has the order.
+    pub courier: Option<String>,
+    /// The last `comanda.dev/retry` token that was acted on.
+    pub last_handled_retry: Option<String>,
+}
+
+/// Whom an order waits for.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct WaitingFor {
+    /// Kitchen, courier, customer, payment provider, or a person.
+    pub who: String,
+    /// What they are to do.
+    pub what: String,
+    /// Since when.
+    pub since: Option<Time>,
+    /// When the wait ends by itself, and the order is undone or goes on.
+    pub deadline: Option<Time>,
+}
+
+/// How a step stands.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepState {
+    /// Begun, its outcome not known yet.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Not done, and it will not be tried again.
+    Failed,
+    /// A deadline passed before the other side confirmed.
+    Unconfirmed,
+}
+
+/// One step forward.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct StepStatus {
+    /// The step.
+    pub name: String,
+    /// How it stands.
+    pub state: StepState,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When it was first begun.
+    pub started_at: Option<Time>,
+    /// When it ended.
+    pub finished_at: Option<Time>,
+    /// The Step Functions execution that does it, if one does.
+    pub execution_arn: Option<String>,
+    /// Why it stands so, in one word.
+    pub reason: Option<String>,
+    /// Why it stands so, in a sentence.
+    pub message: Option<String>,
+}
+
+/// One step back.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CompensationStatus {
+    /// What is undone.
+    pub name: String,
+    /// How it stands.
+    pub state: StepState,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When it ended.
+    pub finished_at: Option<Time>,
+    /// What was undone, or why not, in a sentence.
+    pub message: Option<String>,
+}
+
+/// Amounts in minor units of the order's currency.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentStatus {
+    /// The provider's id of the payment.
+    pub intent_id: Option<String>,
+    /// Authorized amount.
+    pub authorized: i64,
+    /// Captured amount.
+    pub captured: i64,
+    /// Refunded amount.
+    pub refunded: i64,
+}

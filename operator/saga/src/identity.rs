@@ -1,0 +1,57 @@
+//! Who an order is, and the keys that follow from it.
+
+use std::fmt;
+
+use comanda_crds::OrderSpec;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::record::{Effect, Terms};
+
+/// An order's identity: `installation/tenant/orderId`. Never the object's uid, so that an object that
+/// Git, a backup or a new cluster creates again is the same order.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// The class's installation.
+    pub installation: String,
+    /// The namespace of the order.
+    pub tenant: String,
+    /// `spec.orderId`, or the object's name.
+    pub order_id: String,
+}
+
+impl Identity {
+    /// The identity of the order `name` in `namespace`.
+    pub fn of(installation: &str, namespace: &str, name: &str, spec: &OrderSpec) -> Self {
+        Self {
+            installation: installation.to_owned(),
+            tenant: namespace.to_owned(),
+            order_id: spec.order_id.clone().unwrap_or_else(|| name.to_owned()),
+        }
+    }
+
+    /// The key under which a service knows one attempt at an effect. Attempts come from the ledger,
+    /// never from a clock or a random value, so a repeated call carries the same key.
+    pub fn key(&self, effect: Effect, attempt: u32) -> String {
+        format!("{self}/{}/{attempt}", effect.key_part())
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.installation, self.tenant, self.order_id)
+    }
+}
+
+/// SHA-256 (hex) of what makes two manifests the same order: the class, the customer and the terms,
+/// with equal SKUs merged and sorted, so that order and grouping of lines do not matter.
+pub fn digest(spec: &OrderSpec) -> String {
+    let terms = Terms::of(spec);
+    let canonical = serde_json::json!({
+        "className": spec.class_name,
+        "customer": spec.customer,
+        "terms": terms,
+    });
+    let bytes = canonical.to_string();
+    Sha256::digest(bytes.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
