@@ -42,7 +42,7 @@ const CURRENCY_RULE: &str = "self in ['AED','AFN','ALL','AMD','AOA','ARS','AUD',
     printcolumn(
         name = "Reason",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        json_path = ".status.reason",
         description = "Why the order is where it is"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

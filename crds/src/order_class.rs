@@ -182,14 +182,15 @@ pub struct SecretKeyRef {
 }
 
 /// How long each wait may last, in seconds.
+#[allow(clippy::struct_field_names)] // The unit belongs to the name of a field that people write.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeouts {
-    /// Longest silence of the kitchen, from the command or from its last word.
+    /// How long the kitchen may take, from the command until the food is ready.
     #[serde(default = "default_kitchen_seconds")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("kitchenSeconds must be from 1 to 86400"))]
     pub kitchen_seconds: i32,
-    /// Longest silence of the courier, from the command or from the last word.
+    /// How long the courier may take, from the command until the delivery.
     #[serde(default = "default_courier_seconds")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("courierSeconds must be from 1 to 86400"))]
     pub courier_seconds: i32,

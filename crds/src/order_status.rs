@@ -74,6 +74,8 @@ pub struct OrderStatus {
     pub identity: Option<String>,
     /// What the customer pays, as people write it: `42.00 BRL`.
     pub total: Option<String>,
+    /// Why it is there, in one word: the cause of an undo, or whom it waits for.
+    pub reason: Option<String>,
     /// Standard conditions; `Ready`, `Reconciling` and `Stalled` follow kstatus.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

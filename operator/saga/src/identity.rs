@@ -53,5 +53,5 @@ pub fn digest(spec: &OrderSpec) -> String {
         "terms": terms,
     });
     let bytes = canonical.to_string();
-    Sha256::digest(bytes.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(bytes.as_bytes()))
 }

@@ -21,7 +21,9 @@ pub enum MoneyError {
     #[error("{0} is not an ISO 4217 currency")]
     UnknownCurrency(String),
     /// The provider charges this currency in coarser steps.
-    #[error("{amount} cannot be charged exactly: the payment provider charges {currency} in steps of {step} minor units")]
+    #[error(
+        "{amount} cannot be charged exactly: the payment provider charges {currency} in steps of {step} minor units"
+    )]
     TooFine {
         /// The amount as people write it.
         amount: String,
@@ -39,7 +41,7 @@ impl Money {
     }
 
     fn exponent(&self) -> u32 {
-        Currency::from_code(&self.currency).and_then(|currency| currency.exponent()).map_or(2, u32::from)
+        Currency::from_code(&self.currency).and_then(Currency::exponent).map_or(2, u32::from)
     }
 
     /// The amount as Stripe's API writes it. Stripe's units are ISO's, but for its documented special
@@ -104,9 +106,13 @@ mod tests {
 
     #[test]
     fn stripes_special_cases_go_there_and_back() {
-        for (minor, currency, stripe) in
-            [(4200, "EUR", 4200), (900, "JPY", 900), (500, "ISK", 50_000), (500, "UGX", 50_000), (1500, "KWD", 1500)]
-        {
+        for (minor, currency, stripe) in [
+            (4200, "EUR", 4200),
+            (900, "JPY", 900),
+            (500, "ISK", 50_000),
+            (500, "UGX", 50_000),
+            (1500, "KWD", 1500),
+        ] {
             assert_eq!(Money::new(minor, currency).stripe_amount(), Ok(stripe), "{currency}");
             assert_eq!(Money::from_stripe(stripe, currency).minor, minor, "{currency}");
         }

@@ -125,3 +125,178 @@ pub enum DeviceSignal {
     /// Courier: it turned back, or refused to.
     CourierRecalled(bool),
 }
+
+impl Record {
+    /// Takes over what a call brought back. Nothing is lost when it is never saved: the intent stands
+    /// in the ledger, and whoever comes next looks the outcome up.
+    pub fn apply(&mut self, outcome: Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Validated { total } => self.total = Some(total),
+            Outcome::Refused(fault) => {
+                // A refused creation made nothing: there is no intent to look for when undoing.
+                if self.state(Effect::CreateIntent) == Some(EntryState::Intended) {
+                    self.settle(Effect::CreateIntent, EntryState::Failed, fault.message.clone(), now);
+                }
+                self.raise(fault.cause, fault.message);
+            }
+            Outcome::IntentCreated { id } => {
+                self.payment.intent_id = Some(id);
+                self.payment.state = Some(IntentState::RequiresConfirmation);
+                self.settle(Effect::CreateIntent, EntryState::Done, None, now);
+            }
+            Outcome::Payment(view) => self.apply_payment(view, now),
+            Outcome::Refund(view) => self.apply_refund(view, now),
+            Outcome::Sent(effect) => self.settle(effect, EntryState::Done, None, now),
+            Outcome::NeedsPerson(stall) => self.stall = Some(stall),
+            Outcome::Unknown { effect, message } => {
+                if let Some(entry) = effect.and_then(|effect| self.journal.get_mut(&effect)) {
+                    entry.message = Some(message);
+                }
+            }
+        }
+    }
+
+    /// What the provider says about the payment settles whichever payment effects are open.
+    fn apply_payment(&mut self, view: PaymentView, now: Timestamp) {
+        use EntryState::{Done, Failed, NotDone};
+        use IntentState as S;
+
+        self.payment.state = Some(view.state);
+        self.payment.authorized = view.capturable.max(view.received);
+        self.payment.captured = view.received;
+        self.payment.capture_before = view.capture_before;
+        self.payment.action_url = view.action_url;
+        self.payment.known_to_undo = self.direction == Direction::Undo;
+
+        let authorized = matches!(view.state, S::RequiresCapture | S::Succeeded);
+        self.settle_open(
+            Effect::Authorize,
+            now,
+            match view.state {
+                _ if authorized => Done,
+                S::RequiresConfirmation => NotDone,
+                S::RequiresPaymentMethod | S::Canceled => Failed,
+                _ => EntryState::Intended,
+            },
+        );
+        self.settle_open(
+            Effect::Capture,
+            now,
+            match view.state {
+                S::Succeeded => Done,
+                S::RequiresCapture => NotDone,
+                S::Processing => EntryState::Intended,
+                _ => Failed,
+            },
+        );
+        self.settle_open(
+            Effect::CancelIntent,
+            now,
+            match view.state {
+                S::Canceled => Done,
+                S::Succeeded => Failed,
+                S::Processing => EntryState::Intended,
+                _ => NotDone,
+            },
+        );
+
+        let captured_before = self.is_done(Effect::Capture);
+        match view.state {
+            S::RequiresPaymentMethod => {
+                let why = view.decline.unwrap_or_else(|| "no reason given".to_owned());
+                self.raise(Cause::PaymentDeclined, format!("The payment was declined: {why}."));
+            }
+            S::Canceled if !captured_before => self.raise(
+                Cause::CaptureFailed,
+                "The payment provider let the held amount go before it was captured.",
+            ),
+            _ => {}
+        }
+    }
+
+    fn settle_open(&mut self, effect: Effect, now: Timestamp, state: EntryState) {
+        if matches!(self.state(effect), Some(EntryState::Intended)) && state != EntryState::Intended {
+            let message = self.journal[&effect].message.clone();
+            self.settle(effect, state, message, now);
+        }
+    }
+
+    fn apply_refund(&mut self, view: Option<RefundView>, now: Timestamp) {
+        let Some(view) = view else {
+            self.settle_open(Effect::Refund, now, EntryState::NotDone);
+            return;
+        };
+        self.payment.refund = Some(view.state);
+        match view.state {
+            RefundState::Pending => {}
+            RefundState::Succeeded => {
+                self.payment.refunded = view.amount;
+                self.settle(Effect::Refund, EntryState::Done, None, now);
+            }
+            RefundState::Failed => {
+                self.stall = Some(Stall::new(
+                    Reason::RefundFailed,
+                    "The payment provider could not pay the amount back. Refund the customer by another way and set \
+                     the annotation comanda.dev/abandon, or set comanda.dev/retry to a fresh value to try again.",
+                ));
+            }
+        }
+    }
+
+    /// Takes over what a device said. Events are ordered by rank, not by arrival: a repeated, late or
+    /// overtaken one changes nothing. One that answers no command of this order is ignored.
+    pub fn apply_event(&mut self, event: &DeviceEvent) {
+        if event.seq == 0 || event.seq > self.seq {
+            return;
+        }
+        match event.signal {
+            DeviceSignal::Kitchen(state) => {
+                if self.command_seq(Effect::Prepare).is_none_or(|seq| event.seq < seq) {
+                    return;
+                }
+                self.stock_spent |= matches!(state, KitchenState::Preparing | KitchenState::Ready);
+                if advance(&mut self.kitchen, state, event) {
+                    self.settle_open(Effect::Prepare, event.at, EntryState::Done);
+                }
+            }
+            DeviceSignal::KitchenRecalled(agreed) => {
+                if self.command_seq(Effect::RecallKitchen) == Some(event.seq) {
+                    self.kitchen.recalled.get_or_insert(agreed);
+                    self.settle_open(Effect::RecallKitchen, event.at, EntryState::Done);
+                }
+            }
+            DeviceSignal::Courier(state) => {
+                // The first courier to speak has the order; nobody else's word counts.
+                let has_it = self.courier.who.as_ref().is_none_or(|who| *who == event.device);
+                if has_it
+                    && self.command_seq(Effect::Deliver).is_some_and(|seq| event.seq >= seq)
+                    && advance(&mut self.courier, state, event)
+                {
+                    self.settle_open(Effect::Deliver, event.at, EntryState::Done);
+                }
+            }
+            DeviceSignal::CourierRecalled(agreed) => {
+                if self.command_seq(Effect::RecallCourier) == Some(event.seq) {
+                    self.courier.recalled.get_or_insert(agreed);
+                    self.settle_open(Effect::RecallCourier, event.at, EntryState::Done);
+                }
+            }
+        }
+    }
+
+    fn command_seq(&self, effect: Effect) -> Option<u64> {
+        self.journal.get(&effect).and_then(|entry| entry.seq)
+    }
+}
+
+/// Advances a device when the event ranks higher than what is known.
+fn advance<S: Copy + Ord>(device: &mut crate::record::Device<S>, state: S, event: &DeviceEvent) -> bool {
+    if state <= device.state {
+        return false;
+    }
+    device.state = state;
+    device.who.get_or_insert_with(|| event.device.clone());
+    device.heard_at = Some(event.at);
+    device.reason.clone_from(&event.reason);
+    true
+}

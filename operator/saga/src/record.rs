@@ -46,6 +46,8 @@ pub struct Record {
     pub seq: u64,
     /// What the kitchen said.
     pub kitchen: Device<KitchenState>,
+    /// The kitchen said that it began: what the order takes is used up.
+    pub stock_spent: bool,
     /// What the courier said.
     pub courier: Device<CourierState>,
     /// Why it is undone, when it is.
@@ -327,6 +329,15 @@ pub struct Stall {
     pub reason: Reason,
     /// What happened and what to do.
     pub message: String,
+    /// A person has seen to it.
+    pub acknowledged: bool,
+}
+
+impl Stall {
+    /// A stall nobody has seen to yet.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), acknowledged: false }
+    }
 }
 
 impl Record {
@@ -357,6 +368,7 @@ impl Record {
             payment: Payment::default(),
             seq: 0,
             kitchen: Device::default(),
+            stock_spent: false,
             courier: Device::default(),
             fault: None,
             stall: None,
@@ -425,7 +437,13 @@ impl Record {
     }
 
     /// Writes an outcome down. An effect that needs no call, such as a reservation, gets its entry here.
-    pub fn settle(&mut self, effect: Effect, state: EntryState, message: impl Into<Option<String>>, now: Timestamp) {
+    pub fn settle(
+        &mut self,
+        effect: Effect,
+        state: EntryState,
+        message: impl Into<Option<String>>,
+        now: Timestamp,
+    ) {
         if !self.journal.contains_key(&effect) {
             self.intend(effect, now);
         }
@@ -434,6 +452,11 @@ impl Record {
             entry.finished_at = Some(now);
             entry.message = message.into();
         }
+    }
+
+    /// True while a person is needed.
+    pub fn is_stalled(&self) -> bool {
+        self.stall.as_ref().is_some_and(|stall| !stall.acknowledged)
     }
 
     /// Turns the order round. Only the first fault counts.

@@ -1,0 +1,205 @@
+//! AWS: ministack, an emulator of the services the operator uses, with the tables, topic, queue and device
+//! certificates an installation needs.
+
+mod catalogue;
+mod iot;
+mod provision;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+use serde_json::Value;
+
+use super::port::free_port;
+use super::process::Process;
+use super::tools::Tools;
+pub use catalogue::CatalogueItem;
+pub use iot::{DeviceCertificate, IotEndpoint};
+pub use provision::Resources;
+
+/// The region everything is in.
+pub const REGION: &str = "us-east-1";
+
+/// ministack takes any credentials; these say what they are.
+const ACCESS_KEY: &str = "comanda-local";
+const SECRET_KEY: &str = "not-a-secret";
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running ministack with an installation's resources.
+#[derive(Debug)]
+pub struct Aws {
+    process: Process,
+    endpoint: String,
+    iot: IotEndpoint,
+    resources: Resources,
+    config: aws_config::SdkConfig,
+}
+
+impl Aws {
+    /// Starts ministack with its state below `dir` and creates the resources.
+    ///
+    /// # Errors
+    /// When ministack does not come up or refuses a resource.
+    pub async fn start(tools: &Tools, dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir)?;
+        let (port, mqtt_port) = (free_port()?, free_port()?);
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let mut process = Process::spawn("ministack", command(tools, dir, port, mqtt_port), &dir.join("ministack.log"))?;
+
+        let ready = format!("{endpoint}/_ministack/ready");
+        process
+            .ready("its HTTP and MQTT ports", PATIENCE, async || {
+                let answer: Value = reqwest::get(&ready).await.ok()?.json().await.ok()?;
+                (answer["iot_mtls"] == "listening").then_some(())
+            })
+            .await?;
+
+        let config = sdk_config(&endpoint).await;
+        let iot = IotEndpoint::open(&endpoint, mqtt_port, dir).await?;
+        let resources = provision::create(&config).await.context("creating the AWS resources")?;
+        Ok(Self { process, endpoint, iot, resources, config })
+    }
+
+    /// The URL of every HTTP service.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The broker of the devices.
+    pub fn iot(&self) -> &IotEndpoint {
+        &self.iot
+    }
+
+    /// Names and ARNs of what was created.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// The SDK configuration that leads here, for further clients.
+    pub fn sdk_config(&self) -> &aws_config::SdkConfig {
+        &self.config
+    }
+
+    /// The environment that leads a child's AWS SDK here and to no real account.
+    pub fn env(&self) -> Vec<(String, String)> {
+        let pairs = [
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            // A profile of the user must not win over the line above.
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+
+    /// The ministack process, to pause, resume or kill it.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Puts the items into the catalogue, over what was there.
+    ///
+    /// # Errors
+    /// When `DynamoDB` refuses.
+    pub async fn seed_catalogue(&self, installation: &str, items: &[CatalogueItem]) -> Result<()> {
+        catalogue::seed(&self.dynamodb(), &self.resources.catalogue_table, installation, items).await
+    }
+
+    /// The stock of one article.
+    ///
+    /// # Errors
+    /// When there is no such article.
+    pub async fn stock(&self, installation: &str, store: &str, sku: &str) -> Result<i64> {
+        catalogue::stock(&self.dynamodb(), &self.resources.catalogue_table, installation, store, sku).await
+    }
+
+    /// Every item of the ledger, as JSON, in no order.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn ledger_items(&self) -> Result<Vec<Value>> {
+        let pages = self.dynamodb().scan().table_name(&self.resources.ledger_table).consistent_read(true);
+        let items = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
+        items.into_iter().map(|item| Ok(serde_dynamo::from_item(item)?)).collect()
+    }
+
+    /// Takes every notification out of the evidence queue.
+    ///
+    /// # Errors
+    /// When SQS refuses.
+    pub async fn drain_notifications(&self) -> Result<Vec<Value>> {
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        let queue = &self.resources.notifications_queue_url;
+        let mut bodies = Vec::new();
+        loop {
+            let answer = sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
+            let messages = answer.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(bodies);
+            }
+            let mut entries = Vec::new();
+            for (number, message) in messages.into_iter().enumerate() {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string());
+                entries.push(entry.set_receipt_handle(message.receipt_handle).build()?);
+                let body = message.body.unwrap_or_default();
+                bodies.push(serde_json::from_str(&body).unwrap_or(Value::String(body)));
+            }
+            let deleted = sqs.delete_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
+            ensure!(deleted.failed.is_empty(), "SQS kept {} messages", deleted.failed.len());
+        }
+    }
+
+    /// Issues a certificate for the device `name`, writes it below the run directory and returns it.
+    ///
+    /// # Errors
+    /// When `IoT` refuses.
+    pub async fn device_certificate(&self, name: &str) -> Result<DeviceCertificate> {
+        self.iot.device_certificate(&self.endpoint, name).await
+    }
+
+    /// Stops ministack.
+    ///
+    /// # Errors
+    /// When the process cannot be waited for.
+    pub async fn stop(mut self) -> Result<()> {
+        self.process.terminate(Duration::from_secs(2)).await?;
+        Ok(())
+    }
+
+    fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+}
+
+fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
+    let mut command = Command::new(&tools.python);
+    command.args(["-m", "ministack"]);
+    let paths: [(&str, PathBuf); 3] =
+        [("TMPDIR", dir.to_owned()), ("STATE_DIR", dir.join("state")), ("S3_DATA_DIR", dir.join("s3"))];
+    command.envs(paths).current_dir(dir);
+    command.env("GATEWAY_PORT", port.to_string()).env("IOT_MTLS_PORT", mqtt_port.to_string());
+    // Some of the names ministack builds, such as its certificate's, come from this one.
+    command.env("BIND_HOST", "127.0.0.1").env("MINISTACK_HOST", "localhost");
+    command.env("MINISTACK_REGION", REGION).env("SFTP_ENABLED", "0").env("LOG_LEVEL", "WARNING");
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    command
+}
+
+async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
+    let credentials = aws_sdk_dynamodb::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "comanda-e2e");
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .endpoint_url(endpoint)
+        .load()
+        .await
+}

@@ -1,0 +1,69 @@
+//! The resources of an installation. The deployed stack gets the same from its template.
+
+use anyhow::{Context, Result};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+
+const LEDGER_TABLE: &str = "comanda-ledger";
+const CATALOGUE_TABLE: &str = "comanda-catalogue";
+const NOTIFICATIONS: &str = "comanda-notifications";
+
+/// Names and ARNs an `OrderClass` names.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// The ledger: `pk` and `sk` are strings; items with `expires` (epoch seconds) leave by TTL.
+    pub ledger_table: String,
+    /// The catalogue: `pk` is `<installation>/<store>#<sku>`.
+    pub catalogue_table: String,
+    /// The topic customers are told through.
+    pub notifications_topic_arn: String,
+    /// A queue that gets every message of the topic, as evidence.
+    pub notifications_queue_url: String,
+}
+
+/// Creates everything; a new ministack is empty.
+pub(super) async fn create(config: &SdkConfig) -> Result<Resources> {
+    let dynamodb = aws_sdk_dynamodb::Client::new(config);
+    create_table(&dynamodb, LEDGER_TABLE, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]).await?;
+    let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires").build()?;
+    dynamodb.update_time_to_live().table_name(LEDGER_TABLE).time_to_live_specification(expiry).send().await?;
+    create_table(&dynamodb, CATALOGUE_TABLE, &[("pk", KeyType::Hash)]).await?;
+
+    let (topic, queue) = create_notifications(config).await?;
+    Ok(Resources {
+        ledger_table: LEDGER_TABLE.to_owned(),
+        catalogue_table: CATALOGUE_TABLE.to_owned(),
+        notifications_topic_arn: topic,
+        notifications_queue_url: queue,
+    })
+}
+
+async fn create_table(dynamodb: &aws_sdk_dynamodb::Client, name: &str, key: &[(&str, KeyType)]) -> Result<()> {
+    let mut request = dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    for (attribute, kind) in key {
+        let definition = AttributeDefinition::builder().attribute_name(*attribute);
+        request = request
+            .attribute_definitions(definition.attribute_type(ScalarAttributeType::S).build()?)
+            .key_schema(KeySchemaElement::builder().attribute_name(*attribute).key_type(kind.clone()).build()?);
+    }
+    request.send().await.with_context(|| format!("creating the table {name}"))?;
+    Ok(())
+}
+
+/// The ARN of the topic and the URL of the queue behind it.
+async fn create_notifications(config: &SdkConfig) -> Result<(String, String)> {
+    let sns = aws_sdk_sns::Client::new(config);
+    let sqs = aws_sdk_sqs::Client::new(config);
+    let topic = sns.create_topic().name(NOTIFICATIONS).send().await?.topic_arn.context("a topic has an ARN")?;
+    let queue = sqs.create_queue().queue_name(NOTIFICATIONS).send().await?.queue_url.context("a queue has a URL")?;
+
+    let attributes = sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
+    let attributes = attributes.send().await?.attributes.unwrap_or_default();
+    let queue_arn = attributes.get(&QueueAttributeName::QueueArn).context("a queue has an ARN")?;
+    let subscription = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue_arn);
+    subscription.attributes("RawMessageDelivery", "true").send().await?;
+    Ok((topic, queue))
+}

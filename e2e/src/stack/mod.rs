@@ -1,0 +1,127 @@
+//! The local stack: real servers as child processes, each on a free port with its own data.
+
+pub mod aws;
+pub mod kubernetes;
+pub mod port;
+pub mod process;
+pub mod progress;
+pub mod simulators;
+pub mod stripe;
+pub mod tools;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use aws::Aws;
+use kubernetes::Kubernetes;
+use progress::Progress;
+use stripe::Stripe;
+use tools::Tools;
+
+/// How to start a [`Stack`].
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The program with this crate's subcommands. A test names `env!("CARGO_BIN_EXE_comanda-e2e")`; without it, the
+    /// running program is meant.
+    pub program: Option<PathBuf>,
+    /// Where the run directory is made; without it, the system's directory for temporary files.
+    pub runs_in: Option<PathBuf>,
+    /// Keeps the run directory, with its logs, after the end.
+    pub keep: bool,
+}
+
+/// Everything an installation needs, running.
+#[derive(Debug)]
+pub struct Stack {
+    /// The control plane.
+    pub kubernetes: Kubernetes,
+    /// AWS.
+    pub aws: Aws,
+    /// Stripe.
+    pub stripe: Stripe,
+    program: PathBuf,
+    dir: RunDirectory,
+}
+
+impl Stack {
+    /// Builds what is missing and starts everything at once.
+    ///
+    /// # Errors
+    /// When a tool cannot be had or a server does not come up; what had started is stopped.
+    pub async fn start(options: Options, progress: &Progress) -> Result<Self> {
+        let tools = Tools::ensure(progress).await?;
+        let program = match options.program {
+            Some(program) => program,
+            None => env::current_exe().context("finding this program")?,
+        };
+        let dir = RunDirectory::new(options.runs_in.as_deref(), options.keep)?;
+        let path = dir.path().to_owned();
+
+        let begun = Instant::now();
+        progress.line("starting Kubernetes, AWS and Stripe");
+        let (kubernetes, aws, stripe) = tokio::try_join!(
+            timed("Kubernetes", progress, Kubernetes::start(&tools, &path.join("kubernetes"))),
+            timed("AWS", progress, Aws::start(&tools, &path.join("aws"))),
+            timed("Stripe", progress, Stripe::start(&tools, &program, &path.join("stripe"))),
+        )?;
+        progress.line(format!("the stack is up after {:.1} s, in {}", begun.elapsed().as_secs_f64(), path.display()));
+        Ok(Self { kubernetes, aws, stripe, program, dir })
+    }
+
+    /// The directory with every log of this run.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The program with this crate's subcommands.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Stops everything and removes the run directory, unless it is to be kept.
+    ///
+    /// # Errors
+    /// When a process cannot be waited for.
+    pub async fn stop(self) -> Result<()> {
+        tokio::try_join!(self.kubernetes.stop(), self.aws.stop(), self.stripe.stop())?;
+        Ok(())
+    }
+}
+
+async fn timed<T>(name: &str, progress: &Progress, start: impl Future<Output = Result<T>>) -> Result<T> {
+    let begun = Instant::now();
+    let started = start.await.with_context(|| format!("starting {name}"))?;
+    progress.line(format!("{name} is up after {:.1} s", begun.elapsed().as_secs_f64()));
+    Ok(started)
+}
+
+/// The run directory, removed at the end or kept for a look at the logs.
+#[derive(Debug)]
+enum RunDirectory {
+    Temporary(TempDir),
+    Kept(PathBuf),
+}
+
+impl RunDirectory {
+    fn new(parent: Option<&Path>, keep: bool) -> Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("comanda-");
+        let dir = match parent {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        }
+        .context("making the run directory")?;
+        Ok(if keep { Self::Kept(dir.keep()) } else { Self::Temporary(dir) })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(dir) => dir.path(),
+            Self::Kept(path) => path,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Kitchens and couriers as processes of their own, each with its certificate.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Stack;
+use super::process::Process;
+
+/// A simulated device to start. The names in comments are the subcommand's options.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// `kitchen` or `courier`.
+    pub role: Role,
+    /// `--client-id`, and the name of its log and certificate.
+    pub name: String,
+    /// `--prefix`, as in the order class.
+    pub prefix: String,
+    /// `--store`; empty means all.
+    pub stores: Vec<String>,
+    /// `--rule`, first match wins.
+    pub rules: Vec<String>,
+    /// Anything else, such as `--prepare-ms 50`.
+    pub args: Vec<String>,
+}
+
+/// What a device does for a living.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A tablet in a kitchen.
+    Kitchen,
+    /// A courier's telephone.
+    Courier,
+}
+
+impl Role {
+    /// The name of the subcommand.
+    pub const fn subcommand(self) -> &'static str {
+        match self {
+            Self::Kitchen => "kitchen",
+            Self::Courier => "courier",
+        }
+    }
+}
+
+impl Device {
+    /// A device that serves every store and behaves.
+    pub fn new(role: Role, name: &str, prefix: &str) -> Self {
+        let (stores, rules, args) = (Vec::new(), Vec::new(), Vec::new());
+        Self { role, name: name.to_owned(), prefix: prefix.to_owned(), stores, rules, args }
+    }
+
+    /// Adds a rule such as `slow-*=slow:2000`.
+    #[must_use]
+    pub fn rule(mut self, rule: &str) -> Self {
+        self.rules.push(rule.to_owned());
+        self
+    }
+
+    /// Adds an option and its value.
+    #[must_use]
+    pub fn arg(mut self, name: &str, value: impl ToString) -> Self {
+        self.args.extend([name.to_owned(), value.to_string()]);
+        self
+    }
+}
+
+/// A running simulator.
+#[derive(Debug)]
+pub struct Simulator {
+    /// Its process, to pause, resume or kill it.
+    pub process: Process,
+    journal: PathBuf,
+}
+
+impl Simulator {
+    /// What it received and sent so far: the lines of its `--log`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn journal(&self) -> Result<Vec<Value>> {
+        let text = std::fs::read_to_string(&self.journal).context("reading the log of a simulator")?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}
+
+impl Stack {
+    /// Starts a simulator with a certificate of its own and waits until it has subscribed.
+    ///
+    /// # Errors
+    /// When it cannot connect to the broker.
+    pub async fn simulate(&self, device: &Device) -> Result<Simulator> {
+        let iot = self.aws.iot();
+        let certificate = self.aws.device_certificate(&device.name).await?;
+        let dir = self.dir().join("devices");
+        std::fs::create_dir_all(&dir)?;
+        let journal = dir.join(format!("{}.jsonl", device.name));
+
+        let mut command = Command::new(self.program());
+        command.arg(device.role.subcommand()).args(["--endpoint", &iot.address()]);
+        command.arg("--ca").arg(&iot.ca_file).arg("--cert").arg(&certificate.cert_file);
+        command.arg("--key").arg(&certificate.key_file).arg("--log").arg(&journal);
+        command.args(["--client-id", &device.name, "--prefix", &device.prefix]);
+        command.args(device.stores.iter().flat_map(|store| ["--store", store]));
+        command.args(device.rules.iter().flat_map(|rule| ["--rule", rule]));
+        command.args(&device.args);
+
+        let mut process = Process::spawn(&device.name, command, &dir.join(format!("{}.log", device.name)))?;
+        process
+            .ready("its subscriptions", Duration::from_secs(20), async || {
+                let text = std::fs::read_to_string(&journal).ok()?;
+                text.contains("\"subscribed\"").then_some(())
+            })
+            .await?;
+        Ok(Simulator { process, journal })
+    }
+}

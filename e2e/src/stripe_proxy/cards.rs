@@ -1,0 +1,81 @@
+//! Stripe's test cards, which localstripe knows by number and only partly by token.
+//! See <https://docs.stripe.com/testing>.
+
+/// What happens to refunds of a card's payments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refunds {
+    /// They succeed at once.
+    #[default]
+    Succeed,
+    /// They are pending for a while, then succeed.
+    Pend,
+    /// They succeed at first and fail a while later.
+    Fail,
+}
+
+/// Why a card is declined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decline {
+    /// Stripe's `code`.
+    pub code: &'static str,
+    /// Stripe's `decline_code`.
+    pub decline_code: &'static str,
+    /// What the customer is told.
+    pub message: &'static str,
+}
+
+/// A test card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// A number with which localstripe behaves as Stripe does for the token.
+    pub number: &'static str,
+    /// How it is declined, if it is.
+    pub decline: Option<Decline>,
+    /// What happens to its refunds.
+    pub refunds: Refunds,
+}
+
+const APPROVED: &str = "4242424242424242";
+const DECLINED: &str = "4000000000000341";
+const AUTHENTICATED: &str = "4000000000003220";
+const AUTHENTICATED_DECLINED: &str = "4000008400001629";
+
+/// The card behind one of Stripe's tokens.
+pub fn card(token: &str) -> Option<Card> {
+    let approved = Card { number: APPROVED, decline: None, refunds: Refunds::Succeed };
+    let declined = |code, decline_code, message| Card {
+        number: DECLINED,
+        decline: Some(Decline { code, decline_code, message }),
+        ..approved
+    };
+    Some(match token {
+        "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_br" => approved,
+        "pm_card_pendingRefund" => Card { refunds: Refunds::Pend, ..approved },
+        "pm_card_refundFail" => Card { refunds: Refunds::Fail, ..approved },
+        "pm_card_threeDSecure2Required" | "pm_card_threeDSecureRequired" | "pm_card_authenticationRequired" => {
+            Card { number: AUTHENTICATED, ..approved }
+        }
+        "pm_card_threeDSecureRequiredChargeDeclined" => {
+            let decline = declined("card_declined", "generic_decline", "Your card was declined.");
+            Card { number: AUTHENTICATED_DECLINED, ..decline }
+        }
+        "pm_card_visa_chargeDeclined" | "pm_card_chargeCustomerFail" => {
+            declined("card_declined", "generic_decline", "Your card was declined.")
+        }
+        "pm_card_visa_chargeDeclinedInsufficientFunds" => {
+            declined("card_declined", "insufficient_funds", "Your card has insufficient funds.")
+        }
+        "pm_card_visa_chargeDeclinedLostCard" => declined("card_declined", "lost_card", "Your card was declined."),
+        "pm_card_visa_chargeDeclinedStolenCard" => declined("card_declined", "stolen_card", "Your card was declined."),
+        "pm_card_chargeDeclinedExpiredCard" => declined("expired_card", "expired_card", "Your card has expired."),
+        "pm_card_chargeDeclinedIncorrectCvc" => {
+            declined("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.")
+        }
+        "pm_card_chargeDeclinedProcessingError" => declined(
+            "processing_error",
+            "processing_error",
+            "An error occurred while processing your card. Try again in a little bit.",
+        ),
+        _ => return None,
+    })
+}

@@ -1,0 +1,480 @@
+//! What the object says about its order: a projection of the ledger record, without personal data.
+
+use comanda_crds::{
+    Cause, CompensationStatus, ConditionType, OrderStatus, PaymentStatus, Phase, Reason, StepState,
+    StepStatus, WaitingFor,
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::decide::{Observed, may_adopt, seconds};
+use crate::outcome::IntentState;
+use crate::record::{CourierState, Direction, Effect, Entry, EntryState, KitchenState, Record};
+use crate::undo;
+
+/// The way forward, as `status.steps` lists it.
+const STEPS: [Effect; 7] = [
+    Effect::Reserve,
+    Effect::CreateIntent,
+    Effect::Authorize,
+    Effect::NotifyConfirmed,
+    Effect::Prepare,
+    Effect::Capture,
+    Effect::Deliver,
+];
+
+/// The status of the object, given the record as it will stand.
+pub(crate) fn project(o: &Observed, record: Option<&Record>, now: Timestamp) -> OrderStatus {
+    let mut status = match record {
+        None => unclaimed(o),
+        Some(record) => match refusal(o, record) {
+            Some((reason, message)) => refused(
+                reason.name(),
+                &message,
+                reason == Reason::OrderIdConflict || reason == Reason::OwnedElsewhere,
+            ),
+            None => of_record(o, record),
+        },
+    };
+    status.observed_generation = o.order.generation;
+    for condition in &mut status.conditions {
+        condition.observed_generation = Some(o.order.generation);
+        condition.last_transition_time = Time(now);
+    }
+    status
+}
+
+/// Keeps the time of every condition whose status did not change.
+pub fn carry_times(new: &mut OrderStatus, old: &OrderStatus) {
+    for condition in &mut new.conditions {
+        if let Some(before) = old.conditions.iter().find(|before| before.type_ == condition.type_)
+            && before.status == condition.status
+        {
+            condition.last_transition_time = before.last_transition_time.clone();
+        }
+    }
+}
+
+/// True when somebody outside must see the new status: something other than times, messages and
+/// counters changed.
+pub fn is_news(new: &OrderStatus, old: &OrderStatus) -> bool {
+    essence(new) != essence(old)
+}
+
+fn essence(status: &OrderStatus) -> OrderStatus {
+    let mut status = status.clone();
+    status.courier = None;
+    for condition in &mut status.conditions {
+        condition.message.clear();
+        condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
+    }
+    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+    if let Some(waiting) = &mut status.waiting_for {
+        (waiting.since, waiting.deadline) = (None, None);
+    }
+    for step in &mut status.steps {
+        (step.attempts, step.started_at, step.finished_at, step.message) = (0, None, None, None);
+    }
+    for undo in &mut status.compensations {
+        (undo.attempts, undo.finished_at, undo.message) = (0, None, None);
+    }
+    status
+}
+
+/// Why this object may not touch the order, when it may not.
+fn refusal(o: &Observed, record: &Record) -> Option<(Reason, String)> {
+    if record.owner.as_ref() == Some(&o.order.owner) {
+        return None;
+    }
+    if record.digest != o.order.digest {
+        return Some((
+            Reason::OrderIdConflict,
+            format!(
+                "The ledger already holds an order {} with other contents. Nothing was done. Give this order another \
+                 spec.orderId or name.",
+                record.identity
+            ),
+        ));
+    }
+    if record.phase.is_final() || may_adopt(o, record) {
+        return None;
+    }
+    let owner = record.owner.as_ref().map_or_else(String::new, |owner| {
+        format!("{}/{} in cluster {}", owner.namespace, owner.name, owner.cluster)
+    });
+    Some((
+        Reason::OwnedElsewhere,
+        format!(
+            "The order {} belongs to {owner}. Nothing was done. If that object is gone for good, set the annotation \
+             comanda.dev/take-over on this one.",
+            record.identity
+        ),
+    ))
+}
+
+fn unclaimed(o: &Observed) -> OrderStatus {
+    let (reason, message) = match (&o.class, &o.trouble) {
+        (_, Some(error)) => (Reason::Retrying, format!("The order is not accepted yet: {error}.")),
+        (None, None) => (
+            Reason::ClassNotReady,
+            "The OrderClass does not exist or is not ready: see kubectl get orderclasses.".to_owned(),
+        ),
+        (Some(class), None) if class.spec.suspend || o.order.suspend => {
+            (Reason::Suspended, "The order is suspended: nothing is done until suspend is false.".to_owned())
+        }
+        (Some(class), None) if class.full => (
+            Reason::Waiting,
+            format!("The class {} has as many live orders as it may: the order waits for room.", class.name),
+        ),
+        _ => (Reason::InProgress, "The order is about to be claimed in the ledger.".to_owned()),
+    };
+    refused(reason.name(), &message, false)
+}
+
+/// The status of an object that has no order of its own.
+fn refused(reason: &str, message: &str, stalled: bool) -> OrderStatus {
+    let moving = if stalled { ConditionType::Stalled } else { ConditionType::Reconciling };
+    OrderStatus {
+        phase: Phase::Pending,
+        reason: Some(reason.to_owned()),
+        conditions: vec![
+            condition(ConditionType::Accepted, false, reason, message),
+            condition(ConditionType::Ready, false, reason, message),
+            condition(moving, true, reason, message),
+        ],
+        ..OrderStatus::default()
+    }
+}
+
+fn of_record(o: &Observed, record: &Record) -> OrderStatus {
+    let waiting_for = waiting_for(record);
+    let (reason, message) = headline(o, record, waiting_for.as_ref());
+    let mut conditions = milestones(record);
+    conditions.extend(kstatus(record, &reason, &message));
+    OrderStatus {
+        phase: record.phase,
+        observed_generation: 0,
+        identity: Some(record.identity.to_string()),
+        total: record.total().map(|total| total.to_string()),
+        reason: Some(reason),
+        conditions,
+        waiting_for,
+        steps: STEPS.iter().filter_map(|effect| step(record, *effect)).collect(),
+        compensations: undo::ORDER.iter().filter_map(|effect| compensation(record, *effect)).collect(),
+        payment: record.payment.intent_id.as_ref().map(|id| PaymentStatus {
+            intent_id: Some(id.clone()),
+            authorized: record.payment.authorized,
+            captured: record.payment.captured,
+            refunded: record.payment.refunded,
+        }),
+        courier: record.courier.who.clone(),
+        last_handled_retry: record.handled_retry.clone(),
+    }
+}
+
+/// Why the order is where it is: one word, and a sentence a support person understands.
+fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFor>) -> (String, String) {
+    if let Some(stall) = record.stall.as_ref().filter(|stall| !stall.acknowledged) {
+        return (stall.reason.name().to_owned(), stall.message.clone());
+    }
+    if record.phase.is_final() {
+        let cause = record.fault.as_ref().map_or(record.phase.name(), |fault| fault.cause.name());
+        let reason = if record.abandoned.is_some() { Reason::Abandoned.name() } else { cause };
+        return (reason.to_owned(), story(record));
+    }
+    if let Some(error) = &o.trouble {
+        return (Reason::Retrying.name().to_owned(), format!("A call failed and is tried again: {error}."));
+    }
+    if let Some(fault) = &record.fault {
+        return (fault.cause.name().to_owned(), format!("{} What was done is being undone.", fault.message));
+    }
+    if o.order.suspend || o.class.as_ref().is_some_and(|class| class.spec.suspend) {
+        return (Reason::Suspended.name().to_owned(), "The order is held until suspend is false.".to_owned());
+    }
+    if record.courier.state >= CourierState::PickedUp && (o.order.cancel.is_some() || o.order.deleted) {
+        return (
+            Reason::CancelRefused.name().to_owned(),
+            "The courier had already picked the order up: it can no longer be cancelled and is being delivered."
+                .to_owned(),
+        );
+    }
+    match waiting {
+        Some(waiting) => (
+            Reason::Waiting.name().to_owned(),
+            format!("Waiting for the {} to {}.", waiting.who, waiting.what),
+        ),
+        None => (Reason::InProgress.name().to_owned(), "The order is on its way.".to_owned()),
+    }
+}
+
+/// The whole story of a finished order.
+fn story(record: &Record) -> String {
+    let mut sentences = Vec::new();
+    match (&record.fault, record.total()) {
+        (Some(fault), _) => sentences.push(fault.message.clone()),
+        (None, Some(total)) => sentences.push(format!("Delivered; {total} was captured.")),
+        (None, None) => {}
+    }
+    if let Some(reason) = &record.abandoned {
+        sentences.push(format!("What was left to undo was abandoned: {reason}"));
+    }
+    if record.fault.is_some() {
+        sentences.push(money(record));
+        sentences.extend(explain(record, Effect::Release));
+        sentences.extend(record.journal.get(&Effect::NotifyEnding).map(|entry| match entry.state {
+            EntryState::Done => "The customer was told.".to_owned(),
+            _ => "The customer could not be told.".to_owned(),
+        }));
+    }
+    sentences.join(" ")
+}
+
+fn money(record: &Record) -> String {
+    let amount = |minor| crate::Money::new(minor, &record.terms.currency);
+    let payment = &record.payment;
+    match payment.captured - payment.refunded {
+        0 if payment.captured > 0 => format!("{} was refunded.", amount(payment.refunded)),
+        0 => "Nothing was charged.".to_owned(),
+        left => format!("{} of the customer's money is still held.", amount(left)),
+    }
+}
+
+fn milestones(record: &Record) -> Vec<Condition> {
+    let mut conditions =
+        vec![condition(ConditionType::Accepted, true, Reason::Claimed.name(), "The ledger holds the order.")];
+    let mut milestone = |kind, reached: bool, reason: &str, message: &str| {
+        if reached {
+            conditions.push(condition(kind, true, reason, message));
+        } else if let Some(fault) = &record.fault {
+            conditions.push(condition(kind, false, fault.cause.name(), &fault.message));
+        }
+    };
+    let succeeded = Reason::Succeeded.name();
+    milestone(
+        ConditionType::Validated,
+        record.is_done(Effect::Reserve),
+        succeeded,
+        "Address, contact, prices and stock hold; the stock was reserved.",
+    );
+    let paid = record.payment.captured - record.payment.refunded > 0
+        || record.payment.authorized > 0 && record.payment.refunded == 0;
+    let (reason, message) = if record.payment.captured > 0 {
+        (Reason::Captured, "The amount was captured.")
+    } else {
+        (Reason::Authorized, "The amount is held on the customer's card.")
+    };
+    milestone(ConditionType::Paid, paid, reason.name(), message);
+    milestone(
+        ConditionType::Notified,
+        record.is_done(Effect::NotifyConfirmed),
+        succeeded,
+        "The customer was told that the order is confirmed.",
+    );
+    milestone(
+        ConditionType::Prepared,
+        record.kitchen.state == KitchenState::Ready,
+        succeeded,
+        "The food was ready.",
+    );
+    milestone(
+        ConditionType::Delivered,
+        record.phase == Phase::Delivered,
+        succeeded,
+        "The courier delivered the order.",
+    );
+    if record.direction == Direction::Undo {
+        let done = record.phase.is_final() && record.abandoned.is_none();
+        let (reason, message) = match (&record.abandoned, done) {
+            (Some(why), _) => (Reason::Abandoned, why.as_str()),
+            (None, true) => (Reason::Undone, "Everything that was done is undone."),
+            (None, false) => (Reason::InProgress, "What was done is being undone."),
+        };
+        conditions.push(condition(ConditionType::Compensated, done, reason.name(), message));
+    }
+    conditions
+}
+
+/// `Finished` for scripts; `Ready`, `Reconciling` and `Stalled` for kstatus. A final phase is ready,
+/// whatever it is, so that a declined card does not degrade a GitOps application for ever.
+/// Source: <https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>.
+fn kstatus(record: &Record, reason: &str, message: &str) -> Vec<Condition> {
+    let phase = record.phase;
+    let stalled = record.is_stalled();
+    let ready = phase.is_final() && !stalled;
+    let shown = if ready { phase.name() } else { reason };
+    let mut conditions = vec![
+        condition(
+            ConditionType::Finished,
+            phase.is_final(),
+            if phase.is_final() { phase.name() } else { reason },
+            message,
+        ),
+        condition(ConditionType::Ready, ready, shown, message),
+    ];
+    if stalled {
+        conditions.push(condition(ConditionType::Stalled, true, reason, message));
+    } else if !ready {
+        conditions.push(condition(ConditionType::Reconciling, true, reason, message));
+    }
+    conditions
+}
+
+fn condition(kind: ConditionType, status: bool, reason: &str, message: &str) -> Condition {
+    Condition {
+        type_: kind.name().to_owned(),
+        status: if status { "True" } else { "False" }.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        observed_generation: None,
+    }
+}
+
+/// Whom the order waits for.
+fn waiting_for(record: &Record) -> Option<WaitingFor> {
+    let timeouts = &record.class.timeouts;
+    let wait = |who: &str, what: &str, entry: Option<&Entry>, patience: Option<SignedDuration>| WaitingFor {
+        who: who.to_owned(),
+        what: what.to_owned(),
+        since: entry.map(|entry| Time(entry.started_at)),
+        deadline: entry.zip(patience).map(|(entry, patience)| Time(entry.started_at + patience)),
+    };
+    let entry = |effect| record.journal.get(&effect);
+    if record.is_stalled() {
+        return Some(wait("person", "see to it", None, None));
+    }
+    match record.phase {
+        Phase::Paying => match record.payment.state? {
+            IntentState::RequiresAction => Some(wait(
+                "customer",
+                "confirm the payment (3-D Secure)",
+                entry(Effect::Authorize),
+                Some(seconds(timeouts.customer_seconds)),
+            )),
+            IntentState::Processing => {
+                Some(wait("payment provider", "answer", entry(Effect::Authorize), None))
+            }
+            _ => None,
+        },
+        Phase::Preparing => Some(wait(
+            "kitchen",
+            "prepare the order",
+            entry(Effect::Prepare),
+            Some(seconds(timeouts.kitchen_seconds)),
+        )),
+        Phase::Delivering => Some(wait(
+            "courier",
+            "deliver the order",
+            entry(Effect::Deliver),
+            Some(seconds(timeouts.courier_seconds)),
+        )),
+        Phase::Compensating => {
+            let open = |recall, answer: Option<bool>| answer.is_none() && record.is_done(recall);
+            if open(Effect::RecallCourier, record.courier.recalled) {
+                let patience = Some(seconds(timeouts.recall_seconds));
+                Some(wait("courier", "confirm the recall", entry(Effect::RecallCourier), patience))
+            } else if open(Effect::RecallKitchen, record.kitchen.recalled) {
+                let patience = Some(seconds(timeouts.recall_seconds));
+                Some(wait("kitchen", "confirm the recall", entry(Effect::RecallKitchen), patience))
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
+}
+
+fn state(record: &Record, effect: Effect, entry: &Entry) -> StepState {
+    let awaited = match effect {
+        Effect::Prepare => record.kitchen.state != KitchenState::Ready,
+        Effect::Deliver => record.courier.state != CourierState::Delivered,
+        Effect::RecallKitchen => record.kitchen.recalled.is_none(),
+        Effect::RecallCourier => record.courier.recalled.is_none(),
+        _ => false,
+    };
+    match entry.state {
+        EntryState::Failed => StepState::Failed,
+        EntryState::Unconfirmed => StepState::Unconfirmed,
+        EntryState::Done if !awaited => StepState::Succeeded,
+        _ if record.phase.is_final() || record.direction == Direction::Undo && STEPS.contains(&effect) => {
+            StepState::Failed
+        }
+        _ => StepState::Running,
+    }
+}
+
+fn step(record: &Record, effect: Effect) -> Option<StepStatus> {
+    let entry = record.journal.get(&effect)?;
+    let state = state(record, effect, entry);
+    let heard = match effect {
+        Effect::Prepare => record.kitchen.heard_at,
+        Effect::Deliver => record.courier.heard_at,
+        _ => None,
+    };
+    let ended = state != StepState::Running;
+    Some(StepStatus {
+        name: effect.name().to_owned(),
+        state,
+        attempts: entry.tries,
+        started_at: Some(Time(entry.started_at)),
+        finished_at: heard.or(entry.finished_at).filter(|_| ended).map(Time),
+        execution_arn: None,
+        reason: (state == StepState::Failed)
+            .then(|| record.fault.as_ref().map(|fault| fault.cause.name().to_owned()))
+            .flatten(),
+        message: entry.message.clone(),
+    })
+}
+
+fn compensation(record: &Record, effect: Effect) -> Option<CompensationStatus> {
+    let entry = record.journal.get(&effect)?;
+    Some(CompensationStatus {
+        name: effect.name().to_owned(),
+        state: state(record, effect, entry),
+        attempts: entry.tries,
+        finished_at: entry.finished_at.map(Time),
+        message: explain(record, effect),
+    })
+}
+
+/// What an undo came to, in a sentence.
+fn explain(record: &Record, effect: Effect) -> Option<String> {
+    let entry = record.journal.get(&effect)?;
+    if let Some(message) = &entry.message {
+        return Some(message.clone());
+    }
+    let recalled = |answer| match answer {
+        Some(true) => "The device confirmed that it stopped.",
+        Some(false) => "The device had gone too far to stop.",
+        None => "The device was told to stop.",
+    };
+    if entry.state != EntryState::Done {
+        return None;
+    }
+    Some(match effect {
+        Effect::RecallCourier => recalled(record.courier.recalled).to_owned(),
+        Effect::RecallKitchen => recalled(record.kitchen.recalled).to_owned(),
+        Effect::CancelIntent => "The payment was cancelled; nothing is held or charged.".to_owned(),
+        Effect::Refund => {
+            let amount = crate::Money::new(record.payment.refunded, &record.terms.currency);
+            format!("{amount} was refunded.")
+        }
+        Effect::NotifyEnding => told(record),
+        _ => return None,
+    })
+}
+
+fn told(record: &Record) -> String {
+    let kind = match record.fault.as_ref().map(|fault| fault.cause) {
+        Some(Cause::CancelRequested | Cause::ObjectDeleted) => "cancelled",
+        Some(
+            Cause::KitchenRejected
+            | Cause::KitchenSilent
+            | Cause::CourierFailed
+            | Cause::CourierSilent
+            | Cause::CaptureFailed,
+        ) => "failed",
+        _ => "rejected",
+    };
+    format!("The customer was told that the order was {kind}.")
+}

@@ -1,0 +1,163 @@
+//! The way back: device recalled, payment cancelled or refunded, stock released, customer told.
+
+use comanda_crds::Reason;
+use jiff::Timestamp;
+
+use crate::decide::{
+    Call, Next, PAYMENT_POLL, Patience, StockChange, command, enter, poll, renew_creation, tell,
+};
+use crate::outcome::{IntentState, RefundState};
+use crate::record::{CourierState, Effect, EntryState, KitchenState, Record, Stall};
+use crate::transition::{IllegalTransition, ending};
+
+/// The order of undoing: the reverse of doing. `status.compensations` lists it so.
+pub const ORDER: [Effect; 6] = [
+    Effect::RecallCourier,
+    Effect::RecallKitchen,
+    Effect::CancelIntent,
+    Effect::Refund,
+    Effect::Release,
+    Effect::NotifyEnding,
+];
+
+/// What the way back wants next; none when it moved the record and has to be asked again.
+pub(crate) fn advance(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Next>, IllegalTransition> {
+    let recall = |next: &mut Record| {
+        recall_courier(next, patience, now).or_else(|| recall_kitchen(next, patience, now))
+    };
+    if let Some(wanted) = recall(next) {
+        return Ok(Some(wanted));
+    }
+    if let Some(wanted) = undo_payment(next, patience, now) {
+        return Ok(Some(wanted));
+    }
+    if next.is_done(Effect::Reserve) && next.state(Effect::Release).is_none() {
+        return Ok(Some(release(next, now)));
+    }
+    if let Some(wanted) = tell(next, Effect::NotifyEnding, Call::NotifyEnding, patience.tries, now) {
+        return Ok(Some(wanted));
+    }
+    if let Some(fault) = &next.fault {
+        let event = ending(fault.cause);
+        enter(next, event, now)?;
+    }
+    Ok(Some(Next::Finished))
+}
+
+fn recall_courier(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+    let needed = next.may_have_happened(Effect::Deliver)
+        && !matches!(next.courier.state, CourierState::Failed | CourierState::Delivered);
+    recall(next, needed, Effect::RecallCourier, next.courier.recalled, patience, now)
+}
+
+fn recall_kitchen(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+    let needed = next.may_have_happened(Effect::Prepare)
+        && !matches!(next.kitchen.state, KitchenState::Ready | KitchenState::Rejected);
+    recall(next, needed, Effect::RecallKitchen, next.kitchen.recalled, patience, now)
+}
+
+/// Stops a device. It has a deadline, so that a dead tablet never holds money.
+fn recall(
+    next: &mut Record,
+    needed: bool,
+    effect: Effect,
+    answer: Option<bool>,
+    patience: &Patience,
+    now: Timestamp,
+) -> Option<Next> {
+    if !needed || answer.is_some() || next.state(effect) == Some(EntryState::Unconfirmed) {
+        return None;
+    }
+    let call = if effect == Effect::RecallCourier { Call::RecallCourier } else { Call::RecallKitchen };
+    command(next, effect, call, patience.timeouts.recall_seconds, now).or_else(|| {
+        let message =
+            format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
+        next.settle(effect, EntryState::Unconfirmed, message, now);
+        None
+    })
+}
+
+/// Whatever may be held or taken is looked up first, then let go or paid back.
+fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+    if !next.may_have_happened(Effect::CreateIntent) {
+        return None;
+    }
+    if next.payment.intent_id.is_none() {
+        // The creation may have happened, so it is repeated under its key to learn the id. Past the
+        // key's life nothing is gained: what was never confirmed holds no money.
+        let attempt = next.journal[&Effect::CreateIntent].attempt;
+        renew_creation(next, now);
+        if next.journal[&Effect::CreateIntent].attempt == attempt {
+            return Some(Next::Do(Call::CreateIntent));
+        }
+        let message = "Its answer was lost; it was never confirmed, so it holds no money.".to_owned();
+        next.settle(Effect::CreateIntent, EntryState::Failed, message, now);
+        return None;
+    }
+    let cancel = next.state(Effect::CancelIntent);
+    if !next.payment.known_to_undo || cancel == Some(EntryState::Intended) {
+        return Some(Next::Read(Call::LookUpPayment));
+    }
+    match next.payment.state {
+        Some(IntentState::Canceled) => {
+            if cancel != Some(EntryState::Done) {
+                next.settle(Effect::CancelIntent, EntryState::Done, None, now);
+            }
+            None
+        }
+        Some(IntentState::Succeeded) => refund(next, patience, now),
+        Some(IntentState::Processing) => Some(poll(patience, Call::LookUpPayment, now + PAYMENT_POLL)),
+        _ => Some(Next::Do(Call::CancelIntent)),
+    }
+}
+
+fn refund(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+    match next.state(Effect::Refund) {
+        None | Some(EntryState::NotDone) => Some(Next::Do(Call::RefundPayment)),
+        Some(EntryState::Done) => None,
+        // Pending is not done: asked again until it is.
+        _ if next.payment.refund == Some(RefundState::Pending) => {
+            Some(poll(patience, Call::LookUpRefunds, now + PAYMENT_POLL))
+        }
+        _ => Some(Next::Read(Call::LookUpRefunds)),
+    }
+}
+
+/// Returns the stock, or records it as spent once the kitchen had begun; the customer's message goes
+/// into the same write as its intent.
+fn release(next: &mut Record, now: Timestamp) -> Next {
+    let (stock, message) = if next.stock_spent {
+        (StockChange::None, "The kitchen had begun: the stock is recorded as spent.")
+    } else {
+        (StockChange::Return, "The stock was returned.")
+    };
+    next.settle(Effect::Release, EntryState::Done, message.to_owned(), now);
+    if next.state(Effect::NotifyEnding).is_none() {
+        next.intend(Effect::NotifyEnding, now);
+        return Next::Move(stock, Some(Call::NotifyEnding));
+    }
+    Next::Move(stock, None)
+}
+
+/// The customer has food that was not paid for: nothing here can mend that.
+pub(crate) fn delivered_after_undo(next: &mut Record) {
+    if next.stall.is_none() {
+        next.stall = Some(Stall::new(
+            Reason::DeliveredAfterUndo,
+            "The courier reported the delivery of an order that is undone. Settle it with the customer, then set the \
+             annotation comanda.dev/retry to a fresh value to acknowledge.",
+        ));
+    }
+}
+
+/// A person asks to try again: what had failed for good gets a new attempt with a new key.
+pub(crate) fn prepare_retry(next: &mut Record) {
+    if next.payment.refund == Some(RefundState::Failed) {
+        next.payment.refund = None;
+        next.next_attempt(Effect::Refund);
+    }
+}
