@@ -1,6 +1,8 @@
 //! `OrderClass`: which accounts, tables, topics and time-outs orders use. Written by the platform's
 //! owners, never by those who order; the idea is Gateway API's `GatewayClass`.
 
+#![allow(clippy::struct_field_names)] // The unit belongs to the name of a field that people write.
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -182,7 +184,6 @@ pub struct SecretKeyRef {
 }
 
 /// How long each wait may last, in seconds.
-#[allow(clippy::struct_field_names)] // The unit belongs to the name of a field that people write.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeouts {

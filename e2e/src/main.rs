@@ -1,2 +1,105 @@
-//! Comanda.
-fn main() {}
+//! Entry point of `comanda-e2e`; see the library.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use comanda_e2e::demo::Demo;
+use comanda_e2e::devices::{self, CourierOptions, KitchenOptions};
+use comanda_e2e::installation::{CLASS, TENANT};
+use comanda_e2e::stack::progress::Progress;
+use comanda_e2e::stripe_proxy;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Runs Comanda on this machine, without an account and without containers.
+#[derive(Debug, Parser)]
+#[command(name = "comanda-e2e", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything, carry a dozen orders, and show evidence of what became of them
+    Demo {
+        /// Leave it running afterwards, until Ctrl-C, and say how to reach it
+        #[arg(long)]
+        keep: bool,
+        /// Apply no orders: the servers, a class, an operator and devices for your own kubectl apply
+        #[arg(long)]
+        stack_only: bool,
+    },
+    /// Be a kitchen tablet
+    #[command(hide = true)]
+    Kitchen(KitchenOptions),
+    /// Be a courier's telephone
+    #[command(hide = true)]
+    Courier(CourierOptions),
+    /// Stand in front of localstripe
+    #[command(hide = true)]
+    StripeProxy(stripe_proxy::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let result = match Arguments::parse().command {
+        Command::Demo { keep, stack_only } => demo(keep, stack_only).await,
+        Command::Kitchen(options) => devices::run_kitchen(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Courier(options) => devices::run_courier(options).await.map(|()| ExitCode::SUCCESS),
+        Command::StripeProxy(options) => stripe_proxy::run(options).await.map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|error| {
+        // Without the backtrace that anyhow adds where RUST_BACKTRACE is set: the chain says it.
+        eprintln!("comanda-e2e: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Ends with 1 when a piece of evidence is not as expected. Whatever was started is stopped, also when it
+/// is interrupted half-way: dropping it stops it.
+async fn demo(keep: bool, stack_only: bool) -> Result<ExitCode> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stopped = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    tokio::pin!(stopped);
+    let (interrupted, progress) = (ExitCode::from(130), Progress::stderr());
+    let demo = tokio::select! {
+        demo = Demo::start(&progress) => demo?,
+        () = &mut stopped => return Ok(interrupted),
+    };
+    let mut as_expected = true;
+    if !stack_only {
+        as_expected = tokio::select! {
+            result = demo.run() => result?,
+            () = &mut stopped => return Ok(interrupted),
+        };
+    }
+    if keep || stack_only {
+        describe(&demo);
+        stopped.await;
+    }
+    demo.stop().await?;
+    Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn describe(demo: &Demo) {
+    let stack = demo.stack();
+    println!("\nIt is running. In another terminal:\n");
+    println!("  export KUBECONFIG={}", stack.kubernetes.kubeconfig().display());
+    println!("  kubectl get orders --namespace {TENANT} --output wide");
+    println!("  kubectl apply --namespace {TENANT} --filename e2e/orders/01-madrid-dinner.yaml\n");
+    println!("Orders use the class {CLASS}. Further:");
+    println!("  operator's metrics  {}/metrics", demo.operator_url());
+    println!("  AWS emulator        {}", stack.aws.endpoint());
+    println!("  Stripe emulator     {}", stack.stripe.url());
+    println!("  logs and data       {}\n", stack.dir().display());
+    println!("Ctrl-C stops everything.");
+}

@@ -5,6 +5,7 @@ pub mod kubernetes;
 pub mod port;
 pub mod process;
 pub mod progress;
+mod run_directory;
 pub mod simulators;
 pub mod stripe;
 pub mod tools;
@@ -14,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 
 use aws::Aws;
 use kubernetes::Kubernetes;
 use progress::Progress;
+use run_directory::RunDirectory;
 use stripe::Stripe;
 use tools::Tools;
 
@@ -35,7 +36,6 @@ pub struct Options {
 }
 
 /// Everything an installation needs, running.
-#[derive(Debug)]
 pub struct Stack {
     /// The control plane.
     pub kubernetes: Kubernetes,
@@ -53,7 +53,7 @@ impl Stack {
     /// # Errors
     /// When a tool cannot be had or a server does not come up; what had started is stopped.
     pub async fn start(options: Options, progress: &Progress) -> Result<Self> {
-        let tools = Tools::ensure(progress).await?;
+        let tools = Box::pin(Tools::ensure(progress)).await?;
         let program = match options.program {
             Some(program) => program,
             None => env::current_exe().context("finding this program")?,
@@ -63,12 +63,19 @@ impl Stack {
 
         let begun = Instant::now();
         progress.line("starting Kubernetes, AWS and Stripe");
+        let [kubernetes_dir, aws_dir, stripe_dir] =
+            ["kubernetes", "aws", "stripe"].map(|part| path.join(part));
+        // Boxed: the three futures together are large, and callers would carry them.
         let (kubernetes, aws, stripe) = tokio::try_join!(
-            timed("Kubernetes", progress, Kubernetes::start(&tools, &path.join("kubernetes"))),
-            timed("AWS", progress, Aws::start(&tools, &path.join("aws"))),
-            timed("Stripe", progress, Stripe::start(&tools, &program, &path.join("stripe"))),
+            timed("Kubernetes", progress, Box::pin(Kubernetes::start(&tools, &kubernetes_dir))),
+            timed("AWS", progress, Box::pin(Aws::start(&tools, &aws_dir))),
+            timed("Stripe", progress, Box::pin(Stripe::start(&tools, &program, &stripe_dir))),
         )?;
-        progress.line(format!("the stack is up after {:.1} s, in {}", begun.elapsed().as_secs_f64(), path.display()));
+        progress.line(format!(
+            "the stack is up after {:.1} s, in {}",
+            begun.elapsed().as_secs_f64(),
+            path.display()
+        ));
         Ok(Self { kubernetes, aws, stripe, program, dir })
     }
 
@@ -97,31 +104,4 @@ async fn timed<T>(name: &str, progress: &Progress, start: impl Future<Output = R
     let started = start.await.with_context(|| format!("starting {name}"))?;
     progress.line(format!("{name} is up after {:.1} s", begun.elapsed().as_secs_f64()));
     Ok(started)
-}
-
-/// The run directory, removed at the end or kept for a look at the logs.
-#[derive(Debug)]
-enum RunDirectory {
-    Temporary(TempDir),
-    Kept(PathBuf),
-}
-
-impl RunDirectory {
-    fn new(parent: Option<&Path>, keep: bool) -> Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("comanda-");
-        let dir = match parent {
-            Some(parent) => builder.tempdir_in(parent),
-            None => builder.tempdir(),
-        }
-        .context("making the run directory")?;
-        Ok(if keep { Self::Kept(dir.keep()) } else { Self::Temporary(dir) })
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Temporary(dir) => dir.path(),
-            Self::Kept(path) => path,
-        }
-    }
 }

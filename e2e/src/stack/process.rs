@@ -180,7 +180,8 @@ impl Process {
 
     /// The last lines of the log, headed by its path.
     pub fn log_tail(&self) -> String {
-        let text = fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let text =
+            fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
         format!("--- end of {} ---\n{}", self.log.display(), tail.join("\n"))

@@ -1,6 +1,7 @@
 //! Kitchens and couriers as processes of their own, each with its certificate.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Stack;
+use super::aws::Aws;
 use super::process::Process;
 
-/// A simulated device to start. The names in comments are the subcommand's options.
+/// A simulated device to start.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// `kitchen` or `courier`.
+    /// What it is.
     pub role: Role,
     /// `--client-id`, and the name of its log and certificate.
     pub name: String,
@@ -62,8 +64,8 @@ impl Device {
 
     /// Adds an option and its value.
     #[must_use]
-    pub fn arg(mut self, name: &str, value: impl ToString) -> Self {
-        self.args.extend([name.to_owned(), value.to_string()]);
+    pub fn arg(mut self, name: &str, value: &str) -> Self {
+        self.args.extend([name.to_owned(), value.to_owned()]);
         self
     }
 }
@@ -77,29 +79,18 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// What it received and sent so far: the lines of its `--log`.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn journal(&self) -> Result<Vec<Value>> {
-        let text = std::fs::read_to_string(&self.journal).context("reading the log of a simulator")?;
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-    }
-}
-
-impl Stack {
-    /// Starts a simulator with a certificate of its own and waits until it has subscribed.
+    /// Starts a device of the broker in `aws`, with its logs in `dir`, and waits until it has subscribed. `program` is
+    /// the program with the subcommands.
     ///
     /// # Errors
     /// When it cannot connect to the broker.
-    pub async fn simulate(&self, device: &Device) -> Result<Simulator> {
-        let iot = self.aws.iot();
-        let certificate = self.aws.device_certificate(&device.name).await?;
-        let dir = self.dir().join("devices");
-        std::fs::create_dir_all(&dir)?;
+    pub async fn start(aws: &Aws, program: &Path, dir: &Path, device: &Device) -> Result<Self> {
+        let iot = aws.iot();
+        let certificate = aws.device_certificate(&device.name).await?;
+        fs::create_dir_all(dir)?;
         let journal = dir.join(format!("{}.jsonl", device.name));
 
-        let mut command = Command::new(self.program());
+        let mut command = Command::new(program);
         command.arg(device.role.subcommand()).args(["--endpoint", &iot.address()]);
         command.arg("--ca").arg(&iot.ca_file).arg("--cert").arg(&certificate.cert_file);
         command.arg("--key").arg(&certificate.key_file).arg("--log").arg(&journal);
@@ -111,10 +102,28 @@ impl Stack {
         let mut process = Process::spawn(&device.name, command, &dir.join(format!("{}.log", device.name)))?;
         process
             .ready("its subscriptions", Duration::from_secs(20), async || {
-                let text = std::fs::read_to_string(&journal).ok()?;
-                text.contains("\"subscribed\"").then_some(())
+                fs::read_to_string(&journal).ok()?.contains("\"subscribed\"").then_some(())
             })
             .await?;
-        Ok(Simulator { process, journal })
+        Ok(Self { process, journal })
+    }
+
+    /// What it received and sent so far: the lines of its `--log`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn journal(&self) -> Result<Vec<Value>> {
+        let text = fs::read_to_string(&self.journal).context("reading the log of a simulator")?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}
+
+impl Stack {
+    /// Starts a simulator with a certificate of its own and waits until it has subscribed.
+    ///
+    /// # Errors
+    /// When it cannot connect to the broker.
+    pub async fn simulate(&self, device: &Device) -> Result<Simulator> {
+        Simulator::start(&self.aws, self.program(), &self.dir().join("devices"), device).await
     }
 }

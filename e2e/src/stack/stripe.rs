@@ -17,7 +17,7 @@ use crate::stripe_proxy::faults::Fault;
 /// The key of the local account: localstripe takes anything that begins like one.
 pub const SECRET_KEY: &str = "sk_test_comanda_local";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running localstripe behind its proxy.
 #[derive(Debug)]
@@ -46,8 +46,22 @@ impl Stripe {
         let url = format!("http://127.0.0.1:{port}");
         let log = dir.join("calls.jsonl");
         let mut command = Command::new(program);
-        command.args(["stripe-proxy", "--upstream", &upstream, "--listen", &format!("127.0.0.1:{port}"), "--log"]);
-        let mut proxy = Process::spawn("stripe-proxy", { command.arg(&log); command }, &dir.join("stripe-proxy.log"))?;
+        command.args([
+            "stripe-proxy",
+            "--upstream",
+            &upstream,
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--log",
+        ]);
+        let mut proxy = Process::spawn(
+            "stripe-proxy",
+            {
+                command.arg(&log);
+                command
+            },
+            &dir.join("stripe-proxy.log"),
+        )?;
 
         let http = reqwest::Client::new();
         let answers = async |url: String| http.get(url).send().await.ok().map(drop);
@@ -71,7 +85,14 @@ impl Stripe {
     /// # Errors
     /// When the proxy does not answer.
     pub async fn calls(&self) -> Result<Vec<Call>> {
-        Ok(self.http.get(format!("{}/_proxy/calls", self.url)).send().await?.error_for_status()?.json().await?)
+        Ok(self
+            .http
+            .get(format!("{}/_proxy/calls", self.url))
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?)
     }
 
     /// Makes the proxy misbehave as told.

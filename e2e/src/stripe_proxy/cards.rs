@@ -19,7 +19,7 @@ pub struct Decline {
     /// Stripe's `code`.
     pub code: &'static str,
     /// Stripe's `decline_code`.
-    pub decline_code: &'static str,
+    pub reason: &'static str,
     /// What the customer is told.
     pub message: &'static str,
 }
@@ -43,18 +43,20 @@ const AUTHENTICATED_DECLINED: &str = "4000008400001629";
 /// The card behind one of Stripe's tokens.
 pub fn card(token: &str) -> Option<Card> {
     let approved = Card { number: APPROVED, decline: None, refunds: Refunds::Succeed };
-    let declined = |code, decline_code, message| Card {
+    let declined = |code, reason, message| Card {
         number: DECLINED,
-        decline: Some(Decline { code, decline_code, message }),
+        decline: Some(Decline { code, reason, message }),
         ..approved
     };
     Some(match token {
-        "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_br" => approved,
+        "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_br" => {
+            approved
+        }
         "pm_card_pendingRefund" => Card { refunds: Refunds::Pend, ..approved },
         "pm_card_refundFail" => Card { refunds: Refunds::Fail, ..approved },
-        "pm_card_threeDSecure2Required" | "pm_card_threeDSecureRequired" | "pm_card_authenticationRequired" => {
-            Card { number: AUTHENTICATED, ..approved }
-        }
+        "pm_card_threeDSecure2Required"
+        | "pm_card_threeDSecureRequired"
+        | "pm_card_authenticationRequired" => Card { number: AUTHENTICATED, ..approved },
         "pm_card_threeDSecureRequiredChargeDeclined" => {
             let decline = declined("card_declined", "generic_decline", "Your card was declined.");
             Card { number: AUTHENTICATED_DECLINED, ..decline }
@@ -65,9 +67,15 @@ pub fn card(token: &str) -> Option<Card> {
         "pm_card_visa_chargeDeclinedInsufficientFunds" => {
             declined("card_declined", "insufficient_funds", "Your card has insufficient funds.")
         }
-        "pm_card_visa_chargeDeclinedLostCard" => declined("card_declined", "lost_card", "Your card was declined."),
-        "pm_card_visa_chargeDeclinedStolenCard" => declined("card_declined", "stolen_card", "Your card was declined."),
-        "pm_card_chargeDeclinedExpiredCard" => declined("expired_card", "expired_card", "Your card has expired."),
+        "pm_card_visa_chargeDeclinedLostCard" => {
+            declined("card_declined", "lost_card", "Your card was declined.")
+        }
+        "pm_card_visa_chargeDeclinedStolenCard" => {
+            declined("card_declined", "stolen_card", "Your card was declined.")
+        }
+        "pm_card_chargeDeclinedExpiredCard" => {
+            declined("expired_card", "expired_card", "Your card has expired.")
+        }
         "pm_card_chargeDeclinedIncorrectCvc" => {
             declined("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.")
         }

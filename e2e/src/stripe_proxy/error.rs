@@ -27,7 +27,8 @@ impl StripeError {
 
     /// The intent is in a state that does not allow the call; Stripe shows the intent along with it.
     pub fn unexpected_state(message: impl Into<String>, intent: &Value) -> Self {
-        Self::invalid_request("payment_intent_unexpected_state", message).with("payment_intent", intent.clone())
+        Self::invalid_request("payment_intent_unexpected_state", message)
+            .with("payment_intent", intent.clone())
     }
 
     /// Sets one more field, such as `param` or `charge`.

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 /// A fault and the calls it befalls, as posted to `/_proxy/faults`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Which calls.
     #[serde(rename = "match")]
@@ -43,7 +42,7 @@ pub enum Action {
     DropAnswer,
     /// The connection closes before Stripe has seen the request.
     DropRequest,
-    /// The request waits before Stripe sees it.
+    /// Stripe takes this long before it begins; the idempotency key is in use meanwhile.
     DelayMs {
         /// Milliseconds.
         ms: u64,
@@ -81,7 +80,8 @@ impl Faults {
     /// The fault that befalls this call, counted.
     pub fn take(&mut self, method: &str, path: &str) -> Option<Action> {
         let befalls = |(fault, regex): &(Fault, Regex)| {
-            fault.matches.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method)) && regex.is_match(path)
+            fault.matches.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+                && regex.is_match(path)
         };
         let position = self.0.iter().position(befalls)?;
         let fault = &mut self.0[position].0;

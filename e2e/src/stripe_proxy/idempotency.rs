@@ -112,17 +112,15 @@ impl Entry {
             );
             return Begin::Refuse(StripeError::new(400, "idempotency_error", message));
         }
-        match &self.answer {
-            Some(answer) => Begin::Replay(answer.clone()),
-            None => {
-                let message = format!(
-                    "There is currently another in-progress request using this Idempotent Key (that probably means you \
-                     submitted twice, and the other request is still going through): {key}. Please try again later."
-                );
-                let error = StripeError::new(409, "idempotency_error", message);
-                Begin::Refuse(error.with("code", "idempotency_key_in_use"))
-            }
+        if let Some(answer) = &self.answer {
+            return Begin::Replay(answer.clone());
         }
+        let message = format!(
+            "There is currently another in-progress request using this Idempotent Key (that probably means you \
+             submitted twice, and the other request is still going through): {key}. Please try again later."
+        );
+        let error = StripeError::new(409, "idempotency_error", message);
+        Begin::Refuse(error.with("code", "idempotency_key_in_use"))
     }
 }
 
@@ -132,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(24 * 3600);
+    const DAY: Duration = Duration::from_hours(24);
 
     fn key() -> Key {
         Key { account: "Bearer sk_test_1".to_owned(), key: "order-1/pay/1".to_owned() }

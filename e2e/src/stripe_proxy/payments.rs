@@ -32,7 +32,8 @@ pub struct Payments {
 }
 
 /// The parameters of an intent that localstripe takes.
-const CREATED_UPSTREAM: &[&str] = &["amount", "capture_method", "currency", "customer", "metadata", "payment_method"];
+const CREATED_UPSTREAM: &[&str] =
+    &["amount", "capture_method", "currency", "customer", "metadata", "payment_method"];
 
 impl Payments {
     /// In front of `upstream`, and itself reached at `public_url`.
@@ -61,7 +62,12 @@ impl Payments {
             (false, ["refunds"]) if request.params.has("payment_intent") => self.list_refunds(request).await,
             (false, ["refunds", id]) => self.read_refund(request, id).await,
             _ => {
-                let answer = self.upstream.call(request.method.clone(), &request.authorization, &request.path, &request.params);
+                let answer = self.upstream.call(
+                    request.method.clone(),
+                    &request.authorization,
+                    &request.path,
+                    &request.params,
+                );
                 answer.await.success().map_err(unstored)
             }
         }
@@ -74,7 +80,8 @@ impl Payments {
         let may_redirect = !params.has("payment_method_types")
             && params.get("automatic_payment_methods[allow_redirects]") != Some("never");
         if confirm {
-            let draft = json!({ "status": "requires_confirmation", "payment_method": params.get("payment_method") });
+            let draft =
+                json!({ "status": "requires_confirmation", "payment_method": params.get("payment_method") });
             rules::check_confirm(&draft, params, may_redirect, params.has("return_url"))?;
         }
 
@@ -97,7 +104,12 @@ impl Payments {
     }
 
     /// Puts a method localstripe can charge in place of a test token.
-    async fn charge_card(&self, request: &Request, form: &mut Params, notes: &mut Notes) -> Result<(), Refused> {
+    async fn charge_card(
+        &self,
+        request: &Request,
+        form: &mut Params,
+        notes: &mut Notes,
+    ) -> Result<(), Refused> {
         let Some(token) = form.get("payment_method") else { return Ok(()) };
         let Some(card) = card(token) else {
             let path = format!("/v1/payment_methods/{token}");
@@ -106,7 +118,9 @@ impl Payments {
                 return Ok(());
             }
             let message = format!("No such PaymentMethod: '{token}'");
-            return Err(StripeError::invalid_request("resource_missing", message).with("param", "payment_method").into());
+            return Err(StripeError::invalid_request("resource_missing", message)
+                .with("param", "payment_method")
+                .into());
         };
         notes.decline = card.decline;
         notes.refunds = card.refunds;
@@ -170,7 +184,8 @@ impl Payments {
             return Ok(());
         }
         if !intent["latest_charge"].is_null() {
-            let message = "The local Stripe cannot confirm an intent again after a declined charge: create a new one.";
+            let message =
+                "The local Stripe cannot confirm an intent again after a declined charge: create a new one.";
             return Err(StripeError::new(400, "invalid_request_error", message).into());
         }
         let mut notes = self.memory.notes(id);
@@ -231,7 +246,8 @@ impl Payments {
         if form.0.is_empty() {
             return self.intent(request, id).await;
         }
-        let answer = self.upstream.post(&request.authorization, &format!("/v1/payment_intents/{id}"), &form).await;
+        let answer =
+            self.upstream.post(&request.authorization, &format!("/v1/payment_intents/{id}"), &form).await;
         self.shaped(request, id, answer)
     }
 
@@ -309,7 +325,10 @@ impl Payments {
         let secret = raw["client_secret"].as_str().unwrap_or_default();
         let pairs = [("client_secret", secret), ("success", if succeeds { "true" } else { "false" })];
         let form = Params(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
-        Some((self.upstream.post(&account, &format!("{path}/_authenticate"), &form).await, self.memory.notes(id)))
+        Some((
+            self.upstream.post(&account, &format!("{path}/_authenticate"), &form).await,
+            self.memory.notes(id),
+        ))
     }
 
     async fn raw_intent(&self, request: &Request, id: &str) -> Outcome {
@@ -329,7 +348,8 @@ impl Payments {
 
 fn missing(object: &str, id: &str) -> Refused {
     let message = format!("No such {object}: '{id}'");
-    let mut answer = Answer::from(StripeError::invalid_request("resource_missing", message).with("param", "intent"));
+    let mut answer =
+        Answer::from(StripeError::invalid_request("resource_missing", message).with("param", "intent"));
     answer.status = 404;
     Refused { answer, executed: false }
 }

@@ -35,7 +35,7 @@ pub(super) async fn serve(
     let key = request.key.clone();
     // A task of its own: a caller that hangs up does not undo what it asked for.
     match tokio::spawn(handle(proxy, request)).await {
-        Ok(Some(answered)) => respond(answered, key),
+        Ok(Some(answered)) => respond(&answered, key),
         // Ends the task of this connection, which closes it without an answer; unlike `panic!`, it says nothing.
         Ok(None) => std::panic::resume_unwind(Box::new("the connection is dropped on purpose")),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -45,13 +45,9 @@ pub(super) async fn serve(
 /// None when the connection is to be closed.
 async fn handle(proxy: Arc<Proxy>, request: Request) -> Option<Answered> {
     let fault = proxy.faults().take(request.method.as_str(), &request.path);
-    match fault {
-        Some(Action::DropRequest) => {
-            proxy.calls.record(record(&request, None, fault.as_ref()));
-            return None;
-        }
-        Some(Action::DelayMs { ms }) => tokio::time::sleep(Duration::from_millis(ms)).await,
-        _ => {}
+    if fault == Some(Action::DropRequest) {
+        proxy.calls.record(record(&request, None, fault.as_ref()));
+        return None;
     }
     let answered = answer(&proxy, &request, fault.as_ref()).await;
     if let Some(Action::DelayAnswerMs { ms }) = fault {
@@ -80,6 +76,10 @@ async fn answer(proxy: &Proxy, request: &Request, fault: Option<&Action>) -> Ans
 
 /// The answer, and whether anything was executed.
 async fn execute(proxy: &Proxy, request: &Request, fault: Option<&Action>) -> (Answer, bool) {
+    // Here, where the key is in use: a slow server is what makes a second request a conflict.
+    if let Some(Action::DelayMs { ms }) = fault {
+        tokio::time::sleep(Duration::from_millis(*ms)).await;
+    }
     let forced = match fault {
         Some(Action::Status { status, effect }) => Some((*status, *effect)),
         _ => None,
@@ -109,8 +109,10 @@ fn record(request: &Request, answered: Option<&Answered>, fault: Option<&Action>
     let body = answered.map_or(Value::Null, |answered| answered.answer.body.clone());
     let text = |value: &Value| value.as_str().map(str::to_owned);
     // A refusal carries the intent it is about, as it is.
-    let object = if body["error"]["payment_intent"].is_object() { &body["error"]["payment_intent"] } else { &body };
-    let in_body = if object["object"] == "payment_intent" { &object["id"] } else { &object["payment_intent"] };
+    let object =
+        if body["error"]["payment_intent"].is_object() { &body["error"]["payment_intent"] } else { &body };
+    let in_body =
+        if object["object"] == "payment_intent" { &object["id"] } else { &object["payment_intent"] };
     Call {
         time: Timestamp::now(),
         method: request.method.to_string(),
@@ -128,7 +130,7 @@ fn record(request: &Request, answered: Option<&Answered>, fault: Option<&Action>
     }
 }
 
-fn respond(answered: Answered, key: Option<String>) -> Response {
+fn respond(answered: &Answered, key: Option<String>) -> Response {
     let status = StatusCode::from_u16(answered.answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let id = format!("req_{}", Uuid::new_v4().simple());
     let mut headers = HeaderMap::new();

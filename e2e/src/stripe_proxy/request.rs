@@ -97,7 +97,9 @@ impl Params {
 
     /// Whether the caller wants an object in place of its id.
     pub fn expands(&self, field: &str) -> bool {
-        self.0.iter().any(|(key, value)| top_level(key) == "expand" && value.trim_start_matches("data.") == field)
+        self.0
+            .iter()
+            .any(|(key, value)| top_level(key) == "expand" && value.trim_start_matches("data.") == field)
     }
 }
 

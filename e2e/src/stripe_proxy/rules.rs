@@ -9,19 +9,54 @@ use super::request::Params;
 pub mod known {
     /// `POST /v1/payment_intents`.
     pub const CREATE: &[&str] = &[
-        "amount", "automatic_payment_methods", "capture_method", "confirm", "confirmation_method", "currency", "customer",
-        "description", "error_on_requires_action", "expand", "metadata", "off_session", "payment_method",
-        "payment_method_options", "payment_method_types", "receipt_email", "return_url", "setup_future_usage", "shipping",
-        "statement_descriptor", "statement_descriptor_suffix", "transfer_group", "use_stripe_sdk",
+        "amount",
+        "automatic_payment_methods",
+        "capture_method",
+        "confirm",
+        "confirmation_method",
+        "currency",
+        "customer",
+        "description",
+        "error_on_requires_action",
+        "expand",
+        "metadata",
+        "off_session",
+        "payment_method",
+        "payment_method_options",
+        "payment_method_types",
+        "receipt_email",
+        "return_url",
+        "setup_future_usage",
+        "shipping",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_group",
+        "use_stripe_sdk",
     ];
     /// `POST /v1/payment_intents/{id}/confirm`.
     pub const CONFIRM: &[&str] = &[
-        "capture_method", "error_on_requires_action", "expand", "off_session", "payment_method", "payment_method_options",
-        "payment_method_types", "receipt_email", "return_url", "setup_future_usage", "shipping", "use_stripe_sdk",
+        "capture_method",
+        "error_on_requires_action",
+        "expand",
+        "off_session",
+        "payment_method",
+        "payment_method_options",
+        "payment_method_types",
+        "receipt_email",
+        "return_url",
+        "setup_future_usage",
+        "shipping",
+        "use_stripe_sdk",
     ];
     /// `POST /v1/payment_intents/{id}/capture`.
-    pub const CAPTURE: &[&str] =
-        &["amount_to_capture", "expand", "final_capture", "metadata", "statement_descriptor", "statement_descriptor_suffix"];
+    pub const CAPTURE: &[&str] = &[
+        "amount_to_capture",
+        "expand",
+        "final_capture",
+        "metadata",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+    ];
     /// `POST /v1/payment_intents/{id}/cancel`.
     pub const CANCEL: &[&str] = &["cancellation_reason", "expand"];
     /// `POST /v1/refunds`.
@@ -29,15 +64,23 @@ pub mod known {
 }
 
 const CONFIRMABLE: &[&str] = &["requires_payment_method", "requires_confirmation", "requires_action"];
-const CANCELLABLE: &[&str] =
-    &["requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing"];
+const CANCELLABLE: &[&str] = &[
+    "requires_payment_method",
+    "requires_capture",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+];
 
 /// Refuses a parameter the endpoint does not have.
 pub fn check_known(params: &Params, known: &[&str]) -> Result<(), StripeError> {
     match params.unknown(known) {
         None => Ok(()),
         Some(name) => {
-            let error = StripeError::invalid_request("parameter_unknown", format!("Received unknown parameter: {name}"));
+            let error = StripeError::invalid_request(
+                "parameter_unknown",
+                format!("Received unknown parameter: {name}"),
+            );
             Err(error.with("param", name))
         }
     }
@@ -48,13 +91,17 @@ pub fn check_create(params: &Params) -> Result<(), StripeError> {
     check_known(params, known::CREATE)?;
     for name in ["amount", "currency"] {
         if params.get(name).is_none_or(str::is_empty) {
-            let error = StripeError::invalid_request("parameter_missing", format!("Missing required param: {name}."));
+            let error =
+                StripeError::invalid_request("parameter_missing", format!("Missing required param: {name}."));
             return Err(error.with("param", name));
         }
     }
     match amount(params, "amount")? {
         Some(0) => {
-            let error = StripeError::invalid_request("parameter_invalid_integer", "This value must be greater than or equal to 1.");
+            let error = StripeError::invalid_request(
+                "parameter_invalid_integer",
+                "This value must be greater than or equal to 1.",
+            );
             Err(error.with("param", "amount"))
         }
         _ => Ok(()),
@@ -62,7 +109,12 @@ pub fn check_create(params: &Params) -> Result<(), StripeError> {
 }
 
 /// Whether the intent can be confirmed, with `return_url` known from this call or an earlier one.
-pub fn check_confirm(intent: &Value, params: &Params, may_redirect: bool, return_url: bool) -> Result<(), StripeError> {
+pub fn check_confirm(
+    intent: &Value,
+    params: &Params,
+    may_redirect: bool,
+    return_url: bool,
+) -> Result<(), StripeError> {
     let status = status(intent);
     if status == "succeeded" {
         let message = "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.";
@@ -97,7 +149,12 @@ pub fn check_capture(intent: &Value, params: &Params) -> Result<(), StripeError>
             return Err(StripeError::unexpected_state(message, intent));
         }
         _ => {
-            return Err(wrong_status("This PaymentIntent could not be captured", "captured", intent, &["requires_capture"]));
+            return Err(wrong_status(
+                "This PaymentIntent could not be captured",
+                "captured",
+                intent,
+                &["requires_capture"],
+            ));
         }
     }
     let capturable = intent["amount_capturable"].as_i64().unwrap_or_default();
@@ -138,7 +195,8 @@ pub fn check_refund(intent: &Value, refunded: i64, params: &Params) -> Result<i6
     }
     let wanted = amount(params, "amount")?.unwrap_or(left);
     if wanted > left {
-        let message = format!("Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})");
+        let message =
+            format!("Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})");
         return Err(StripeError::invalid_request("amount_too_large", message).with("param", "amount"));
     }
     Ok(wanted)
@@ -204,14 +262,20 @@ mod tests {
     #[test]
     fn no_more_is_captured_than_was_authorised() {
         assert_eq!(check_capture(&intent("requires_capture"), &params("amount_to_capture=4200")), Ok(()));
-        assert_eq!(code(check_capture(&intent("requires_capture"), &params("amount_to_capture=4201"))), "amount_too_large");
+        assert_eq!(
+            code(check_capture(&intent("requires_capture"), &params("amount_to_capture=4201"))),
+            "amount_too_large"
+        );
     }
 
     #[test]
     fn a_finished_intent_is_neither_confirmed_nor_cancelled() {
         for status in ["succeeded", "canceled"] {
             assert_eq!(code(check_cancel(&intent(status))), "payment_intent_unexpected_state");
-            assert_eq!(code(check_confirm(&intent(status), &params(""), false, false)), "payment_intent_unexpected_state");
+            assert_eq!(
+                code(check_confirm(&intent(status), &params(""), false, false)),
+                "payment_intent_unexpected_state"
+            );
         }
         assert_eq!(check_cancel(&intent("requires_capture")), Ok(()));
     }
@@ -222,13 +286,19 @@ mod tests {
         assert_eq!(check_refund(&intent("succeeded"), 4000, &params("amount=200")), Ok(200));
         assert_eq!(code(check_refund(&intent("succeeded"), 4000, &params("amount=201"))), "amount_too_large");
         assert_eq!(code(check_refund(&intent("succeeded"), 4200, &params(""))), "charge_already_refunded");
-        assert_eq!(code(check_refund(&intent("requires_capture"), 0, &params(""))), "payment_intent_unexpected_state");
+        assert_eq!(
+            code(check_refund(&intent("requires_capture"), 0, &params(""))),
+            "payment_intent_unexpected_state"
+        );
     }
 
     #[test]
     fn a_parameter_stripe_does_not_have_is_refused() {
         assert_eq!(code(check_create(&params("amount=1&currency=brl&ammount=2"))), "parameter_unknown");
         assert_eq!(code(check_create(&params("currency=brl"))), "parameter_missing");
-        assert_eq!(check_create(&params("amount=1&currency=brl&metadata[order]=a&expand[]=latest_charge")), Ok(()));
+        assert_eq!(
+            check_create(&params("amount=1&currency=brl&metadata[order]=a&expand[]=latest_charge")),
+            Ok(())
+        );
     }
 }

@@ -82,7 +82,8 @@ fn next_action(notes: &Notes) -> Value {
 
 fn payment_error(intent: &Value, notes: &Notes) -> Value {
     let mut error = intent["last_payment_error"].clone();
-    error["payment_method"] = json!({ "id": intent["payment_method"], "object": "payment_method", "type": "card" });
+    error["payment_method"] =
+        json!({ "id": intent["payment_method"], "object": "payment_method", "type": "card" });
     if error["charge"].is_null() {
         // Failed at authentication, so nothing was ever charged.
         error["type"] = json!("invalid_request_error");
@@ -97,7 +98,7 @@ fn payment_error(intent: &Value, notes: &Notes) -> Value {
 pub fn decline(error: &mut Value, notes: &Notes) {
     if let Some(decline) = notes.decline {
         error["code"] = json!(decline.code);
-        error["decline_code"] = json!(decline.decline_code);
+        error["decline_code"] = json!(decline.reason);
         error["message"] = json!(decline.message);
     }
 }

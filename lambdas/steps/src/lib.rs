@@ -1,1 +1,21 @@
-//! Comanda.
+//! The work of each step, the same for the operator and the Lambdas: what it does, how it is undone,
+//! and the services it speaks to.
+//!
+//! A step takes the order's ledger record, whose journal holds the intent, its key and its sequence
+//! number, makes at most one call that has an effect, and returns an [`Outcome`](comanda_saga::Outcome),
+//! never an error: what is not proved is `Unknown`, and is looked up later. Read [`payment`] first.
+
+pub mod adapters;
+pub mod contract;
+pub mod delivery;
+pub mod devices;
+mod intent;
+pub mod notification;
+pub mod payment;
+pub mod ports;
+pub mod preparation;
+pub mod projection;
+pub mod validation;
+
+#[cfg(test)]
+mod fixtures;

@@ -97,7 +97,7 @@ pub struct Decision {
 }
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Puts the finalizer on the object.
     AddFinalizer,
@@ -112,7 +112,7 @@ pub enum Action {
 }
 
 /// A conditional write of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Write {
     /// The whole record, with its new version.
     pub record: Record,
@@ -134,7 +134,7 @@ pub enum StockChange {
 }
 
 /// A call outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 pub enum Call {
     /// Reads the catalogue and the contact, and checks the order by them.
     Validate,
@@ -255,16 +255,16 @@ fn plan(o: &Observed, now: Timestamp) -> Result<Plan, IllegalTransition> {
         return Ok((vec![write(o, next.clone(), StockChange::None)], Wait::Not, Some(next)));
     }
 
+    // What is known without any effect: all that a stalled or held order may record.
+    let heard = next.clone();
+    if next.is_stalled() {
+        return Ok(recorded(o, heard, Wait::ForEvent));
+    }
     let step = advance(o, &mut next, now)?;
     let held = o.order.suspend || o.class.as_ref().is_some_and(|class| class.spec.suspend);
-    let mut actions = Vec::new();
-    let mut wait = Wait::Not;
     let (stock, call) = match step {
-        // A person comes first; a suspended order keeps what it has heard, and is still undone.
-        _ if next.is_stalled() => (StockChange::None, None),
         Next::Do(_) | Next::Read(_) | Next::Move(..) if held && next.direction == Direction::Forward => {
-            wait = Wait::ForEvent;
-            (StockChange::None, None)
+            return Ok(recorded(o, heard, Wait::ForEvent));
         }
         Next::Do(call) => {
             if let Some(effect) = call.effect() {
@@ -275,30 +275,35 @@ fn plan(o: &Observed, now: Timestamp) -> Result<Plan, IllegalTransition> {
         Next::Read(call) => (StockChange::None, Some(call)),
         Next::Move(stock, call) => (stock, call),
         Next::Wait(until) => {
-            wait = until.map_or(Wait::ForEvent, Wait::Until);
-            (StockChange::None, None)
+            return Ok(recorded(o, next, until.map_or(Wait::ForEvent, Wait::Until)));
         }
         Next::Finished => (StockChange::None, None),
     };
+    let mut actions = Vec::new();
     if Some(&next) != o.saved.as_ref()
-        && (call.is_none_or(|call| call.effect().is_some()) || turned(o, &next))
+        && (call.is_none_or(|call| call.effect().is_some()) || must_be_known_first(o, &next))
     {
         actions.push(write(o, next.clone(), stock));
     }
     actions.extend(call.map(Action::Call));
-    if next.is_stalled() && actions.is_empty() {
-        wait = Wait::ForEvent;
-    }
-    Ok((actions, wait, Some(next)))
+    Ok((actions, Wait::Not, Some(next)))
 }
 
-/// True when the direction turned since the last write: from here on, nothing may be called before the
-/// ledger says so, not even a look-up.
-fn turned(o: &Observed, next: &Record) -> bool {
-    o.saved.as_ref().is_some_and(|saved| saved.direction != next.direction)
+/// Nothing to do but to write down what changed.
+fn recorded(o: &Observed, next: Record, wait: Wait) -> Plan {
+    let changed = Some(&next) != o.saved.as_ref();
+    (changed.then(|| write(o, next.clone(), StockChange::None)).into_iter().collect(), wait, Some(next))
 }
 
-/// The write of `next` over what is saved. Taking an order over raises the epoch.
+/// True when nothing may be called before the ledger has the record, not even a look-up: the direction
+/// turned, or a person's retry began, which must count once whatever the look-up brings.
+fn must_be_known_first(o: &Observed, next: &Record) -> bool {
+    o.saved
+        .as_ref()
+        .is_some_and(|saved| saved.direction != next.direction || saved.handled_retry != next.handled_retry)
+}
+
+/// The write of `next` over what is saved.
 fn write(o: &Observed, mut next: Record, stock: StockChange) -> Action {
     next.version = o.saved.as_ref().map_or(1, |saved| saved.version + 1);
     next.writer.clone_from(&o.writer);
@@ -336,7 +341,7 @@ fn is_ours(o: &Observed, record: &Record) -> bool {
     record.owner.as_ref() == Some(&o.order.owner)
 }
 
-/// The ledger knows the order under another owner, or with other contents.
+/// The ledger knows the order under another owner, or with other contents. Taking it over raises the epoch.
 fn foreign(o: &Observed, record: &Record) -> Vec<Action> {
     if o.order.deleted {
         // Deleting an object that does not own its order undoes nothing.
@@ -365,14 +370,15 @@ pub(crate) fn may_adopt(o: &Observed, record: &Record) -> bool {
 
 /// An order in a final phase: the object is released, and late surprises are written down.
 fn finished(o: &Observed, mut next: Record, now: Timestamp) -> Plan {
-    if next.courier.state == CourierState::Delivered && next.phase != Phase::Delivered {
-        undo::delivered_after_undo(&mut next);
-    }
+    // First the token: it acknowledges only what was there to see when it was set.
     if o.order.retry.is_some() && next.handled_retry != o.order.retry {
         next.handled_retry.clone_from(&o.order.retry);
         if let Some(stall) = &mut next.stall {
             stall.acknowledged = true;
         }
+    }
+    if next.courier.state == CourierState::Delivered && next.phase != Phase::Delivered {
+        undo::delivered_after_undo(&mut next);
     }
     let mut actions = Vec::new();
     if Some(&next) != o.saved.as_ref() {
@@ -431,7 +437,7 @@ fn advance(o: &Observed, next: &mut Record, now: Timestamp) -> Result<Next, Ille
         payment_is_fresh: o.payment_seen_at.is_some_and(|seen| now < seen + PAYMENT_POLL),
     };
     loop {
-        if next.direction == Direction::Undo && next.phase != Phase::Compensating {
+        if next.direction == Direction::Undo && !matches!(next.phase, Phase::Pending | Phase::Compensating) {
             enter(next, Event::FaultRaised, now)?;
         }
         let before = next.phase;
@@ -487,7 +493,7 @@ fn pay(next: &mut Record, patience: &Patience, now: Timestamp) -> Result<Option<
         None | Some(EntryState::NotDone) => Ok(Some(Next::Do(Call::ConfirmIntent))),
         Some(EntryState::Done) => {
             if next.class.payments.capture == comanda_crds::Capture::AtOnce
-                && let Some(wanted) = capture(next)
+                && let Some(wanted) = capture(next, patience, now)
             {
                 return Ok(Some(wanted));
             }
@@ -535,10 +541,13 @@ pub(crate) fn renew_creation(next: &mut Record, now: Timestamp) {
 }
 
 /// Taking the held amount; none once it is taken.
-fn capture(next: &Record) -> Option<Next> {
+fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
     match next.state(Effect::Capture) {
         None | Some(EntryState::NotDone) => Some(Next::Do(Call::CaptureIntent)),
         Some(EntryState::Done) => None,
+        _ if next.payment.state == Some(IntentState::Processing) => {
+            Some(poll(patience, Call::LookUpPayment, now + PAYMENT_POLL))
+        }
         _ => Some(Next::Read(Call::LookUpPayment)),
     }
 }
@@ -607,7 +616,7 @@ fn deliver(
     patience: &Patience,
     now: Timestamp,
 ) -> Result<Option<Next>, IllegalTransition> {
-    if let Some(wanted) = capture(next) {
+    if let Some(wanted) = capture(next, patience, now) {
         return Ok(Some(wanted));
     }
     match next.courier.state {

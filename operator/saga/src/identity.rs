@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comanda_crds::OrderSpec;
+use comanda_crds::{Customer, OrderSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -43,15 +43,21 @@ impl fmt::Display for Identity {
     }
 }
 
+/// What makes two manifests the same order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Canonical<'a> {
+    class_name: &'a str,
+    customer: &'a Customer,
+    terms: Terms,
+}
+
 /// SHA-256 (hex) of what makes two manifests the same order: the class, the customer and the terms,
-/// with equal SKUs merged and sorted, so that order and grouping of lines do not matter.
+/// with equal SKUs merged and sorted, so that order and grouping of lines do not matter. It is written
+/// field by field as declared: a JSON map's order would depend on how `serde_json` was built.
 pub fn digest(spec: &OrderSpec) -> String {
-    let terms = Terms::of(spec);
-    let canonical = serde_json::json!({
-        "className": spec.class_name,
-        "customer": spec.customer,
-        "terms": terms,
-    });
-    let bytes = canonical.to_string();
-    format!("{:x}", Sha256::digest(bytes.as_bytes()))
+    let canonical =
+        Canonical { class_name: &spec.class_name, customer: &spec.customer, terms: Terms::of(spec) };
+    let bytes = serde_json::to_vec(&canonical).expect("structs of strings and numbers serialise");
+    format!("{:x}", Sha256::digest(bytes))
 }

@@ -17,4 +17,6 @@ pub use decide::{Action, Call, Decision, Observed, StockChange, Wait, Write, dec
 pub use identity::{Identity, digest};
 pub use money::Money;
 pub use outcome::{DeviceEvent, DeviceSignal, IntentState, Outcome, PaymentView, RefundState, RefundView};
-pub use record::{Direction, Effect, Entry, EntryState, Fault, Line, Owner, Record, Terms};
+pub use record::{
+    CourierState, Direction, Effect, Entry, EntryState, Fault, KitchenState, Line, Owner, Record, Terms,
+};

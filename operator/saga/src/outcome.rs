@@ -261,14 +261,14 @@ impl Record {
             }
             DeviceSignal::KitchenRecalled(agreed) => {
                 if self.command_seq(Effect::RecallKitchen) == Some(event.seq) {
+                    // A kitchen that will not stop has begun, though its `preparing` may come later.
+                    self.stock_spent |= !agreed;
                     self.kitchen.recalled.get_or_insert(agreed);
                     self.settle_open(Effect::RecallKitchen, event.at, EntryState::Done);
                 }
             }
             DeviceSignal::Courier(state) => {
-                // The first courier to speak has the order; nobody else's word counts.
-                let has_it = self.courier.who.as_ref().is_none_or(|who| *who == event.device);
-                if has_it
+                if self.courier_is(&event.device)
                     && self.command_seq(Effect::Deliver).is_some_and(|seq| event.seq >= seq)
                     && advance(&mut self.courier, state, event)
                 {
@@ -276,12 +276,19 @@ impl Record {
                 }
             }
             DeviceSignal::CourierRecalled(agreed) => {
-                if self.command_seq(Effect::RecallCourier) == Some(event.seq) {
+                if self.courier_is(&event.device)
+                    && self.command_seq(Effect::RecallCourier) == Some(event.seq)
+                {
                     self.courier.recalled.get_or_insert(agreed);
                     self.settle_open(Effect::RecallCourier, event.at, EntryState::Done);
                 }
             }
         }
+    }
+
+    /// The first courier to speak has the order; nobody else's word counts.
+    fn courier_is(&self, device: &str) -> bool {
+        self.courier.who.as_ref().is_none_or(|who| who == device)
     }
 
     fn command_seq(&self, effect: Effect) -> Option<u64> {

@@ -179,6 +179,11 @@ impl Effect {
         self.into()
     }
 
+    /// True for a step back.
+    pub fn undoes(self) -> bool {
+        crate::undo::ORDER.contains(&self)
+    }
+
     /// The effect's part of an idempotency key.
     pub fn key_part(self) -> &'static str {
         match self {

@@ -99,7 +99,8 @@ fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Optio
         return None;
     }
     let cancel = next.state(Effect::CancelIntent);
-    if !next.payment.known_to_undo || cancel == Some(EntryState::Intended) {
+    let processing = next.payment.state == Some(IntentState::Processing);
+    if !next.payment.known_to_undo || cancel == Some(EntryState::Intended) && !processing {
         return Some(Next::Read(Call::LookUpPayment));
     }
     match next.payment.state {

@@ -44,7 +44,12 @@ fn key(installation: &str, store: &str, sku: &str) -> AttributeValue {
     AttributeValue::S(format!("{installation}/{store}#{sku}"))
 }
 
-pub(super) async fn seed(client: &Client, table: &str, installation: &str, items: &[CatalogueItem]) -> Result<()> {
+pub(super) async fn seed(
+    client: &Client,
+    table: &str,
+    installation: &str,
+    items: &[CatalogueItem],
+) -> Result<()> {
     for item in items {
         client
             .put_item()
@@ -62,8 +67,15 @@ pub(super) async fn seed(client: &Client, table: &str, installation: &str, items
     Ok(())
 }
 
-pub(super) async fn stock(client: &Client, table: &str, installation: &str, store: &str, sku: &str) -> Result<i64> {
-    let request = client.get_item().table_name(table).key("pk", key(installation, store, sku)).consistent_read(true);
+pub(super) async fn stock(
+    client: &Client,
+    table: &str,
+    installation: &str,
+    store: &str,
+    sku: &str,
+) -> Result<i64> {
+    let request =
+        client.get_item().table_name(table).key("pk", key(installation, store, sku)).consistent_read(true);
     let item = request.send().await?.item.with_context(|| format!("{store} does not sell {sku}"))?;
     let stock = item.get("stock").and_then(|value| value.as_n().ok()).context("an article has a stock")?;
     Ok(stock.parse()?)

@@ -28,7 +28,7 @@ pub const REGION: &str = "us-east-1";
 const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running ministack with an installation's resources.
 #[derive(Debug)]
@@ -49,7 +49,8 @@ impl Aws {
         fs::create_dir_all(dir)?;
         let (port, mqtt_port) = (free_port()?, free_port()?);
         let endpoint = format!("http://127.0.0.1:{port}");
-        let mut process = Process::spawn("ministack", command(tools, dir, port, mqtt_port), &dir.join("ministack.log"))?;
+        let mut process =
+            Process::spawn("ministack", command(tools, dir, port, mqtt_port), &dir.join("ministack.log"))?;
 
         let ready = format!("{endpoint}/_ministack/ready");
         process
@@ -153,7 +154,8 @@ impl Aws {
                 let body = message.body.unwrap_or_default();
                 bodies.push(serde_json::from_str(&body).unwrap_or(Value::String(body)));
             }
-            let deleted = sqs.delete_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
+            let deleted =
+                sqs.delete_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
             ensure!(deleted.failed.is_empty(), "SQS kept {} messages", deleted.failed.len());
         }
     }
@@ -195,7 +197,8 @@ fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
 }
 
 async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
-    let credentials = aws_sdk_dynamodb::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "comanda-e2e");
+    let credentials =
+        aws_sdk_dynamodb::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "comanda-e2e");
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .region(aws_config::Region::new(REGION))
         .credentials_provider(credentials)

@@ -41,13 +41,19 @@ pub(super) async fn create(config: &SdkConfig) -> Result<Resources> {
     })
 }
 
-async fn create_table(dynamodb: &aws_sdk_dynamodb::Client, name: &str, key: &[(&str, KeyType)]) -> Result<()> {
+async fn create_table(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    name: &str,
+    key: &[(&str, KeyType)],
+) -> Result<()> {
     let mut request = dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (attribute, kind) in key {
         let definition = AttributeDefinition::builder().attribute_name(*attribute);
         request = request
             .attribute_definitions(definition.attribute_type(ScalarAttributeType::S).build()?)
-            .key_schema(KeySchemaElement::builder().attribute_name(*attribute).key_type(kind.clone()).build()?);
+            .key_schema(
+                KeySchemaElement::builder().attribute_name(*attribute).key_type(kind.clone()).build()?,
+            );
     }
     request.send().await.with_context(|| format!("creating the table {name}"))?;
     Ok(())
@@ -57,10 +63,13 @@ async fn create_table(dynamodb: &aws_sdk_dynamodb::Client, name: &str, key: &[(&
 async fn create_notifications(config: &SdkConfig) -> Result<(String, String)> {
     let sns = aws_sdk_sns::Client::new(config);
     let sqs = aws_sdk_sqs::Client::new(config);
-    let topic = sns.create_topic().name(NOTIFICATIONS).send().await?.topic_arn.context("a topic has an ARN")?;
-    let queue = sqs.create_queue().queue_name(NOTIFICATIONS).send().await?.queue_url.context("a queue has a URL")?;
+    let topic =
+        sns.create_topic().name(NOTIFICATIONS).send().await?.topic_arn.context("a topic has an ARN")?;
+    let queue =
+        sqs.create_queue().queue_name(NOTIFICATIONS).send().await?.queue_url.context("a queue has a URL")?;
 
-    let attributes = sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
+    let attributes =
+        sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
     let attributes = attributes.send().await?.attributes.unwrap_or_default();
     let queue_arn = attributes.get(&QueueAttributeName::QueueArn).context("a queue has an ARN")?;
     let subscription = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue_arn);

@@ -50,13 +50,15 @@ pub(super) async fn apply_path(client: &Client, path: &Path, namespace: &str) ->
 }
 
 async fn apply_object(client: &Client, value: Value, namespace: &str) -> Result<DynamicObject> {
-    let types: TypeMeta = serde_json::from_value(value.clone()).context("a manifest lacks apiVersion or kind")?;
+    let types: TypeMeta =
+        serde_json::from_value(value.clone()).context("a manifest lacks apiVersion or kind")?;
     let kind = GroupVersionKind::try_from(&types)?;
     let object: DynamicObject = serde_json::from_value(value)?;
     let what = format!("{} {}", types.kind, object.name_any());
 
-    let (resource, capabilities) =
-        discovery::pinned_kind(client, &kind).await.with_context(|| format!("the server does not know {kind:?}"))?;
+    let (resource, capabilities) = discovery::pinned_kind(client, &kind)
+        .await
+        .with_context(|| format!("the server does not know {kind:?}"))?;
     let api: Api<DynamicObject> = match capabilities.scope {
         Scope::Cluster => Api::all_with(client.clone(), &resource),
         Scope::Namespaced => {

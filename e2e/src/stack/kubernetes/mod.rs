@@ -10,7 +10,7 @@ mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -28,7 +28,6 @@ use kubeconfig::User;
 const TOKEN_SECONDS: i64 = 24 * 3600;
 
 /// A running control plane.
-#[derive(Debug)]
 pub struct Kubernetes {
     // Declared, and so dropped, in this order: an API server without its etcd only makes noise.
     apiserver: Process,
@@ -113,11 +112,16 @@ impl Kubernetes {
     /// # Errors
     /// When the API server refuses.
     pub async fn ensure_namespace(&self, name: &str) -> Result<()> {
-        let namespace =
-            Namespace { metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }, ..Namespace::default() };
+        let namespace = Namespace {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
         let params = PatchParams::apply(manifests::FIELD_MANAGER);
         let namespaces: Api<Namespace> = Api::all(self.client());
-        namespaces.patch(name, &params, &Patch::Apply(&namespace)).await.with_context(|| format!("namespace {name}"))?;
+        namespaces
+            .patch(name, &params, &Patch::Apply(&namespace))
+            .await
+            .with_context(|| format!("namespace {name}"))?;
         Ok(())
     }
 
@@ -176,10 +180,8 @@ impl Kubernetes {
     /// When a process cannot be waited for.
     pub async fn stop(mut self) -> Result<()> {
         // The API server drains its watches for as long as it may; nobody is left to profit from that.
-        let begun = Instant::now();
-        self.apiserver.terminate(Duration::from_secs(2)).await?;
+        self.apiserver.terminate(Duration::from_millis(500)).await?;
         self.etcd.terminate(Duration::from_secs(2)).await?;
-        tracing::debug!(elapsed = ?begun.elapsed(), "the control plane stopped");
         Ok(())
     }
 }

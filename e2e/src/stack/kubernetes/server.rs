@@ -17,7 +17,7 @@ use crate::stack::tools::Tools;
 pub(super) const AUDIT_LOG: &str = "audit.jsonl";
 
 /// Cold caches and two busy cores included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts etcd and returns it with the URL for its clients.
 pub(super) async fn start_etcd(tools: &Tools, dir: &Path) -> Result<(Process, String)> {

@@ -41,7 +41,11 @@ pub(super) fn key(parts: &[&[u8]]) -> String {
 ///
 /// `build` fills a directory of its own, which is then renamed, so a half-made tool is never found; a lock keeps a
 /// second run from building the same thing at the same time.
-pub(super) async fn directory(name: &str, key: &str, build: impl AsyncFnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+pub(super) async fn directory(
+    name: &str,
+    key: &str,
+    build: impl AsyncFnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let tools = root()?.join("tools");
     let finished = tools.join(format!("{name}-{key}"));
     if finished.exists() {

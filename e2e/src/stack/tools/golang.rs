@@ -57,7 +57,8 @@ pub(super) async fn ensure(tool: &GoTool, progress: &Progress) -> Result<PathBuf
 }
 
 fn on_path(tool: &GoTool) -> Option<PathBuf> {
-    let path = env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(tool.name)).find(|path| path.is_file())?;
+    let path =
+        env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(tool.name)).find(|path| path.is_file())?;
     let answer = Command::new(&path).arg("--version").output().ok()?;
     let version = String::from_utf8_lossy(&answer.stdout).into_owned();
     tool.wanted.iter().any(|wanted| version.contains(wanted)).then_some(path)
@@ -71,7 +72,8 @@ async fn build(tool: &GoTool, progress: &Progress) -> Result<PathBuf> {
     });
     let platform = [env::consts::OS, env::consts::ARCH].concat();
     let key = cache::key(&[&go_mod?, &go_sum?, tool.ldflags.as_bytes(), platform.as_bytes()]);
-    let directory = cache::directory(tool.name, &key, async |dir| compile(tool, &module, dir, progress).await).await?;
+    let directory =
+        cache::directory(tool.name, &key, async |dir| compile(tool, &module, dir, progress).await).await?;
     Ok(directory.join(tool.name))
 }
 

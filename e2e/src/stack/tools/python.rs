@@ -19,12 +19,15 @@ pub(super) async fn ensure(progress: &Progress) -> Result<PathBuf> {
     let pins = fs::read(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
     let version = python_version()?;
     let key = cache::key(&[&pins, version.as_bytes(), env::consts::ARCH.as_bytes()]);
-    let directory = cache::directory("python", &key, async |dir| install(&requirements, dir, progress).await).await?;
+    let directory =
+        cache::directory("python", &key, async |dir| install(&requirements, dir, progress).await).await?;
     Ok(directory.join("bin/python"))
 }
 
 fn python_version() -> Result<String> {
-    let answer = Command::new("python3").args(["-c", "import sys; print(sys.executable, *sys.version_info[:3])"]).output();
+    let answer = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable, *sys.version_info[:3])"])
+        .output();
     let Ok(answer) = answer else {
         bail!("the AWS and Stripe emulators need Python: install Python 3.10 or later with venv");
     };
@@ -41,7 +44,16 @@ async fn install(requirements: &Path, into: &Path, progress: &Progress) -> Resul
     cache::run("making a Python environment", venv, &log, progress).await?;
 
     let mut pip = Command::new(into.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+    ]);
     pip.arg(requirements);
     cache::run("installing ministack and localstripe (about a minute, once)", pip, &log, progress).await
 }

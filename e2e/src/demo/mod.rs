@@ -1,0 +1,179 @@
+//! The demo: real orders through real servers, and evidence of what became of each.
+
+mod expected;
+mod screen;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use comanda_crds::{Capture, Order, Timeouts};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::json;
+
+use crate::evidence::Witness;
+use crate::installation::{CLASS, INSTALLATION, Installation, Operator, PREFIX, TENANT};
+use crate::stack::progress::Progress;
+use crate::stack::simulators::{Device, Role, Simulator};
+use crate::stack::{self, Stack};
+use expected::{ORDERS, STOCK};
+use screen::{Screen, Verdict};
+
+/// Longest the orders may take together.
+const PATIENCE: Duration = Duration::from_secs(90);
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// The demo's installation: a class, an operator, a kitchen and a courier.
+pub struct Demo {
+    installation: Installation,
+    operator: Operator,
+    kitchen: Simulator,
+    courier: Simulator,
+}
+
+impl Demo {
+    /// Starts everything that orders need.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub async fn start(progress: &Progress) -> Result<Self> {
+        let installation = Installation::start(stack::Options::default(), progress).await?;
+        let timeouts =
+            Timeouts { kitchen_seconds: 12, courier_seconds: 30, customer_seconds: 30, recall_seconds: 3 };
+        installation.apply_class(CLASS, installation.class_spec(timeouts, Capture::WhenReady)).await?;
+        let kitchen = Device::new(Role::Kitchen, "kitchen-tablet", PREFIX)
+            .rule("kitchen-rejects=reject")
+            .rule("kitchen-silent=silent")
+            .rule("*-while-preparing=slow:3000")
+            .arg("--accept-ms", "400")
+            .arg("--prepare-ms", "1500");
+        let courier = Device::new(Role::Courier, "courier-1", PREFIX)
+            .rule("courier-fails=fail-after-pickup")
+            .arg("--pickup-ms", "800")
+            .arg("--deliver-ms", "1500");
+        let kitchen = installation.stack.simulate(&kitchen).await?;
+        let courier = installation.stack.simulate(&courier).await?;
+        let operator = installation.operator("operator").await?;
+        progress.line("the operator is ready, one kitchen and one courier are at work");
+        Ok(Self { installation, operator, kitchen, courier })
+    }
+
+    /// The servers.
+    pub fn stack(&self) -> &Stack {
+        &self.installation.stack
+    }
+
+    /// Where the operator serves its metrics.
+    pub fn operator_url(&self) -> &str {
+        self.operator.url()
+    }
+
+    /// Applies the orders, shows them moving, and prints the evidence. True when all of it is as expected.
+    ///
+    /// # Errors
+    /// When a system cannot be reached.
+    pub async fn run(&self) -> Result<bool> {
+        let screen = Screen::new();
+        let kubernetes = &self.stack().kubernetes;
+        for file in order_files()? {
+            kubernetes.apply_path(&file, TENANT).await?;
+        }
+        screen.line(&format!("applied {} orders from e2e/orders; watching them\n", ORDERS.len()));
+        self.watch(screen).await?;
+        self.testify().await
+    }
+
+    /// Shows the orders until each is finished or gone. On the way, one is cancelled and one deleted.
+    async fn watch(&self, mut screen: Screen) -> Result<()> {
+        let orders: Api<Order> = Api::namespaced(self.stack().kubernetes.client(), TENANT);
+        let (mut cancelled, mut deleted) = (false, false);
+        let begun = Instant::now();
+        loop {
+            let list = orders.list(&ListParams::default()).await?.items;
+            screen.show(begun.elapsed(), &list);
+            if !cancelled && self.kitchen_began("cancelled-while-preparing")? {
+                let patch = json!({"spec": {"cancel": {"reason": "the customer changed their mind"}}});
+                orders
+                    .patch("cancelled-while-preparing", &PatchParams::default(), &Patch::Merge(&patch))
+                    .await?;
+                cancelled = true;
+            }
+            if !deleted && self.kitchen_began("deleted-while-preparing")? {
+                orders.delete("deleted-while-preparing", &DeleteParams::default()).await?;
+                deleted = true;
+            }
+            let finished =
+                |order: &Order| order.status.as_ref().is_some_and(|status| status.phase.is_final());
+            if list.iter().all(finished) && cancelled && deleted {
+                return Ok(());
+            }
+            ensure!(
+                begun.elapsed() < PATIENCE,
+                "after {} s some orders are not finished; the end of the operator's log:\n{}",
+                PATIENCE.as_secs(),
+                self.operator.process.log_tail()
+            );
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    fn kitchen_began(&self, order: &str) -> Result<bool> {
+        let journal = self.kitchen.journal()?;
+        Ok(journal.iter().any(|line| line["orderId"] == order && line["event"]["event"] == "preparing"))
+    }
+
+    /// Reads every system, and holds what it says against what was expected.
+    async fn testify(&self) -> Result<bool> {
+        let mut witness = Witness::new(&self.installation, TENANT, vec![&self.kitchen, &self.courier]);
+        witness.collect_messages().await?;
+        let mut verdicts = Vec::new();
+        for expected in ORDERS {
+            let facts = witness.facts(expected.order).await?;
+            for (system, found, wanted) in [
+                ("object in the API server", &facts.object, expected.object),
+                ("ledger in DynamoDB", &facts.ledger, expected.ledger),
+                ("payment at Stripe", &facts.payment, expected.payment),
+                ("customer, through SNS", &facts.told, expected.told),
+                ("commands devices acted on", &facts.commands, expected.commands),
+            ] {
+                verdicts.push(Verdict::new(expected.order, system, found, wanted));
+            }
+        }
+        for (store, sku, before, after) in STOCK {
+            let found = self.stack().aws.stock(INSTALLATION, store, sku).await?;
+            let subject = format!("{store}: {sku}");
+            let wanted = after.to_string();
+            verdicts.push(Verdict::new(
+                &subject,
+                &format!("stock (was {before})"),
+                &found.to_string(),
+                &wanted,
+            ));
+        }
+        screen::print(&verdicts);
+        Ok(verdicts.iter().all(Verdict::holds))
+    }
+
+    /// Stops the devices, the operator and the servers, in this order.
+    ///
+    /// # Errors
+    /// When a process cannot be waited for.
+    pub async fn stop(mut self) -> Result<()> {
+        let grace = Duration::from_secs(10);
+        self.operator.process.terminate(grace).await?;
+        self.kitchen.process.terminate(grace).await?;
+        self.courier.process.terminate(grace).await?;
+        self.installation.stack.stop().await
+    }
+}
+
+fn order_files() -> Result<Vec<PathBuf>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("orders");
+    let mut files = std::fs::read_dir(&folder)
+        .with_context(|| format!("reading {}", folder.display()))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,145 @@
+//! What the demo shows: a live table on a terminal, a line a change elsewhere, the evidence at the end.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stdout};
+use std::time::Duration;
+
+use comanda_crds::Order;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{Cell, Color, Table};
+use kube::ResourceExt;
+
+/// Where the orders are shown.
+pub struct Screen {
+    live: bool,
+    /// Lines of the last table, to be drawn over.
+    lines: usize,
+    /// What was last said of each order.
+    said: BTreeMap<String, String>,
+}
+
+impl Screen {
+    /// A screen on standard output.
+    pub fn new() -> Self {
+        Self { live: stdout().is_terminal(), lines: 0, said: BTreeMap::new() }
+    }
+
+    /// Prints a line.
+    #[allow(clippy::unused_self)] // What is drawn over must not be printed past the screen.
+    pub fn line(&self, text: &str) {
+        println!("{text}");
+    }
+
+    /// Shows the orders as they are now.
+    pub fn show(&mut self, elapsed: Duration, orders: &[Order]) {
+        if self.live {
+            self.draw(elapsed, orders);
+        } else {
+            self.tell(elapsed, orders);
+        }
+    }
+
+    fn draw(&mut self, elapsed: Duration, orders: &[Order]) {
+        let mut table = Table::new();
+        table.load_preset(UTF8_BORDERS_ONLY).set_header([
+            "order",
+            "phase",
+            "total",
+            "reason",
+            "waits for",
+            "payment",
+        ]);
+        for order in orders {
+            let status = order.status.clone().unwrap_or_default();
+            let payment = status.payment.map_or_else(String::new, |payment| {
+                format!("held {} taken {} back {}", payment.authorized, payment.captured, payment.refunded)
+            });
+            table.add_row([
+                Cell::new(order.name_any()),
+                Cell::new(status.phase.name()).fg(colour(status.phase.name())),
+                Cell::new(status.total.unwrap_or_default()),
+                Cell::new(status.reason.unwrap_or_default()),
+                Cell::new(status.waiting_for.map(|waiting| waiting.who).unwrap_or_default()),
+                Cell::new(payment),
+            ]);
+        }
+        let text = format!("{table}\n{:.1} s", elapsed.as_secs_f64());
+        if self.lines > 0 {
+            // Up over the last table, and clear to the end of the screen.
+            print!("\x1b[{}A\x1b[J", self.lines);
+        }
+        println!("{text}");
+        self.lines = text.lines().count();
+        let _ = stdout().flush();
+    }
+
+    fn tell(&mut self, elapsed: Duration, orders: &[Order]) {
+        for order in orders {
+            let status = order.status.clone().unwrap_or_default();
+            let waits = status.waiting_for.map(|waiting| format!(", waits for the {}", waiting.who));
+            let reason =
+                status.reason.filter(|reason| reason != "Waiting").map(|reason| format!(" ({reason})"));
+            let now =
+                format!("{}{}{}", status.phase.name(), reason.unwrap_or_default(), waits.unwrap_or_default());
+            if self.said.get(&order.name_any()) != Some(&now) {
+                println!("{:>6.1} s  {:<26} {now}", elapsed.as_secs_f64(), order.name_any());
+                self.said.insert(order.name_any(), now);
+            }
+        }
+    }
+}
+
+fn colour(phase: &str) -> Color {
+    match phase {
+        "Delivered" => Color::Green,
+        "Rejected" | "Cancelled" | "Failed" => Color::Yellow,
+        "Compensating" => Color::Magenta,
+        _ => Color::Reset,
+    }
+}
+
+/// One piece of evidence beside what was expected.
+pub struct Verdict {
+    subject: String,
+    system: String,
+    found: String,
+    expected: String,
+}
+
+impl Verdict {
+    /// A piece of evidence.
+    pub fn new(subject: &str, system: &str, found: &str, expected: &str) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            system: system.to_owned(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    /// True when it is as expected.
+    pub fn holds(&self) -> bool {
+        self.found == self.expected
+    }
+}
+
+/// Prints the evidence, a row a piece.
+pub fn print(verdicts: &[Verdict]) {
+    println!("\nEvidence, read from the systems themselves:");
+    let mut table = Table::new();
+    table.load_preset(UTF8_BORDERS_ONLY).set_header(["of", "read from", "found", "as expected"]);
+    let mut last = "";
+    for verdict in verdicts {
+        let subject = if verdict.subject == last { "" } else { &verdict.subject };
+        last = &verdict.subject;
+        let answer = if verdict.holds() {
+            Cell::new("yes").fg(Color::Green)
+        } else {
+            Cell::new(format!("NO, expected: {}", verdict.expected)).fg(Color::Red)
+        };
+        table.add_row([Cell::new(subject), Cell::new(&verdict.system), Cell::new(&verdict.found), answer]);
+    }
+    println!("{table}");
+    let failed = verdicts.iter().filter(|verdict| !verdict.holds()).count();
+    println!("{} pieces of evidence, {} not as expected", verdicts.len(), failed);
+}

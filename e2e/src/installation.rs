@@ -1,0 +1,195 @@
+//! Comanda installed on a local stack: definitions, rules, Secrets, a class, and operators as processes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use comanda_crds::{
+    Capture, Catalogue, Devices, Ledger, Notifications, OrderClass, OrderClassSpec, Payments, SecretKeyRef,
+    SecretName, Stripe, Timeouts,
+};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams};
+use kube::core::ObjectMeta;
+use kube::{Api, ResourceExt};
+
+use crate::stack::aws::CatalogueItem;
+use crate::stack::port::free_port;
+use crate::stack::process::Process;
+use crate::stack::progress::Progress;
+use crate::stack::tools::{Profile, operator_binary};
+use crate::stack::{self, Stack};
+
+/// The operator's namespace.
+pub const NAMESPACE: &str = "comanda-system";
+/// The installation every key begins with.
+pub const INSTALLATION: &str = "local";
+/// The namespace of orders.
+pub const TENANT: &str = "demo";
+/// The class of orders.
+pub const CLASS: &str = "demo";
+/// First level of every MQTT topic.
+pub const PREFIX: &str = "comanda";
+
+const STRIPE_SECRET: &str = "stripe";
+const CONTACT_SECRET: &str = "contact-key";
+const BROKER_SECRET: &str = "broker";
+const SERVICE_ACCOUNT: &str = "comanda-operator";
+const FIELD_MANAGER: &str = "comanda-e2e";
+
+/// An installation on a stack of its own.
+pub struct Installation {
+    /// The servers.
+    pub stack: Stack,
+    binary: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Installation {
+    /// Builds the operator, starts a stack and installs everything but the operator's process.
+    ///
+    /// # Errors
+    /// When something cannot be built, started or applied.
+    pub async fn start(options: stack::Options, progress: &Progress) -> Result<Self> {
+        let binary = progress.during("building the operator", operator_binary(Profile::current())).await?;
+        let stack = Stack::start(options, progress).await?;
+        let kubernetes = &stack.kubernetes;
+        for namespace in [NAMESPACE, TENANT] {
+            kubernetes.ensure_namespace(namespace).await?;
+        }
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/comanda/files");
+        kubernetes.install_definitions(&files.join("crds")).await?;
+        kubernetes.apply_path(&files.join("rbac.yaml"), NAMESPACE).await?;
+        let kubeconfig = kubernetes.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        let items = CatalogueItem::list(include_str!("../catalogue.yaml"))?;
+        stack.aws.seed_catalogue(INSTALLATION, &items).await?;
+        let installation = Self { stack, binary, kubeconfig };
+        installation.make_secrets().await?;
+        Ok(installation)
+    }
+
+    /// Starts an operator that speaks as its service account, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not get ready; the error shows the end of its log.
+    pub async fn operator(&self, name: &str) -> Result<Operator> {
+        let port = free_port()?;
+        let url = format!("http://127.0.0.1:{port}");
+        let mut command = Command::new(&self.binary);
+        command.envs(self.stack.aws.env()).env("KUBECONFIG", &self.kubeconfig);
+        command.args(["--namespace", NAMESPACE, "--replica", name, "--listen", &format!("127.0.0.1:{port}")]);
+        let log = self.stack.dir().join(format!("{name}.log"));
+        let mut process = Process::spawn(name, command, &log)?;
+        let ready = format!("{url}/readyz");
+        process
+            .ready("/readyz", Duration::from_secs(30), async || {
+                reqwest::get(&ready).await.ok()?.error_for_status().ok().map(drop)
+            })
+            .await?;
+        Ok(Operator { process, url })
+    }
+
+    /// The class spec that leads to this stack's services.
+    pub fn class_spec(&self, timeouts: Timeouts, capture: Capture) -> OrderClassSpec {
+        let resources = self.stack.aws.resources();
+        let key =
+            |secret: &str, key: &str| SecretKeyRef { secret_name: secret.to_owned(), key: key.to_owned() };
+        OrderClassSpec {
+            installation: INSTALLATION.to_owned(),
+            aws: None,
+            ledger: Ledger { table: resources.ledger_table.clone(), contact_key: key(CONTACT_SECRET, "key") },
+            catalogue: Catalogue { table: resources.catalogue_table.clone() },
+            notifications: Notifications { topic_arn: resources.notifications_topic_arn.clone() },
+            payments: Payments {
+                stripe: Stripe {
+                    secret_key: key(STRIPE_SECRET, "secret-key"),
+                    url: self.stack.stripe.url().to_owned(),
+                },
+                capture,
+            },
+            devices: Devices {
+                endpoint: self.stack.aws.iot().address(),
+                topic_prefix: PREFIX.to_owned(),
+                certificate: SecretName { secret_name: BROKER_SECRET.to_owned() },
+            },
+            timeouts,
+            retries: comanda_crds::Retries::default(),
+            suspend: false,
+            max_live_orders: None,
+        }
+    }
+
+    /// Applies a class.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub async fn apply_class(&self, name: &str, spec: OrderClassSpec) -> Result<()> {
+        let classes: Api<OrderClass> = Api::all(self.stack.kubernetes.client());
+        let class = OrderClass::new(name, spec);
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        classes.patch(name, &parameters, &Patch::Apply(&class)).await.context("applying the class")?;
+        Ok(())
+    }
+
+    async fn make_secrets(&self) -> Result<()> {
+        let certificate = self.stack.aws.device_certificate("comanda-operator").await?;
+        let ca = std::fs::read_to_string(&self.stack.aws.iot().ca_file)?;
+        let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
+        self.secret(STRIPE_SECRET, &[("secret-key", stack::stripe::SECRET_KEY)]).await?;
+        self.secret(CONTACT_SECRET, &[("key", &contact_key)]).await?;
+        self.secret(
+            BROKER_SECRET,
+            &[("tls.crt", &certificate.cert_pem), ("tls.key", &certificate.key_pem), ("ca.crt", &ca)],
+        )
+        .await
+    }
+
+    async fn secret(&self, name: &str, values: &[(&str, &str)]) -> Result<()> {
+        let secret = Secret {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            string_data: Some(
+                values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            ),
+            ..Secret::default()
+        };
+        let secrets: Api<Secret> = Api::namespaced(self.stack.kubernetes.client(), NAMESPACE);
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let applied = secrets.patch(name, &parameters, &Patch::Apply(&secret)).await?;
+        tracing::debug!(secret = applied.name_any(), "applied");
+        Ok(())
+    }
+}
+
+/// A running operator.
+#[derive(Debug)]
+pub struct Operator {
+    /// Its process, to pause, resume or kill it.
+    pub process: Process,
+    url: String,
+}
+
+impl Operator {
+    /// Where it serves `/metrics`, `/healthz` and `/readyz`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What `/metrics` says.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(reqwest::get(format!("{}/metrics", self.url)).await?.error_for_status()?.text().await?)
+    }
+
+    /// Everything it logged so far.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log(&self) -> Result<String> {
+        std::fs::read_to_string(self.process.log()).context("reading the operator's log")
+    }
+}

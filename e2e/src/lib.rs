@@ -1,0 +1,11 @@
+//! The local stack of real servers that the demo and the end-to-end tests run on.
+//!
+//! [`stack::Stack`] starts everything as child processes: etcd and kube-apiserver, an AWS emulator, a Stripe emulator
+//! behind [`stripe_proxy`], and simulated [`devices`].
+
+pub mod demo;
+pub mod devices;
+pub mod evidence;
+pub mod installation;
+pub mod stack;
+pub mod stripe_proxy;

@@ -1,0 +1,207 @@
+//! How an order, its contact and its events look as items of one table.
+//!
+//! | `pk` | `sk` | attributes |
+//! | --- | --- | --- |
+//! | `ORDER#<identity>` | `ORDER` | `v`, `epoch`, `owner` (uid; absent: free to claim), `record`, and the projection |
+//! | same | `CONTACT` | `sealed`, `expires` |
+//! | same | `EVENT#<id>` | `side`, what the device said, `at`, `expires` |
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use comanda_saga::{DeviceEvent, Identity, Record};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::devices::{Side, WireEvent};
+use crate::ports::LedgerError;
+use crate::projection::{self, Projection};
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// How long contacts and events are kept. An undo comes days after the claim at most.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+pub(super) const ORDER: &str = "ORDER";
+pub(super) const CONTACT: &str = "CONTACT";
+const EVENT_PREFIX: &str = "EVENT#";
+
+#[derive(Serialize, Deserialize)]
+struct OrderItem {
+    v: u64,
+    epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    record: Record,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EventItem {
+    side: Side,
+    at: Timestamp,
+    expires: i64,
+    #[serde(flatten)]
+    event: WireEvent,
+}
+
+pub(super) fn partition(identity: &Identity) -> String {
+    format!("ORDER#{identity}")
+}
+
+pub(super) fn key(identity: &Identity, sk: &str) -> Item {
+    HashMap::from([("pk".to_owned(), text(partition(identity))), ("sk".to_owned(), text(sk))])
+}
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(super) fn order(record: &Record, now: Timestamp) -> Result<Item, LedgerError> {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        #[serde(flatten)]
+        projection: Projection,
+        v: u64,
+        epoch: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        owner: Option<&'a str>,
+        record: &'a Record,
+    }
+    let written = Written {
+        projection: projection::of(record, now),
+        v: record.version,
+        epoch: record.epoch,
+        owner: record.owner.as_ref().map(|owner| owner.uid.as_str()),
+        record,
+    };
+    encode(&record.identity, ORDER, written)
+}
+
+pub(super) fn read_order(identity: &Identity, item: Item) -> Result<Record, LedgerError> {
+    let order: OrderItem =
+        serde_dynamo::from_item(item).map_err(|error| corrupt(identity, &error.to_string()))?;
+    if order.record.identity != *identity || order.record.version != order.v {
+        return Err(corrupt(identity, "key, version and record do not belong together"));
+    }
+    Ok(order.record)
+}
+
+pub(super) fn contact(record: &Record, sealed: Vec<u8>) -> Item {
+    let mut item = key(&record.identity, CONTACT);
+    item.insert("sealed".to_owned(), AttributeValue::B(sealed.into()));
+    item.insert("expires".to_owned(), number(expiry(record.created_at)));
+    item
+}
+
+pub(super) fn event(identity: &Identity, event: &DeviceEvent) -> Result<Item, LedgerError> {
+    let (side, wire) =
+        WireEvent::of(event).ok_or_else(|| corrupt(identity, "an event without a word for it"))?;
+    let sk = format!("{EVENT_PREFIX}{}", event.id);
+    encode(identity, &sk, EventItem { side, at: event.at, expires: expiry(event.at), event: wire })
+}
+
+/// Whether a sort key is an event's.
+pub(super) fn is_event(sk: &str) -> bool {
+    sk.starts_with(EVENT_PREFIX)
+}
+
+/// An event; none when it cannot be read. An IoT rule writes what devices say as it comes, and a
+/// hostile device must not be able to stop an order.
+pub(super) fn read_event(identity: &Identity, item: Item) -> Option<DeviceEvent> {
+    let stored: Option<EventItem> = serde_dynamo::from_item(item).ok();
+    let event = stored.and_then(|stored| stored.event.check(stored.side, stored.at).ok().flatten());
+    if event.is_none() {
+        tracing::warn!(order = %identity, "left out an event that cannot be read");
+    }
+    event
+}
+
+fn encode(identity: &Identity, sk: &str, attributes: impl Serialize) -> Result<Item, LedgerError> {
+    let mut item: Item =
+        serde_dynamo::to_item(attributes).map_err(|error| corrupt(identity, &error.to_string()))?;
+    item.extend(key(identity, sk));
+    Ok(item)
+}
+
+fn expiry(from: Timestamp) -> i64 {
+    from.checked_add(KEPT).unwrap_or(Timestamp::MAX).as_second()
+}
+
+pub(super) fn corrupt(identity: &Identity, why: &str) -> LedgerError {
+    LedgerError::Corrupt(format!("{identity}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use comanda_saga::DeviceSignal;
+    use comanda_saga::record::KitchenState;
+
+    use super::*;
+    use crate::fixtures::{identity, now, record};
+
+    #[test]
+    fn a_record_comes_back_as_it_was_written_with_its_public_attributes_beside_it() {
+        let mut record = record();
+        record.version = 7;
+        record.epoch = 2;
+        record.intend(comanda_saga::Effect::Prepare, now());
+        record.raise(comanda_saga::Cause::KitchenSilent, "Nothing heard.");
+        let item = order(&record, now()).expect("an item");
+        assert_eq!(item["pk"], text("ORDER#bistro/shop/a-1"));
+        assert_eq!(item["sk"], text("ORDER"));
+        assert_eq!(item["v"], number(7));
+        assert_eq!(item["epoch"], number(2));
+        assert_eq!(item["owner"], text("u-1"));
+        assert_eq!(item["phase"], text("Pending"));
+        assert_eq!(item["total"], number(1900));
+        assert_eq!(item["updated"], text("2026-03-01T12:00:00Z"));
+        assert_eq!(read_order(&identity(), item), Ok(record));
+    }
+
+    #[test]
+    fn a_record_without_owner_has_no_owner_attribute_and_is_free_to_claim() {
+        let mut record = record();
+        record.owner = None;
+        let item = order(&record, now()).expect("an item");
+        assert!(!item.contains_key("owner"));
+        assert_eq!(read_order(&identity(), item), Ok(record));
+    }
+
+    #[test]
+    fn an_item_whose_parts_do_not_belong_together_is_corrupt() {
+        let mut item = order(&record(), now()).expect("an item");
+        item.insert("v".to_owned(), number(9));
+        assert!(matches!(read_order(&identity(), item), Err(LedgerError::Corrupt(_))));
+    }
+
+    #[test]
+    fn an_event_comes_back_as_it_was_heard_and_expires_after_thirty_days() {
+        let heard = DeviceEvent {
+            id: "e-1".to_owned(),
+            signal: DeviceSignal::Kitchen(KitchenState::Rejected),
+            seq: 3,
+            device: "tablet-1".to_owned(),
+            reason: Some("no oven".to_owned()),
+            at: now(),
+        };
+        let item = event(&identity(), &heard).expect("an item");
+        assert_eq!(item["sk"], text("EVENT#e-1"));
+        assert_eq!(item["side"], text("kitchen"));
+        assert_eq!(item["event"], text("rejected"));
+        assert_eq!(item["seq"], number(3));
+        // 2026-03-31T12:00:00Z
+        assert_eq!(item["expires"], number(1_774_958_400_i64));
+        assert_eq!(read_event(&identity(), item), Some(heard));
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_left_out() {
+        let mut item = key(&identity(), "EVENT#x");
+        item.insert("event".to_owned(), text("exploded"));
+        assert_eq!(read_event(&identity(), item), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! The ledger and the catalogue on DynamoDB. How items look stands in `item`, what writes demand in
+//! `write`.
+
+mod catalogue;
+mod contact;
+mod item;
+mod write;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use comanda_crds::Inline;
+use comanda_saga::{DeviceEvent, Identity, Record, StockChange};
+use jiff::Timestamp;
+
+use self::item::{Item, number, text};
+use self::write::Refusal;
+use crate::adapters::aws::describe;
+use crate::ports::{Ledger, LedgerError, Loaded};
+
+pub use catalogue::DynamoCatalogue;
+pub use contact::{BadContactKey, ContactKey};
+
+/// The ledger on one table with string keys `pk` and `sk`, and TTL on `expires`.
+#[derive(Debug)]
+pub struct DynamoLedger {
+    client: Client,
+    table: String,
+    contact_key: ContactKey,
+}
+
+impl DynamoLedger {
+    /// A ledger on a table.
+    pub fn new(client: Client, table: impl Into<String>, contact_key: ContactKey) -> Self {
+        Self { client, table: table.into(), contact_key }
+    }
+
+    fn unreachable<E: ProvideErrorMetadata, R>(&self, error: &SdkError<E, R>) -> LedgerError {
+        LedgerError::Unreachable(format!("table {}: {}", self.table, describe(error)))
+    }
+
+    async fn get(&self, identity: &Identity, sk: &str) -> Result<Option<Item>, LedgerError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item::key(identity, sk)))
+            .consistent_read(true)
+            .send()
+            .await;
+        answer.map(|answer| answer.item).map_err(|error| self.unreachable(&error))
+    }
+
+    async fn transact(&self, writes: Vec<TransactWriteItem>, record: &Record) -> Result<(), LedgerError> {
+        let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) => self.settle(write::transaction_refusal(&error, &record.terms.lines), record).await,
+        }
+    }
+
+    /// A conflict may be our own write, seen twice because its answer was lost: then the ledger holds
+    /// just what we wrote, version and writer included, and the write is done.
+    async fn settle(&self, refusal: Refusal, record: &Record) -> Result<(), LedgerError> {
+        match refusal {
+            Refusal::Other(error) => Err(error),
+            Refusal::Conflict => {
+                let stored = self.get(&record.identity, item::ORDER).await?;
+                let stored = stored.map(|stored| item::read_order(&record.identity, stored)).transpose()?;
+                if stored.as_ref() == Some(record) { Ok(()) } else { Err(LedgerError::Conflict) }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Ledger for DynamoLedger {
+    async fn load(&self, identity: &Identity) -> Result<Option<Loaded>, LedgerError> {
+        let mut record = None;
+        let mut events = Vec::new();
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :order")
+            .expression_attribute_values(":order", text(item::partition(identity)))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(found) = pages.next().await {
+            let found = found.map_err(|error| self.unreachable(&error))?;
+            match found.get("sk") {
+                Some(AttributeValue::S(sk)) if sk == item::ORDER => {
+                    record = Some(item::read_order(identity, found)?);
+                }
+                Some(AttributeValue::S(sk)) if item::is_event(sk) => {
+                    events.extend(item::read_event(identity, found));
+                }
+                _ => {}
+            }
+        }
+        events.sort_by(|one: &DeviceEvent, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        Ok(record.map(|record| Loaded { record, events }))
+    }
+
+    async fn create(&self, record: &Record, contact: Option<&Inline>) -> Result<(), LedgerError> {
+        let mut writes = vec![write::claim(&self.table, item::order(record, Timestamp::now())?)];
+        if let Some(contact) = contact {
+            let sealed = self.contact_key.seal(&record.identity, contact)?;
+            let put = Put::builder().table_name(&self.table).set_item(Some(item::contact(record, sealed)));
+            writes.push(write::transact(put));
+        }
+        self.transact(writes, record).await
+    }
+
+    async fn update(&self, next: &Record, stock: StockChange) -> Result<(), LedgerError> {
+        let order = item::order(next, Timestamp::now())?;
+        if stock != StockChange::None {
+            let lines = next.terms.lines.iter().map(|line| write::stock(next, line, stock));
+            let writes = std::iter::once(write::replace(&self.table, order, next)).chain(lines).collect();
+            return self.transact(writes, next).await;
+        }
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(order))
+            .condition_expression(write::PREVIOUS)
+            .expression_attribute_values(":previous", number(next.version.saturating_sub(1)))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) => self.settle(write::put_refusal(&error), next).await,
+        }
+    }
+
+    async fn put_event(&self, identity: &Identity, event: &DeviceEvent) -> Result<bool, LedgerError> {
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item::event(identity, event)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(self.unreachable(&error)),
+            },
+        }
+    }
+
+    async fn contact(&self, identity: &Identity) -> Result<Option<Inline>, LedgerError> {
+        let Some(found) = self.get(identity, item::CONTACT).await? else { return Ok(None) };
+        let Some(AttributeValue::B(sealed)) = found.get("sealed") else {
+            return Err(item::corrupt(identity, "the contact item holds no contact"));
+        };
+        self.contact_key.open(identity, sealed.as_ref()).map(Some)
+    }
+
+    /// Reads a key that no order has.
+    async fn ping(&self) -> Result<(), LedgerError> {
+        let nobody = [("pk".to_owned(), text("PING")), ("sk".to_owned(), text("PING"))];
+        let answer = self.client.get_item().table_name(&self.table).set_key(Some(nobody.into())).send().await;
+        answer.map(|_| ()).map_err(|error| self.unreachable(&error))
+    }
+}

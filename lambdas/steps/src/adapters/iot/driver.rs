@@ -1,0 +1,102 @@
+//! The task that keeps the connection up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumqttc::{Event, EventLoop, Outgoing, Packet, SubscribeReasonCode};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::link::{Incoming, Link};
+
+/// Pause before the first try to connect again; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// A connection that lasted this long was a good one, and the next pause is short again. One that is
+/// evicted at once by a client of the same id was not.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// Why a connection ended.
+enum End {
+    Lost(String),
+    /// Nobody reads events any more.
+    Unwanted,
+}
+
+/// Connects and connects again, until nobody reads events any more.
+pub(super) async fn run(
+    mut events: EventLoop,
+    link: Arc<Link>,
+    filters: Vec<String>,
+    deliver: mpsc::Sender<Incoming>,
+    ready: watch::Sender<bool>,
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let since = Instant::now();
+        let end = attend(&mut events, &link, &filters, &deliver, &ready).await;
+        ready.send_replace(false);
+        link.lost(&mut events);
+        let End::Lost(reason) = end else { return };
+        if since.elapsed() >= STABLE {
+            pause = FIRST_PAUSE;
+        }
+        tracing::warn!(reason, pause_ms = pause.as_millis(), "the connection to the device broker is down");
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        // After an overflow: not before the reader has caught up.
+        if deliver.reserve_many(deliver.max_capacity() / 2).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Serves one connection, until it ends.
+async fn attend(
+    events: &mut EventLoop,
+    link: &Arc<Link>,
+    filters: &[String],
+    deliver: &mpsc::Sender<Incoming>,
+    ready: &watch::Sender<bool>,
+) -> End {
+    let up = || {
+        link.ready();
+        ready.send_replace(true);
+    };
+    loop {
+        match events.poll().await {
+            Err(error) => return End::Lost(error.to_string()),
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                // Again at every connection: the broker may have lost the session.
+                if filters.is_empty() {
+                    up();
+                } else if !link.subscribe(filters) {
+                    return End::Lost("the topic filters are not valid".to_owned());
+                }
+            }
+            Ok(Event::Incoming(Packet::SubAck(answer))) => {
+                if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    return End::Lost(
+                        "the broker refuses the subscription: check the client's policy".to_owned(),
+                    );
+                }
+                up();
+            }
+            Ok(Event::Outgoing(Outgoing::Publish(packet))) => link.sent(packet),
+            Ok(Event::Incoming(Packet::PubAck(answer))) => link.acknowledged(answer.pkid),
+            Ok(Event::Incoming(Packet::Publish(publish))) => {
+                // Waiting here would stop keep-alive and acknowledgements. So a reader that falls behind
+                // costs the connection, and the broker delivers again what was not acknowledged.
+                match deliver.try_send(link.received(publish)) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(_)) => {
+                        return End::Lost("events arrive faster than they are handled".to_owned());
+                    }
+                    Err(TrySendError::Closed(_)) => return End::Unwanted,
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The fields of Stripe's answers that are used, and what they mean.
+
+use comanda_saga::{IntentState, Money, PaymentView, RefundState, RefundView};
+use miniserde::Deserialize;
+use miniserde::json::{Number, Value};
+
+use crate::ports::PaymentError;
+
+/// Source: <https://docs.stripe.com/api/payment_intents/object>.
+#[derive(Deserialize)]
+pub(super) struct Intent {
+    id: String,
+    amount: i64,
+    currency: String,
+    status: String,
+    amount_capturable: Option<i64>,
+    amount_received: Option<i64>,
+    last_payment_error: Option<PaymentFailure>,
+    next_action: Option<Value>,
+    latest_charge: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct PaymentFailure {
+    code: Option<String>,
+    decline_code: Option<String>,
+}
+
+/// Source: <https://docs.stripe.com/api/refunds/object>.
+#[derive(Deserialize)]
+pub(super) struct Refund {
+    amount: i64,
+    currency: String,
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Refunds {
+    pub(super) data: Vec<Refund>,
+}
+
+impl Intent {
+    pub(super) fn view(&self) -> Result<PaymentView, PaymentError> {
+        let state = self.state()?;
+        let held = if state == IntentState::RequiresCapture { self.amount } else { 0 };
+        let taken = if state == IntentState::Succeeded { self.amount } else { 0 };
+        Ok(PaymentView {
+            id: self.id.clone(),
+            state,
+            capturable: minor(self.amount_capturable.unwrap_or(held), &self.currency),
+            received: minor(self.amount_received.unwrap_or(taken), &self.currency),
+            capture_before: self.capture_before(),
+            action_url: self.action_url(),
+            decline: self.last_payment_error.as_ref().map(|failure| {
+                decline(failure.code.as_deref().unwrap_or("payment_failed"), failure.decline_code.as_deref())
+            }),
+        })
+    }
+
+    fn state(&self) -> Result<IntentState, PaymentError> {
+        Ok(match self.status.as_str() {
+            "requires_confirmation" => IntentState::RequiresConfirmation,
+            "requires_payment_method" => IntentState::RequiresPaymentMethod,
+            "requires_action" => IntentState::RequiresAction,
+            "processing" => IntentState::Processing,
+            "requires_capture" => IntentState::RequiresCapture,
+            "succeeded" => IntentState::Succeeded,
+            "canceled" => IntentState::Canceled,
+            other => {
+                return Err(PaymentError::Unanswered(format!("the intent is in the unknown state {other}")));
+            }
+        })
+    }
+
+    /// The charge is an object because it was asked for, or else an id, or nothing.
+    fn capture_before(&self) -> Option<i64> {
+        let details = ["payment_method_details", "card", "capture_before"];
+        match details.iter().try_fold(self.latest_charge.as_ref()?, |value, key| member(value, key))? {
+            Value::Number(Number::U64(seconds)) => i64::try_from(*seconds).ok(),
+            Value::Number(Number::I64(seconds)) => Some(*seconds),
+            _ => None,
+        }
+    }
+
+    /// The page where the customer confirms: a redirect, or the one behind Stripe's own script.
+    fn action_url(&self) -> Option<String> {
+        let action = self.next_action.as_ref()?;
+        [["redirect_to_url", "url"], ["use_stripe_sdk", "stripe_js"]].iter().find_map(|path| {
+            match path.iter().try_fold(action, |value, key| member(value, key))? {
+                Value::String(url) if url.starts_with("https://") => Some(url.clone()),
+                _ => None,
+            }
+        })
+    }
+}
+
+impl Refund {
+    pub(super) fn view(&self) -> Result<RefundView, PaymentError> {
+        let state = match self.status.as_deref() {
+            Some("succeeded") => RefundState::Succeeded,
+            Some("pending" | "requires_action") => RefundState::Pending,
+            Some("failed" | "canceled") => RefundState::Failed,
+            other => {
+                let other = other.unwrap_or("none");
+                return Err(PaymentError::Unanswered(format!("the refund is in the unknown state {other}")));
+            }
+        };
+        Ok(RefundView { state, amount: minor(self.amount, &self.currency) })
+    }
+}
+
+/// A decline as people read it: `card_declined (insufficient_funds)`.
+pub(super) fn decline(code: &str, decline_code: Option<&str>) -> String {
+    match decline_code {
+        Some(detail) if detail != code => format!("{code} ({detail})"),
+        _ => code.to_owned(),
+    }
+}
+
+fn minor(amount: i64, currency: &str) -> i64 {
+    Money::from_stripe(amount, &currency.to_uppercase()).minor
+}
+
+fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(members) => members.get(key),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(json: &str) -> Result<PaymentView, PaymentError> {
+        miniserde::json::from_str::<Intent>(json).expect("an intent").view()
+    }
+
+    #[test]
+    fn an_authorized_intent_of_stripe_says_what_is_held_and_until_when() {
+        let view = intent(
+            r#"{"id":"pi_3","object":"payment_intent","amount":1900,"amount_capturable":1900,"amount_received":0,
+                "capture_method":"manual","currency":"eur","last_payment_error":null,"next_action":null,
+                "latest_charge":{"id":"ch_3","payment_method_details":{"card":{"brand":"visa",
+                "capture_before":1772971200},"type":"card"}},"status":"requires_capture","unheard_of":{"a":[1]}}"#,
+        );
+        let expected = PaymentView {
+            id: "pi_3".to_owned(),
+            state: IntentState::RequiresCapture,
+            capturable: 1900,
+            received: 0,
+            capture_before: Some(1_772_971_200),
+            action_url: None,
+            decline: None,
+        };
+        assert_eq!(view, Ok(expected));
+    }
+
+    #[test]
+    fn fields_that_are_missing_follow_from_the_state() {
+        let held = intent(r#"{"id":"pi","amount":50000,"currency":"isk","status":"requires_capture","latest_charge":"ch_1"}"#)
+            .expect("a view");
+        assert_eq!((held.capturable, held.received, held.capture_before), (500, 0, None));
+        let taken =
+            intent(r#"{"id":"pi","amount":900,"currency":"jpy","status":"succeeded"}"#).expect("a view");
+        assert_eq!((taken.capturable, taken.received), (0, 900));
+    }
+
+    #[test]
+    fn a_decline_is_told_with_the_issuers_reason() {
+        let view = intent(
+            r#"{"id":"pi","amount":1,"currency":"eur","status":"requires_payment_method",
+                "last_payment_error":{"code":"card_declined","decline_code":"insufficient_funds","type":"card_error"}}"#,
+        )
+        .expect("a view");
+        assert_eq!(view.decline.as_deref(), Some("card_declined (insufficient_funds)"));
+        assert_eq!(decline("expired_card", Some("expired_card")), "expired_card");
+    }
+
+    #[test]
+    fn the_page_where_the_customer_confirms_is_found_and_nothing_else_is_taken_for_one() {
+        let action = |next_action: &str| {
+            let json = format!(
+                r#"{{"id":"pi","amount":1,"currency":"eur","status":"requires_action","next_action":{next_action}}}"#
+            );
+            intent(&json).expect("a view").action_url
+        };
+        let page = Some("https://hooks.stripe.com/3ds/1".to_owned());
+        assert_eq!(
+            action(
+                r#"{"type":"redirect_to_url","redirect_to_url":{"url":"https://hooks.stripe.com/3ds/1"}}"#
+            ),
+            page
+        );
+        assert_eq!(
+            action(
+                r#"{"type":"use_stripe_sdk","use_stripe_sdk":{"stripe_js":"https://hooks.stripe.com/3ds/1"}}"#
+            ),
+            page
+        );
+        assert_eq!(action(r#"{"type":"use_stripe_sdk","use_stripe_sdk":{"stripe_js":""}}"#), None);
+        assert_eq!(action("null"), None);
+    }
+
+    #[test]
+    fn a_state_nobody_knows_proves_nothing() {
+        let error = intent(r#"{"id":"pi","amount":1,"currency":"eur","status":"requires_patience"}"#);
+        assert_eq!(
+            error,
+            Err(PaymentError::Unanswered("the intent is in the unknown state requires_patience".to_owned()))
+        );
+    }
+
+    #[test]
+    fn refunds_are_under_way_until_they_succeed_or_fail() {
+        for (status, state) in [
+            ("succeeded", RefundState::Succeeded),
+            ("pending", RefundState::Pending),
+            ("requires_action", RefundState::Pending),
+            ("failed", RefundState::Failed),
+            ("canceled", RefundState::Failed),
+        ] {
+            let json = format!(r#"{{"id":"re","amount":1900,"currency":"eur","status":"{status}"}}"#);
+            let refund = miniserde::json::from_str::<Refund>(&json).expect("a refund").view();
+            assert_eq!(refund, Ok(RefundView { state, amount: 1900 }));
+        }
+    }
+}

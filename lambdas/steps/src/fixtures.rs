@@ -1,0 +1,119 @@
+//! One order that holds, for the tests of every step: two pizzas from `centro`, 19.00 EUR.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use comanda_crds::{Address, Inline, OrderClassSpec};
+use comanda_saga::{Effect, Identity, Line, Owner, Record, Terms};
+use jiff::Timestamp;
+
+use crate::ports::{Article, DeviceError, Devices};
+
+pub(crate) fn now() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().expect("a time")
+}
+
+pub(crate) fn identity() -> Identity {
+    Identity { installation: "bistro".to_owned(), tenant: "shop".to_owned(), order_id: "a-1".to_owned() }
+}
+
+fn class() -> OrderClassSpec {
+    serde_json::from_value(serde_json::json!({
+        "installation": "bistro",
+        "ledger": {"table": "ledger", "contactKey": {"secretName": "keys", "key": "contact"}},
+        "catalogue": {"table": "catalogue"},
+        "notifications": {"topicArn": "arn:aws:sns:eu-west-1:000000000000:orders"},
+        "payments": {"stripe": {"secretKey": {"secretName": "stripe", "key": "secret"}}},
+        "devices": {
+            "endpoint": "localhost:8883",
+            "topicPrefix": "comanda",
+            "certificate": {"secretName": "mqtt"}
+        }
+    }))
+    .expect("a class")
+}
+
+/// The record as it is claimed, with its total.
+pub(crate) fn record() -> Record {
+    let owner = Owner {
+        cluster: "c".to_owned(),
+        namespace: "shop".to_owned(),
+        name: "a-1".to_owned(),
+        uid: "u-1".to_owned(),
+    };
+    let terms = Terms {
+        store: "centro".to_owned(),
+        currency: "EUR".to_owned(),
+        lines: vec![Line { sku: "margherita".to_owned(), quantity: 2, agreed_price: None }],
+        agreed_total: Some(1900),
+        payment_method: "pm_card_visa".to_owned(),
+    };
+    let mut record =
+        Record::claim(identity(), owner, "digest".to_owned(), "standard", &class(), terms, now());
+    record.total = Some(1900);
+    record
+}
+
+/// The record once it intends an effect.
+pub(crate) fn intending(effect: Effect) -> Record {
+    let mut record = record();
+    record.intend(effect, now());
+    record
+}
+
+pub(crate) fn article(sku: &str, price: i64) -> Article {
+    Article {
+        sku: sku.to_owned(),
+        price,
+        currency: "EUR".to_owned(),
+        available: true,
+        stock: 5,
+        name: "Pizza".to_owned(),
+    }
+}
+
+pub(crate) fn customer() -> Inline {
+    Inline {
+        name: "Ana Torres".to_owned(),
+        phone: "+34 600 000 000".to_owned(),
+        email: "ana@example.com".to_owned(),
+        locale: "es-MX".to_owned(),
+        address: Address {
+            country: "ES".to_owned(),
+            postal_code: Some("28013".to_owned()),
+            administrative_area: Some("Madrid".to_owned()),
+            locality: Some("Madrid".to_owned()),
+            dependent_locality: None,
+            lines: vec!["Calle Mayor 1".to_owned()],
+        },
+    }
+}
+
+/// A broker that takes everything, or nothing.
+#[derive(Default)]
+pub(crate) struct Broker {
+    silent: bool,
+    sent: Mutex<Vec<(String, serde_json::Value)>>,
+}
+
+impl Broker {
+    pub(crate) fn silent() -> Self {
+        Self { silent: true, ..Self::default() }
+    }
+
+    pub(crate) fn sent(&self) -> Vec<(String, serde_json::Value)> {
+        self.sent.lock().expect("no panic").clone()
+    }
+}
+
+#[async_trait]
+impl Devices for Broker {
+    async fn send(&self, topic: &str, payload: Vec<u8>) -> Result<(), DeviceError> {
+        if self.silent {
+            return Err(DeviceError("not connected".to_owned()));
+        }
+        let command = serde_json::from_slice(&payload).expect("JSON");
+        self.sent.lock().expect("no panic").push((topic.to_owned(), command));
+        Ok(())
+    }
+}

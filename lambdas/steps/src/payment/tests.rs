@@ -1,0 +1,222 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::fixtures::intending;
+
+/// A provider that answers as told and remembers what it was asked.
+#[derive(Default)]
+struct Provider {
+    answer: Option<PaymentError>,
+    intent: Option<PaymentView>,
+    refunds: Vec<RefundView>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Provider {
+    fn refusing(code: &str, intent: PaymentView) -> Self {
+        let answer = PaymentError::Refused { code: code.to_owned(), message: "No.".to_owned() };
+        Self { answer: Some(answer), intent: Some(intent), ..Self::default() }
+    }
+
+    fn post(&self, what: String) -> Result<PaymentView, PaymentError> {
+        self.asked.lock().expect("no panic").push(what);
+        self.answer.clone().map_or_else(|| Ok(self.intent.clone().expect("an intent")), Err)
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no panic").clone()
+    }
+}
+
+#[async_trait]
+impl Payments for Provider {
+    async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
+        self.post(format!("create {} {} {}", intent.amount, intent.payment_method, intent.key))
+    }
+    async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
+        self.post(format!("confirm {id} {key}"))
+    }
+    async fn capture(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
+        self.post(format!("capture {id} {key}"))
+    }
+    async fn cancel(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
+        self.post(format!("cancel {id} {key}"))
+    }
+    async fn get(&self, id: &str) -> Result<PaymentView, PaymentError> {
+        self.asked.lock().expect("no panic").push(format!("get {id}"));
+        self.intent.clone().ok_or_else(|| PaymentError::Unanswered("timeout".to_owned()))
+    }
+    async fn refund(&self, id: &str, key: &str) -> Result<RefundView, PaymentError> {
+        self.post(format!("refund {id} {key}")).map(|_| self.refunds[0].clone())
+    }
+    async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError> {
+        self.asked.lock().expect("no panic").push(format!("refunds {id}"));
+        Ok(self.refunds.clone())
+    }
+}
+
+fn view(state: IntentState) -> PaymentView {
+    PaymentView {
+        id: "pi_1".to_owned(),
+        state,
+        capturable: 0,
+        received: 0,
+        capture_before: None,
+        action_url: None,
+        decline: None,
+    }
+}
+
+fn refund(state: RefundState) -> RefundView {
+    RefundView { state, amount: 1900 }
+}
+
+fn paying(effect: Effect) -> Record {
+    let mut record = intending(effect);
+    record.payment.intent_id = Some("pi_1".to_owned());
+    record
+}
+
+#[tokio::test]
+async fn creation_sends_the_total_under_the_journals_key() {
+    let provider = Provider { intent: Some(view(IntentState::RequiresConfirmation)), ..Provider::default() };
+    let outcome = run(Call::CreateIntent, &intending(Effect::CreateIntent), &provider).await;
+    assert_eq!(outcome, Outcome::IntentCreated { id: "pi_1".to_owned() });
+    assert_eq!(provider.asked(), ["create 19.00 EUR pm_card_visa bistro/shop/a-1/pi/1"]);
+}
+
+#[tokio::test]
+async fn a_payment_method_the_provider_does_not_know_refuses_the_order() {
+    let provider = Provider::refusing("resource_missing", view(IntentState::Canceled));
+    let Outcome::Refused(fault) = run(Call::CreateIntent, &intending(Effect::CreateIntent), &provider).await
+    else {
+        panic!("not refused")
+    };
+    assert_eq!(fault.cause, Cause::PaymentDeclined);
+    assert_eq!(fault.message, "The payment provider does not accept the payment (resource_missing): No.");
+}
+
+#[tokio::test]
+async fn without_an_intent_in_the_ledger_nothing_is_called() {
+    let provider = Provider { intent: Some(view(IntentState::RequiresCapture)), ..Provider::default() };
+    let outcome = run(Call::ConfirmIntent, &paying(Effect::CreateIntent), &provider).await;
+    assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Authorize), .. }), "{outcome:?}");
+    assert_eq!(provider.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_declined_card_is_proved_by_a_get() {
+    let code = "card_declined (insufficient_funds)";
+    let provider = Provider::refusing(code, view(IntentState::RequiresPaymentMethod));
+    let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
+    let declined = PaymentView { decline: Some(code.to_owned()), ..view(IntentState::RequiresPaymentMethod) };
+    assert_eq!(outcome, Outcome::Payment(declined));
+    assert_eq!(provider.asked(), ["confirm pi_1 bistro/shop/a-1/confirm/1", "get pi_1"]);
+}
+
+#[tokio::test]
+async fn a_replayed_refusal_does_not_hide_that_the_amount_is_held() {
+    let provider = Provider::refusing("card_declined", view(IntentState::RequiresCapture));
+    let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
+    assert_eq!(outcome, Outcome::Payment(view(IntentState::RequiresCapture)));
+}
+
+#[tokio::test]
+async fn a_confirmation_refused_for_good_does_not_go_round_for_ever() {
+    let provider = Provider::refusing("parameter_invalid", view(IntentState::RequiresConfirmation));
+    let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
+    assert_eq!(
+        outcome,
+        Outcome::Refused(Fault {
+            cause: Cause::PaymentDeclined,
+            message: "The payment provider refused to take the payment: parameter_invalid.".to_owned()
+        })
+    );
+}
+
+#[tokio::test]
+async fn no_answer_proves_nothing_whatever_was_asked() {
+    for (call, effect) in [
+        (Call::CreateIntent, Effect::CreateIntent),
+        (Call::ConfirmIntent, Effect::Authorize),
+        (Call::CaptureIntent, Effect::Capture),
+        (Call::CancelIntent, Effect::CancelIntent),
+        (Call::RefundPayment, Effect::Refund),
+    ] {
+        let answer = Some(PaymentError::Unanswered("timeout".to_owned()));
+        let provider = Provider { answer, ..Provider::default() };
+        let message = "the payment provider gave no answer that proves anything: timeout".to_owned();
+        assert_eq!(
+            run(call, &paying(effect), &provider).await,
+            Outcome::Unknown { effect: Some(effect), message },
+            "{call:?}"
+        );
+        assert_eq!(provider.asked().len(), 1, "{call:?} asked once only");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_cannot_be_looked_up_proves_nothing() {
+    let mut provider = Provider::refusing("card_declined", view(IntentState::Canceled));
+    provider.intent = None;
+    let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
+    assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Authorize), .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_capture_refused_because_it_was_done_is_done() {
+    let provider = Provider::refusing("payment_intent_unexpected_state", view(IntentState::Succeeded));
+    let outcome = run(Call::CaptureIntent, &paying(Effect::Capture), &provider).await;
+    assert_eq!(outcome, Outcome::Payment(view(IntentState::Succeeded)));
+}
+
+#[tokio::test]
+async fn a_cancel_refused_because_the_amount_was_taken_says_so_and_leads_to_a_refund() {
+    let provider = Provider::refusing("payment_intent_unexpected_state", view(IntentState::Succeeded));
+    let outcome = run(Call::CancelIntent, &paying(Effect::CancelIntent), &provider).await;
+    assert_eq!(outcome, Outcome::Payment(view(IntentState::Succeeded)));
+}
+
+#[tokio::test]
+async fn a_cancel_refused_while_the_amount_is_held_needs_a_person() {
+    let provider = Provider::refusing("api_error", view(IntentState::RequiresCapture));
+    let outcome = run(Call::CancelIntent, &paying(Effect::CancelIntent), &provider).await;
+    let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(stall.reason, Reason::PaymentUnexpected);
+    assert!(stall.message.contains("Cancel pi_1 by hand"), "{}", stall.message);
+}
+
+#[tokio::test]
+async fn a_refund_made_before_counts_once() {
+    let mut provider = Provider::refusing("charge_already_refunded", view(IntentState::Succeeded));
+    provider.refunds = vec![refund(RefundState::Failed), refund(RefundState::Succeeded)];
+    let outcome = run(Call::RefundPayment, &paying(Effect::Refund), &provider).await;
+    assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Succeeded))));
+    assert_eq!(provider.asked(), ["refund pi_1 bistro/shop/a-1/refund/1", "refunds pi_1"]);
+}
+
+#[tokio::test]
+async fn a_refund_that_is_refused_and_does_not_exist_needs_a_person() {
+    let provider = Provider::refusing("charge_disputed", view(IntentState::Succeeded));
+    let outcome = run(Call::RefundPayment, &paying(Effect::Refund), &provider).await;
+    let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(stall.reason, Reason::RefundFailed);
+}
+
+#[tokio::test]
+async fn the_best_of_many_refunds_is_what_counts() {
+    use RefundState::{Failed, Pending, Succeeded};
+    for (states, expected) in [
+        (vec![], None),
+        (vec![Failed], Some(Failed)),
+        (vec![Failed, Pending], Some(Pending)),
+        (vec![Pending, Succeeded, Failed], Some(Succeeded)),
+    ] {
+        let refunds: Vec<_> = states.into_iter().map(refund).collect();
+        let provider = Provider { refunds, ..Provider::default() };
+        let outcome = run(Call::LookUpRefunds, &paying(Effect::Refund), &provider).await;
+        assert_eq!(outcome, Outcome::Refund(expected.map(refund)));
+    }
+}

@@ -1,0 +1,208 @@
+//! What the steps need of the outside, in their own words. Each trait has one adapter in
+//! [`adapters`](crate::adapters); tests write their own.
+
+use async_trait::async_trait;
+use comanda_crds::Inline;
+use comanda_saga::{DeviceEvent, Identity, Money, PaymentView, Record, RefundView, StockChange};
+use serde::Serialize;
+
+/// The system of record.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// The order as it is now, with everything devices said about it; none when it was never claimed.
+    async fn load(&self, identity: &Identity) -> Result<Option<Loaded>, LedgerError>;
+
+    /// Claims an order that has no owner, and keeps the customer's contact for a later undo; none when
+    /// the intake has put it there already.
+    async fn create(&self, record: &Record, contact: Option<&Inline>) -> Result<(), LedgerError>;
+
+    /// Replaces version `next.version - 1`, and moves the stock of every line, all or nothing.
+    async fn update(&self, next: &Record, stock: StockChange) -> Result<(), LedgerError>;
+
+    /// Keeps what a device said; false when it was known.
+    async fn put_event(&self, identity: &Identity, event: &DeviceEvent) -> Result<bool, LedgerError>;
+
+    /// The customer's contact; none once it expired.
+    async fn contact(&self, identity: &Identity) -> Result<Option<Inline>, LedgerError>;
+
+    /// Whether the ledger answers.
+    async fn ping(&self) -> Result<(), LedgerError>;
+}
+
+/// An order as the ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its record.
+    pub record: Record,
+    /// What devices said, oldest first.
+    pub events: Vec<DeviceEvent>,
+}
+
+/// Why the ledger did not do as asked.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+pub enum LedgerError {
+    /// Somebody else wrote: read again. Nothing was written.
+    #[error("the order was written by somebody else: read it again")]
+    Conflict,
+    /// The stock does not cover these articles. Nothing was written.
+    #[error("the stock does not cover {}", skus.join(", "))]
+    OutOfStock {
+        /// The articles that are short.
+        skus: Vec<String>,
+    },
+    /// No answer, or one that proves nothing. A write may have happened: repeat the same one.
+    #[error("the ledger does not answer: {0}")]
+    Unreachable(String),
+    /// What the ledger holds cannot be read: a person has to look.
+    #[error("the ledger holds something that cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// What a store sells.
+#[async_trait]
+pub trait Catalogue: Send + Sync {
+    /// The articles among `skus` that the store has, in any order.
+    async fn articles(
+        &self,
+        installation: &str,
+        store: &str,
+        skus: &[&str],
+    ) -> Result<Vec<Article>, CatalogueError>;
+}
+
+/// An article of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Article {
+    /// Its name in the store.
+    pub sku: String,
+    /// Price of one, in minor units.
+    pub price: i64,
+    /// ISO 4217 code of the price.
+    pub currency: String,
+    /// The store sells it now.
+    pub available: bool,
+    /// How many are left; a hint, because only the reservation takes them.
+    pub stock: i64,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// Why the catalogue did not answer.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+pub enum CatalogueError {
+    /// No answer.
+    #[error("the catalogue does not answer: {0}")]
+    Unreachable(String),
+    /// An article that cannot be read.
+    #[error("the catalogue holds something that cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// The payment provider. Every call that has an effect carries a key; the same key is the same call.
+#[async_trait]
+pub trait Payments: Send + Sync {
+    /// Makes an intent that is not confirmed and holds no money.
+    async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError>;
+    /// Confirms: the amount is held, or the customer has to act.
+    async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError>;
+    /// Takes the held amount, in full.
+    async fn capture(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError>;
+    /// Lets the held amount go.
+    async fn cancel(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError>;
+    /// The intent as it is now: the only proof.
+    async fn get(&self, id: &str) -> Result<PaymentView, PaymentError>;
+    /// Pays the taken amount back, in full.
+    async fn refund(&self, id: &str, key: &str) -> Result<RefundView, PaymentError>;
+    /// Every refund of the intent.
+    async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError>;
+}
+
+/// A payment intent to make.
+#[derive(Clone, Copy, Debug)]
+pub struct NewIntent<'a> {
+    /// What the customer pays.
+    pub amount: &'a Money,
+    /// The provider's token of the payment method.
+    pub payment_method: &'a str,
+    /// Whose order it is, for people who look at the provider's dashboard.
+    pub identity: &'a Identity,
+    /// The key of the creation.
+    pub key: &'a str,
+}
+
+/// Why the provider did not do as asked.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+pub enum PaymentError {
+    /// No answer, or one that proves nothing: look the payment up.
+    #[error("the payment provider gave no answer that proves anything: {0}")]
+    Unanswered(String),
+    /// The provider said no.
+    #[error("the payment provider refused ({code}): {message}")]
+    Refused {
+        /// The provider's code, such as `card_declined (insufficient_funds)`.
+        code: String,
+        /// The provider's sentence.
+        message: String,
+    },
+    /// The account, the key or the request is wrong, and no order can be paid until that is mended.
+    #[error("the payment provider cannot be used as it is set up: {0}")]
+    Misconfigured(String),
+}
+
+/// The way to the customer.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Publishes a message; done once the service has taken it over.
+    async fn publish(&self, topic_arn: &str, message: &Message) -> Result<(), NotifyError>;
+}
+
+/// A message to a customer, as the topic's subscribers get it. It is personal data.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// The journal's key: the same for every try, so that a subscriber can drop repetitions.
+    pub notification_id: String,
+    /// `confirmed`, `rejected`, `cancelled` or `failed`.
+    pub kind: &'static str,
+    /// The order's id within its tenant.
+    pub order_id: String,
+    /// The order's tenant.
+    pub tenant: String,
+    /// BCP 47 tag of the language the texts are in.
+    pub locale: String,
+    /// One line.
+    pub subject: String,
+    /// The whole message, plain text.
+    pub text: String,
+    /// To whom.
+    pub recipient: Recipient,
+}
+
+/// Whom a message or a courier goes to.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The name on the door.
+    pub name: String,
+    /// E-mail address; couriers do not get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Phone number.
+    pub phone: String,
+}
+
+/// The notification service did not take a message over, or its answer was lost.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error("the notification service did not take the message: {0}")]
+pub struct NotifyError(pub String);
+
+/// The way to kitchens and couriers.
+#[async_trait]
+pub trait Devices: Send + Sync {
+    /// Sends a command; done once the broker has acknowledged it.
+    async fn send(&self, topic: &str, payload: Vec<u8>) -> Result<(), DeviceError>;
+}
+
+/// The broker did not acknowledge a command: it may or may not have it. Send the same again.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error("the device broker did not acknowledge the command: {0}")]
+pub struct DeviceError(pub String);

@@ -1,0 +1,88 @@
+//! Validation: the address and contact hold by the country's rules, and the order costs what was agreed.
+//!
+//! It has no effect outside, so it has no undo; the stock is taken by the ledger afterwards.
+
+mod addresses;
+mod contact;
+mod prices;
+
+use comanda_crds::Inline;
+use comanda_saga::{Cause, Fault, Outcome, Record};
+
+use crate::ports::{Article, Catalogue};
+
+/// Asks the catalogue, and judges.
+pub async fn run(record: &Record, customer: &Inline, catalogue: &dyn Catalogue) -> Outcome {
+    let skus: Vec<&str> = record.terms.lines.iter().map(|line| line.sku.as_str()).collect();
+    match catalogue.articles(&record.identity.installation, &record.terms.store, &skus).await {
+        Ok(articles) => match validate(record, customer, &articles) {
+            Ok(total) => Outcome::Validated { total },
+            Err(fault) => Outcome::Refused(fault),
+        },
+        Err(error) => Outcome::Unknown { effect: None, message: error.to_string() },
+    }
+}
+
+/// The order's total in minor units, or why the order cannot be accepted. Everything wrong with the
+/// customer's data is told at once; no message repeats personal data.
+pub fn validate(record: &Record, customer: &Inline, articles: &[Article]) -> Result<i64, Fault> {
+    let problems = [contact::problems(customer), addresses::problems(&customer.address)].concat();
+    if !problems.is_empty() {
+        return Err(Fault { cause: Cause::InvalidCustomer, message: problems.join(" ") });
+    }
+    prices::total(&record.terms, articles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{article, customer, record};
+    use crate::ports::CatalogueError;
+
+    struct Shelf(Result<Vec<Article>, CatalogueError>);
+
+    #[async_trait::async_trait]
+    impl Catalogue for Shelf {
+        async fn articles(
+            &self,
+            installation: &str,
+            store: &str,
+            skus: &[&str],
+        ) -> Result<Vec<Article>, CatalogueError> {
+            assert_eq!((installation, store, skus), ("bistro", "centro", ["margherita"].as_slice()));
+            self.0.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_holds_has_its_total() {
+        let shelf = Shelf(Ok(vec![article("margherita", 950)]));
+        assert_eq!(run(&record(), &customer(), &shelf).await, Outcome::Validated { total: 1900 });
+    }
+
+    #[tokio::test]
+    async fn everything_wrong_with_the_customer_is_told_at_once_and_nothing_is_repeated() {
+        let mut customer = customer();
+        customer.phone = "123".to_owned();
+        customer.email = "secret-mailbox".to_owned();
+        customer.address.postal_code = Some("99".to_owned());
+        let shelf = Shelf(Ok(vec![article("margherita", 950)]));
+        let Outcome::Refused(fault) = run(&record(), &customer, &shelf).await else { panic!("not refused") };
+        assert_eq!(fault.cause, Cause::InvalidCustomer);
+        assert_eq!(
+            fault.message,
+            "The phone number cannot be dialled: write it in international form, such as +34 600 000 000. \
+             The e-mail address is not one: write it like name@example.com. \
+             The postal code does not have the form used in Spain (ES), such as 28039."
+        );
+    }
+
+    #[tokio::test]
+    async fn a_catalogue_that_does_not_answer_proves_nothing() {
+        let shelf = Shelf(Err(CatalogueError::Unreachable("timeout".to_owned())));
+        assert_eq!(
+            run(&record(), &customer(), &shelf).await,
+            Outcome::Unknown { effect: None, message: "the catalogue does not answer: timeout".to_owned() }
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! The explorations: which faults meet which.
+
+use std::time::Instant;
+
+use comanda_crds::Capture;
+use stateright::{Checker, HasDiscoveries, Model};
+
+use crate::properties::ALONE;
+use crate::state::{Bounds, Budget, Defect};
+
+fn explore(name: &str, bounds: Bounds) {
+    let began = Instant::now();
+    let checker = bounds.checker().threads(2).spawn_bfs().join();
+    println!("{name}: {} states in {:.1} s", checker.unique_state_count(), began.elapsed().as_secs_f32());
+    checker.assert_properties();
+}
+
+const ONE_EACH: Budget = Budget { crashes: 1, losses: 1, late: 1, naps: 1, failovers: 1 };
+
+#[test]
+fn one_operator_among_moody_devices_bad_cards_and_people_who_cancel_and_delete() {
+    let bounds = Bounds {
+        cancel: true,
+        delete: true,
+        retry: true,
+        bad_luck: true,
+        moody: true,
+        stocks: &[0, 1],
+        ..Bounds::calm()
+    };
+    explore("moods", bounds);
+}
+
+#[test]
+fn one_operator_that_crashes_loses_an_answer_and_meets_a_cancel() {
+    let budget = Budget { crashes: 1, losses: 1, ..Budget::default() };
+    explore("crash and loss", Bounds { cancel: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+fn one_operator_that_hears_its_devices_late_and_out_of_turn() {
+    let budget = Budget { late: 2, ..Budget::default() };
+    explore("late events", Bounds { cancel: true, moody: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+fn one_operator_that_is_suspended_and_paused_while_keys_expire() {
+    let budget = Budget { losses: 1, naps: 1, ..Budget::default() };
+    explore("naps", Bounds { cancel: true, suspend: true, days: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+fn one_operator_that_captures_at_once() {
+    let budget = Budget { crashes: 1, ..Budget::default() };
+    let capture = Capture::AtOnce;
+    explore("capture at once", Bounds { cancel: true, moody: true, capture, budget, ..Bounds::calm() });
+}
+
+#[test]
+fn two_operators_at_once_while_the_customer_cancels() {
+    let budget = Budget { failovers: 1, ..Budget::default() };
+    explore("two operators", Bounds { cancel: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+#[ignore = "minutes, and gigabytes of memory: run with --release"]
+fn two_operators_that_crash_and_lose_answers_among_moody_devices() {
+    let budget = Budget { crashes: 1, losses: 1, failovers: 1, ..Budget::default() };
+    explore("two operators, crash and loss", Bounds { cancel: true, moody: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+#[ignore = "minutes, and gigabytes of memory: run with --release"]
+fn two_operators_of_which_neither_gives_way() {
+    let budget = Budget { failovers: 1, losses: 1, ..Budget::default() };
+    explore("nobody gives way", Bounds { cancel: true, losers_stay: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+#[ignore = "minutes, and gigabytes of memory: run with --release"]
+fn one_operator_and_every_fault_once() {
+    let bounds = Bounds {
+        budget: Budget { failovers: 0, ..ONE_EACH },
+        cancel: true,
+        retry: true,
+        days: true,
+        bad_luck: true,
+        moody: true,
+        ..Bounds::calm()
+    };
+    explore("every fault once", bounds);
+}
+
+/// Explores until the first violation, and names what is violated.
+fn violated(defect: Defect, bounds: Bounds) -> Vec<&'static str> {
+    let bounds = Bounds { defect: Some(defect), ..bounds };
+    let checker = bounds.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let always =
+        |name: &&str| {
+            checker.model().properties().iter().any(|property| {
+                property.name == *name && property.expectation == stateright::Expectation::Always
+            })
+        };
+    checker.discoveries().into_keys().filter(always).collect()
+}
+
+#[test]
+fn the_model_notices_a_ledger_that_takes_stale_writes() {
+    let budget = Budget { failovers: 1, ..Budget::default() };
+    let found = violated(Defect::NoVersionCheck, Bounds { cancel: true, budget, ..Bounds::calm() });
+    assert!(!found.is_empty());
+}
+
+#[test]
+fn the_model_notices_a_capture_that_is_repeated_without_a_look() {
+    let budget = Budget { crashes: 1, ..Budget::default() };
+    let found = violated(Defect::CaptureNotLookedUp, Bounds { budget, ..Bounds::calm() });
+    assert_eq!(found, [ALONE.0]);
+}
+
+#[test]
+fn the_model_notices_an_undo_that_does_not_look_at_the_payment_first() {
+    let budget = Budget { crashes: 1, ..Budget::default() };
+    let found = violated(Defect::UndoDoesNotLook, Bounds { cancel: true, budget, ..Bounds::calm() });
+    assert_eq!(found, [ALONE.0]);
+}
+
+#[test]
+fn the_model_notices_a_call_that_goes_before_its_intent() {
+    let budget = Budget { crashes: 1, ..Budget::default() };
+    let found = violated(Defect::CallBeforeIntent, Bounds { cancel: true, budget, ..Bounds::calm() });
+    assert!(!found.is_empty());
+}

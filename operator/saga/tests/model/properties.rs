@@ -1,0 +1,159 @@
+//! What may never happen, and what must be possible.
+
+use comanda_saga::{CourierState, Effect, EntryState, IntentState, Phase, Reason, Record};
+use stateright::Property;
+
+use crate::state::{Bounds, Rest, State};
+use crate::support::TOTAL;
+use crate::support::world::{Device, Stage};
+
+pub type Always = (&'static str, fn(&Bounds, &State) -> bool);
+
+const ALWAYS: [Always; 14] = [
+    ("an operator never decides wrongly or runs in circles", |_, s| s.broken.is_none()),
+    ("nothing is done that must never be done", |_, s| s.world.wrong.is_none()),
+    ("money is captured at most once", |_, s| s.world.provider.captures <= 1),
+    ("at most one payment is ever confirmed", |_, s| {
+        s.world.provider.intents.iter().filter(|intent| intent.confirmed).count() <= 1
+    }),
+    ("captured less refunded is nothing or everything", |_, s| {
+        [0, TOTAL].contains(&s.world.provider.balance())
+    }),
+    ("stock is never negative, and one order takes its share once", |_, s| {
+        s.stock >= 0 && [0, 1].contains(&(s.stocked - s.stock))
+    }),
+    ("the ledger's stock agrees with the record in every version", |_, s| {
+        let taken = s.record().is_some_and(|record| {
+            let released = record.is_done(Effect::Release) && s.stock == s.stocked;
+            record.is_done(Effect::Reserve) && !released
+        });
+        taken == (s.stock < s.stocked)
+    }),
+    ("a delivered order is paid in full and its stock taken", |_, s| {
+        ended(s, |phase| phase == Phase::Delivered).is_none_or(|_| {
+            let arrived =
+                (s.world.kitchen.stage, s.world.courier.stage) == (Stage::Finished, Stage::Finished);
+            s.world.provider.balance() == TOTAL
+                && s.world.provider.refunds.is_empty()
+                && s.stock < s.stocked
+                && arrived
+        })
+    }),
+    ("an undone order ends with nothing charged and nothing that could still be", |_, s| {
+        undone(s).is_none_or(|_| {
+            let open = s.world.provider.intents.iter().any(|intent| {
+                intent.confirmed
+                    && !matches!(
+                        intent.state,
+                        IntentState::Canceled | IntentState::Succeeded | IntentState::RequiresPaymentMethod
+                    )
+            });
+            s.world.provider.balance() == 0 && !open
+        })
+    }),
+    ("an undone order's stock is back, or recorded as spent", |_, s| {
+        undone(s).is_none_or(|record| {
+            // Of a kitchen that answers past its deadline nobody can know in time.
+            let in_time = record.state(Effect::RecallKitchen) != Some(EntryState::Unconfirmed);
+            let went_on = in_time && record.kitchen.recalled == Some(false);
+            if s.stock == s.stocked { !went_on } else { record.stock_spent }
+        })
+    }),
+    ("an undone order's devices were told to stop, or had ended by themselves", |_, s| {
+        undone(s).is_none_or(|record| {
+            let minded = |device: &Device, recall| {
+                let works = matches!(device.stage, Stage::Told | Stage::Begun);
+                !works || device.recall.is_some() || record.state(recall).is_some()
+            };
+            minded(&s.world.kitchen, Effect::RecallKitchen) && minded(&s.world.courier, Effect::RecallCourier)
+        })
+    }),
+    ("a finished record says of the money what the provider says", |_, s| {
+        ended(s, Phase::is_final).is_none_or(|record| {
+            let provider = &s.world.provider;
+            let captured = TOTAL * i64::from(provider.captures);
+            record.payment.captured == captured
+                && record.payment.captured - record.payment.refunded == provider.balance()
+                && (record.phase == Phase::Delivered || record.payment.authorized == captured)
+        })
+    }),
+    ("an object goes only when its order is finished or was never claimed", |_, s| {
+        !s.object.gone || s.record().is_none_or(|record| record.phase.is_final())
+    }),
+    ("an order that rests is finished, needs a person, is suspended, or waits for a time", |_, s| {
+        !rests(s) || s.object.suspend || s.object.gone || is_settled(s)
+    }),
+];
+
+/// What a single operator is held to: it never asks the provider for what it could have known to be
+/// impossible, because it looks first.
+pub const ALONE: Always = ("a lone operator looks before it acts", |_, s| s.world.provider.refused == 0);
+
+/// All properties within these bounds.
+pub fn all(bounds: &Bounds) -> Vec<Property<Bounds>> {
+    let mut all: Vec<_> =
+        ALWAYS.iter().map(|(name, holds)| Property::<Bounds>::always(name, *holds)).collect();
+    // A hold that expires under the operator's hands cannot be known.
+    if bounds.budget.failovers == 0 && !bounds.bad_luck {
+        all.push(Property::always(ALONE.0, ALONE.1));
+    }
+    let mut possible = |wanted: bool, name, reached: fn(&Bounds, &State) -> bool| {
+        if wanted {
+            all.push(Property::sometimes(name, reached));
+        }
+    };
+    let stocked = bounds.stocks.contains(&1);
+    possible(stocked, "an order is delivered", |_, s| in_phase(s, Phase::Delivered));
+    possible(bounds.bad_luck || !stocked, "an order is rejected", |_, s| in_phase(s, Phase::Rejected));
+    possible(bounds.cancel || bounds.delete, "an order is cancelled", |_, s| in_phase(s, Phase::Cancelled));
+    possible(stocked, "an order fails", |_, s| in_phase(s, Phase::Failed));
+    possible(bounds.delete, "an object goes", |_, s| s.object.gone && s.record().is_some());
+    possible(bounds.bad_luck && bounds.moody, "a refund fails and needs a person", |_, s| {
+        stalled_for(s, Reason::RefundFailed)
+    });
+    possible(bounds.bad_luck && bounds.moody, "a refund is paid", |_, s| {
+        undone(s).is_some_and(|record| record.is_done(Effect::Refund))
+    });
+    possible(stocked, "food arrives that was undone", |_, s| stalled_for(s, Reason::DeliveredAfterUndo));
+    possible(bounds.moody, "stock is spent", |_, s| undone(s).is_some() && s.stock < s.stocked);
+    possible(stocked, "a dead kitchen does not hold the order", |_, s| {
+        undone(s).is_some_and(|record| record.state(Effect::RecallKitchen) == Some(EntryState::Unconfirmed))
+    });
+    possible(bounds.cancel && stocked, "a cancel comes too late", |_, s| {
+        s.object.cancel
+            && s.record().is_some_and(|record| {
+                record.fault.is_none() && record.courier.state >= CourierState::PickedUp
+            })
+    });
+    all
+}
+
+/// True when the order needs nobody but perhaps a person.
+pub fn is_settled(s: &State) -> bool {
+    s.record().is_some_and(|record| record.phase.is_final() || record.is_stalled())
+}
+
+fn in_phase(s: &State, phase: Phase) -> bool {
+    s.record().is_some_and(|record| record.phase == phase)
+}
+
+fn stalled_for(s: &State, reason: Reason) -> bool {
+    s.record().and_then(|record| record.stall.as_ref()).is_some_and(|stall| stall.reason == reason)
+}
+
+fn ended(s: &State, which: fn(Phase) -> bool) -> Option<&Record> {
+    s.record().filter(|record| which(record.phase))
+}
+
+fn undone(s: &State) -> Option<&Record> {
+    ended(s, |phase| phase.is_final() && phase != Phase::Delivered)
+}
+
+/// True when no operator does anything any more unless a device or a person moves.
+fn rests(s: &State) -> bool {
+    let at_rest = |w: usize| {
+        let writer = &s.writers[w];
+        writer.queue.is_empty() && !s.may_wake(w) && (!writer.running || writer.rest == Rest::Event)
+    };
+    at_rest(0) && at_rest(1) && s.underway.is_empty() && s.broken.is_none()
+}

@@ -1,0 +1,334 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use comanda_crds::Capture;
+use comanda_saga::{Action, Effect, Record, Write};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::at;
+use crate::support::world::{Device, World};
+
+/// A value that is shared between states and hashed once.
+pub struct Kept<T> {
+    hash: u64,
+    value: Arc<T>,
+}
+
+impl<T: Hash> Kept<T> {
+    pub fn new(value: T) -> Self {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        Self { hash: hasher.finish(), value: Arc::new(value) }
+    }
+}
+
+impl<T> std::ops::Deref for Kept<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self { hash: self.hash, value: Arc::clone(&self.value) }
+    }
+}
+
+impl<T: PartialEq> PartialEq for Kept<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.value, &other.value) || self.hash == other.hash && self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Kept<T> {}
+
+impl<T> Hash for Kept<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Kept<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+/// What may go wrong, and how often: the size of the exploration.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Counts that are used up.
+    pub budget: Budget,
+    /// The customer may cancel.
+    pub cancel: bool,
+    /// The object may be deleted.
+    pub delete: bool,
+    /// The order may be suspended, once, and released.
+    pub suspend: bool,
+    /// A person may retry, once.
+    pub retry: bool,
+    /// Days may pass, not only hours: keys expire.
+    pub days: bool,
+    /// The catalogue may refuse, the card be declined, the provider be slow, a hold expire.
+    pub bad_luck: bool,
+    /// Devices may reject, fail, and refuse to stop.
+    pub moody: bool,
+    /// Stocks to begin with.
+    pub stocks: &'static [i64],
+    /// When the class captures.
+    pub capture: Capture,
+    /// An operator that lost a race goes on beside the winner.
+    pub losers_stay: bool,
+    /// A defect that the properties must find.
+    pub defect: Option<Defect>,
+}
+
+impl Bounds {
+    /// One operator and a world that works.
+    pub fn calm() -> Self {
+        Self {
+            budget: Budget::default(),
+            cancel: false,
+            delete: false,
+            suspend: false,
+            retry: false,
+            days: false,
+            bad_luck: false,
+            moody: false,
+            stocks: &[1],
+            capture: Capture::WhenReady,
+            losers_stay: false,
+            defect: None,
+        }
+    }
+}
+
+/// What is left of the faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Budget {
+    /// Crashes of an operator.
+    pub crashes: u8,
+    /// Requests or answers lost.
+    pub losses: u8,
+    /// Device events that arrive late.
+    pub late: u8,
+    /// Long pauses of an operator in the middle of its work.
+    pub naps: u8,
+    /// Second operators that start while the first still runs.
+    pub failovers: u8,
+}
+
+/// A defect put in on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Defect {
+    /// The ledger takes any write.
+    NoVersionCheck,
+    /// A capture whose outcome is not known is taken for one that did not happen.
+    CaptureNotLookedUp,
+    /// Undoing trusts what was known of the payment before.
+    UndoDoesNotLook,
+    /// The call goes before the write of its intent.
+    CallBeforeIntent,
+}
+
+/// What a device said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Said {
+    Preparing,
+    Ready,
+    Rejected,
+    KitchenStopped,
+    KitchenWentOn,
+    PickedUp,
+    Delivered,
+    CourierFailed,
+    CourierStopped,
+    CourierWentOn,
+}
+
+/// The `Order` object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Object {
+    pub cancel: bool,
+    pub deleted: bool,
+    pub finalizer: bool,
+    pub gone: bool,
+    pub suspend: bool,
+    pub suspended_once: bool,
+    pub retry: bool,
+}
+
+/// How an operator rests when its queue is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// Until something happens.
+    #[default]
+    Event,
+    /// Until something happens or time passes.
+    Until,
+    /// It is time.
+    Due,
+}
+
+/// One operator process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Writer {
+    pub running: bool,
+    /// The record as this process last saved or read it.
+    pub saved: Option<Kept<Record>>,
+    /// The same with outcomes that are not saved.
+    pub record: Option<Kept<Record>>,
+    /// What it has decided and not done yet, next one last.
+    pub queue: Vec<Kept<Action>>,
+    pub rest: Rest,
+    /// The provider answered it lately that somebody has to be waited for.
+    pub fresh: bool,
+    /// Something happened since it last decided.
+    pub news: bool,
+    /// Passes since it last wrote or slept.
+    pub idle_passes: u8,
+}
+
+/// Everything.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    pub ledger: Option<Kept<Record>>,
+    pub stock: i64,
+    /// What the stock was before the order.
+    pub stocked: i64,
+    pub world: World,
+    pub object: Object,
+    /// Events that left their device.
+    pub underway: BTreeSet<Said>,
+    /// Events that the ledger has.
+    pub heard: BTreeSet<Said>,
+    pub writers: [Writer; 2],
+    pub left: Budget,
+    /// What went wrong inside an operator.
+    pub broken: Option<&'static str>,
+}
+
+/// The present.
+pub fn now() -> Timestamp {
+    at(0)
+}
+
+/// How far time jumps: past every deadline, or past every deadline and the life of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tick {
+    Hour,
+    Day,
+}
+
+impl Tick {
+    /// A time, seen after the tick. Hours are not counted: what is old stays as old.
+    pub fn age(self, time: Timestamp) -> Timestamp {
+        let passed = match self {
+            Self::Hour => SignedDuration::from_secs(3700),
+            Self::Day => SignedDuration::from_hours(25),
+        };
+        time.min(now() - passed)
+    }
+}
+
+/// The version of the record in the ledger. Only whether a version is the newest matters, so writes are
+/// not counted: states that differ in nothing else are one.
+const NEWEST: u64 = 10;
+/// The version of a record that another write replaced.
+const OLD: u64 = 1;
+
+/// Effects whose beginning starts a deadline.
+const TIMED: [Effect; 6] = [
+    Effect::CreateIntent,
+    Effect::Authorize,
+    Effect::Prepare,
+    Effect::Deliver,
+    Effect::RecallCourier,
+    Effect::RecallKitchen,
+];
+
+/// The record without what no decision reads, so that histories that come to the same are one state.
+pub fn plain(mut record: Record) -> Record {
+    record.writer.clear();
+    (record.created_at, record.phase_since) = (now(), now());
+    record.finished_at = record.finished_at.map(|_| now());
+    (record.kitchen.heard_at, record.courier.heard_at) = (None, None);
+    for (effect, entry) in &mut record.journal {
+        (entry.intended_at, entry.finished_at, entry.message) = (now(), None, None);
+        if !TIMED.contains(effect) {
+            entry.started_at = now();
+        }
+        if !matches!(effect, Effect::NotifyConfirmed | Effect::NotifyEnding) {
+            entry.tries = 1;
+        }
+    }
+    record
+}
+
+/// The record after a tick: only the deadlines' beginnings matter, and the life of a key takes days.
+pub fn aged(record: &Record, tick: Tick) -> Record {
+    let mut record = record.clone();
+    for (effect, entry) in &mut record.journal {
+        if TIMED.contains(effect) && (tick == Tick::Day || *effect != Effect::CreateIntent) {
+            entry.started_at = tick.age(entry.started_at);
+        }
+    }
+    record
+}
+
+impl Writer {
+    /// Changes every record this process has in hand.
+    pub fn map(&mut self, change: impl Fn(&Record) -> Record) {
+        for held in [&mut self.saved, &mut self.record] {
+            *held = held.as_ref().map(|record| Kept::new(change(record)));
+        }
+        for action in &mut self.queue {
+            if let Action::Write(write) = &**action {
+                let record = change(&write.record);
+                *action = Kept::new(Action::Write(Box::new(Write { record, ..Write::clone(write) })));
+            }
+        }
+    }
+}
+
+impl State {
+    pub fn record(&self) -> Option<&Record> {
+        self.ledger.as_deref()
+    }
+
+    /// The ledger takes a record: what anybody else has in hand is old now.
+    pub fn commit(&mut self, mut record: Record) {
+        record.version = NEWEST;
+        self.ledger = Some(Kept::new(record));
+        for writer in &mut self.writers {
+            let is_old = |record: &Kept<Record>| record.version == OLD;
+            if writer.running && !writer.saved.as_ref().is_some_and(is_old) {
+                writer.map(|record| Record { version: OLD, ..record.clone() });
+            }
+        }
+    }
+
+    /// Something happened that operators are told of.
+    pub fn news(&mut self) {
+        for writer in &mut self.writers {
+            writer.news = writer.running;
+        }
+    }
+
+    pub fn device(&mut self, who: Who) -> &mut Device {
+        match who {
+            Who::Kitchen => &mut self.world.kitchen,
+            Who::Courier => &mut self.world.courier,
+        }
+    }
+}
+
+/// A device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Kitchen,
+    Courier,
+}

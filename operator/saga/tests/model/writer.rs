@@ -1,0 +1,243 @@
+//! An operator: load, decide, do one thing after the other, rest. Each thing done is one move of the
+//! model; deciding belongs to the move before it, because it touches nothing outside.
+
+use comanda_saga::{Action, Call, IntentState, Outcome, Record, RefundState, Write};
+
+use crate::state::{Bounds, Defect, Kept, Rest, Said, State, Writer, now, plain};
+use crate::support::world::{Luck, Refusal, commit, out_of_stock};
+use crate::view::{Plan, View, plan};
+
+/// What becomes of a write or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives, and its answer too.
+    Answered(Luck),
+    /// It takes effect, and nobody hears of it.
+    AnswerLost,
+    /// It never arrives.
+    RequestLost,
+}
+
+/// Passes without a write after which an operator runs in circles.
+const IDLE_PASSES: u8 = 3;
+
+impl State {
+    /// The fates of the next thing that operator `w` does.
+    pub fn fates(&self, bounds: &Bounds, w: usize, fates: &mut Vec<Fate>) {
+        let Some(action) = self.writers[w].queue.last() else { return };
+        match &**action {
+            Action::Call(call) if bounds.bad_luck => {
+                fates.extend(Luck::of(*call).iter().map(|luck| Fate::Answered(*luck)));
+            }
+            _ => fates.push(Fate::Answered(Luck::Good)),
+        }
+        if self.left.losses > 0 && matches!(**action, Action::Write(_) | Action::Call(_)) {
+            fates.push(Fate::AnswerLost);
+            if matches!(**action, Action::Call(_)) {
+                fates.push(Fate::RequestLost);
+            }
+        }
+    }
+
+    /// True when operator `w` rests and has a reason to look again.
+    pub fn may_wake(&self, w: usize) -> bool {
+        let writer = &self.writers[w];
+        writer.running && writer.queue.is_empty() && (writer.rest == Rest::Due || writer.news)
+    }
+
+    /// Operator `w` forgets everything and begins with what the ledger holds.
+    pub fn start(&mut self, bounds: &Bounds, w: usize) {
+        self.writers[w].running = true;
+        self.remember(w, self.ledger.clone());
+        self.writers[w].fresh = false;
+        self.writers[w].idle_passes = 0;
+        self.pass(bounds, w);
+    }
+
+    /// Operator `w` wakes.
+    pub fn wake(&mut self, bounds: &Bounds, w: usize) {
+        self.writers[w].idle_passes = 0;
+        self.pass(bounds, w);
+    }
+
+    /// Operator `w` does the next thing.
+    pub fn step(&mut self, bounds: &Bounds, w: usize, fate: Fate) {
+        let Some(action) = self.writers[w].queue.pop() else { return };
+        if !matches!(fate, Fate::Answered(_)) {
+            self.left.losses -= 1;
+        }
+        let goes_on = match &*action {
+            Action::Write(write) => self.write(bounds, w, write, fate),
+            Action::Call(call) => self.call(w, *call, fate),
+            Action::AddFinalizer => {
+                self.object.finalizer = !self.object.gone;
+                self.object.finalizer || self.sleep(w, Rest::Event)
+            }
+            Action::RemoveFinalizer | Action::DeleteObject => {
+                self.object.finalizer = false;
+                self.object.gone = self.object.deleted;
+                true
+            }
+        };
+        if goes_on && self.writers[w].queue.is_empty() {
+            self.pass(bounds, w);
+        }
+    }
+
+    fn write(&mut self, bounds: &Bounds, w: usize, write: &Write, fate: Fate) -> bool {
+        let committed = match commit(self.record(), self.stock, write) {
+            Err(Refusal::Conflict) if bounds.defect == Some(Defect::NoVersionCheck) => Ok(self.stock),
+            committed => committed,
+        };
+        match committed {
+            Ok(stock) => {
+                self.stock = stock;
+                self.commit(write.record.clone());
+                if fate == Fate::AnswerLost {
+                    self.start(bounds, w);
+                    return false;
+                }
+                self.remember_record(w, self.ledger.clone());
+                self.writers[w].idle_passes = 0;
+                true
+            }
+            Err(Refusal::OutOfStock) => {
+                self.writers[w].queue.clear();
+                self.apply(w, out_of_stock());
+                true
+            }
+            Err(Refusal::Conflict) => {
+                if self.writers[1 - w].running && !bounds.losers_stay {
+                    self.writers[w] = Writer::default();
+                } else {
+                    self.start(bounds, w);
+                }
+                false
+            }
+        }
+    }
+
+    fn call(&mut self, w: usize, call: Call, fate: Fate) -> bool {
+        let record = self.writers[w].record.clone().expect("a record");
+        let outcome = match fate {
+            Fate::Answered(luck) => Some(self.world.call(call, &record, luck, now())),
+            Fate::AnswerLost => {
+                self.world.call(call, &record, Luck::Good, now());
+                None
+            }
+            Fate::RequestLost => None,
+        };
+        match outcome {
+            Some(outcome) => {
+                self.writers[w].fresh = must_wait(&outcome);
+                self.apply(w, outcome);
+                true
+            }
+            None => {
+                self.apply(w, Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() });
+                self.sleep(w, Rest::Due)
+            }
+        }
+    }
+
+    fn apply(&mut self, w: usize, outcome: Outcome) {
+        let mut record = Record::clone(self.writers[w].record.as_ref().expect("a record"));
+        record.apply(outcome, now());
+        self.writers[w].record = Some(Kept::new(plain(record)));
+    }
+
+    fn remember(&mut self, w: usize, record: Option<Kept<Record>>) {
+        self.writers[w].queue.clear();
+        self.remember_record(w, record);
+    }
+
+    fn remember_record(&mut self, w: usize, record: Option<Kept<Record>>) {
+        self.writers[w].saved.clone_from(&record);
+        self.writers[w].record = record;
+    }
+
+    /// Ends the reconcile of operator `w`.
+    fn sleep(&mut self, w: usize, rest: Rest) -> bool {
+        self.writers[w].queue.clear();
+        self.writers[w].rest = rest;
+        self.writers[w].idle_passes = 0;
+        false
+    }
+
+    /// Operator `w` decides.
+    fn pass(&mut self, bounds: &Bounds, w: usize) {
+        if self.object.gone {
+            // There is no object to reconcile any more.
+            self.writers[w] = Writer::default();
+            return;
+        }
+        let view = self.view(bounds, w);
+        let plan = plan(view);
+        let writer = &mut self.writers[w];
+        writer.news = false;
+        match plan {
+            Ok(Plan { actions, rest }) if actions.is_empty() => {
+                self.sleep(w, rest);
+            }
+            Ok(Plan { actions, rest }) => {
+                writer.rest = rest;
+                writer.queue = actions;
+                writer.idle_passes += 1;
+                if writer.idle_passes > IDLE_PASSES {
+                    self.broken = Some("decides again and again without getting on");
+                }
+                if bounds.defect == Some(Defect::CallBeforeIntent) {
+                    self.call_first(w);
+                }
+            }
+            Err(broken) => self.broken = Some(broken),
+        }
+    }
+
+    /// Turns an intent and its call round.
+    fn call_first(&mut self, w: usize) {
+        let writer = &mut self.writers[w];
+        let [call, intent] = writer.queue.as_slice() else { return };
+        if let (Action::Call(_), Action::Write(write)) = (&**call, &**intent) {
+            // The call needs its key, which an honest operator has written down by now.
+            writer.record = Some(Kept::new(write.record.clone()));
+            writer.queue.reverse();
+        }
+    }
+
+    fn view(&self, bounds: &Bounds, w: usize) -> View {
+        let Writer { saved, record, fresh, .. } = self.writers[w].clone();
+        View {
+            saved,
+            record,
+            fresh,
+            object: self.object,
+            heard: self.heard.iter().map(|said| (*said, self.seq(*said))).collect(),
+            capture: bounds.capture,
+            defect: bounds.defect,
+        }
+    }
+
+    /// The command that a device answered.
+    fn seq(&self, said: Said) -> u64 {
+        let (kitchen, courier) = (&self.world.kitchen, &self.world.courier);
+        let seq = match said {
+            Said::Preparing | Said::Ready | Said::Rejected => kitchen.task,
+            Said::KitchenStopped | Said::KitchenWentOn => kitchen.recall,
+            Said::PickedUp | Said::Delivered | Said::CourierFailed => courier.task,
+            Said::CourierStopped | Said::CourierWentOn => courier.recall,
+        };
+        seq.unwrap_or_default()
+    }
+}
+
+/// True for an answer after which the provider is not asked again at once.
+fn must_wait(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Payment(view) => {
+            matches!(view.state, IntentState::Processing | IntentState::RequiresAction)
+        }
+        Outcome::Refund(Some(view)) => view.state == RefundState::Pending,
+        _ => false,
+    }
+}

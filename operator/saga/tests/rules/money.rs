@@ -1,0 +1,270 @@
+use comanda_saga::{
+    Call, Cause, Direction, Effect, EntryState, IntentState, Outcome, PaymentView, Phase, Wait,
+};
+use jiff::SignedDuration;
+
+use crate::support::TOTAL;
+use crate::support::driver::{Done, Driver, Lost};
+use crate::support::world::{Luck, Stage};
+
+#[test]
+fn an_order_is_held_then_captured_when_the_food_is_ready_then_sent() {
+    let mut shop = Driver::preparing();
+    assert_eq!(shop.record().phase, Phase::Preparing);
+    assert_eq!((shop.record().payment.authorized, shop.world.provider.captures), (TOTAL, 0));
+
+    shop.kitchen(comanda_saga::KitchenState::Ready);
+    shop.run();
+    shop.courier(comanda_saga::CourierState::Delivered);
+    shop.run();
+
+    assert_eq!(shop.record().phase, Phase::Delivered);
+    assert_eq!(shop.world.provider.balance(), TOTAL);
+    assert_eq!(shop.stock, 2);
+    assert_eq!(
+        shop.calls(),
+        [
+            Call::Validate,
+            Call::CreateIntent,
+            Call::ConfirmIntent,
+            Call::NotifyConfirmed,
+            Call::Prepare,
+            Call::CaptureIntent,
+            Call::Deliver
+        ]
+    );
+}
+
+#[test]
+fn every_call_with_an_effect_follows_the_write_of_its_intent() {
+    let mut shop = Driver::delivering();
+    shop.o.order.cancel = Some("wrong address".to_owned());
+    shop.run();
+    let mut written = None;
+    for done in &shop.done {
+        match done {
+            Done::Wrote(record) => written = Some(record),
+            Done::Called(call) => {
+                let Some(effect) = call.effect() else { continue };
+                let record = written.expect("a write before a call");
+                assert_eq!(record.state(effect), Some(EntryState::Intended), "{call:?}");
+            }
+            Done::Object(_) => {}
+        }
+    }
+}
+
+#[test]
+fn a_class_that_captures_at_once_does_so_before_the_kitchen_begins() {
+    let mut shop = Driver::new();
+    shop.o.class.as_mut().expect("a class").spec.payments.capture = comanda_crds::Capture::AtOnce;
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Preparing);
+    assert_eq!(shop.world.provider.captures, 1);
+
+    shop.kitchen(comanda_saga::KitchenState::Ready);
+    shop.run();
+    assert_eq!(shop.count(Call::CaptureIntent), 1);
+    assert_eq!(shop.world.courier.stage, Stage::Told);
+}
+
+#[test]
+fn a_declined_card_leaves_stock_and_money_as_they_were() {
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Bad)]);
+    shop.run();
+    let record = shop.record();
+    assert_eq!(record.phase, Phase::Rejected);
+    assert_eq!(record.fault.as_ref().map(|fault| fault.cause), Some(Cause::PaymentDeclined));
+    assert_eq!(shop.stock, 3);
+    assert_eq!(shop.world.provider.intents[0].state, IntentState::Canceled);
+    assert_eq!(shop.world.endings, 1);
+    assert_eq!(shop.count(Call::NotifyConfirmed), 0);
+}
+
+#[test]
+fn an_order_the_stock_does_not_cover_is_rejected_before_any_payment_exists() {
+    let mut shop = Driver { stock: 0, ..Driver::new() };
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Rejected);
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::OutOfStock));
+    assert!(shop.world.provider.intents.is_empty());
+    assert_eq!(shop.stock, 0);
+}
+
+#[test]
+fn an_order_that_does_not_hold_is_rejected_and_the_customer_told() {
+    let mut shop = Driver::with_luck(&[(Call::Validate, Luck::Bad)]);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Rejected);
+    assert_eq!(shop.calls(), [Call::Validate, Call::NotifyEnding]);
+}
+
+#[test]
+fn a_customer_who_must_confirm_is_asked_until_the_deadline_and_then_rejected() {
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
+    let decision = shop.run();
+    assert_eq!(shop.record().phase, Phase::Paying);
+    let waiting = decision.status.waiting_for.expect("somebody to wait for");
+    assert_eq!(waiting.who, "customer");
+    assert_eq!(decision.wait, Wait::Until(shop.now + SignedDuration::from_secs(10)));
+
+    shop.wait(60);
+    shop.run();
+    assert_eq!((shop.record().phase, shop.count(Call::LookUpPayment)), (Phase::Paying, 1));
+
+    shop.wait(900);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Rejected);
+    assert_eq!(shop.record().fault.as_ref().map(|f| f.cause), Some(Cause::PaymentNotConfirmed));
+    assert_eq!(shop.world.provider.intents[0].state, IntentState::Canceled);
+}
+
+#[test]
+fn a_lost_answer_is_looked_up_before_anything_is_called_again() {
+    for call in [Call::ConfirmIntent, Call::CaptureIntent] {
+        for loss in [Lost::Answer, Lost::Request] {
+            let mut shop = Driver::new();
+            shop.lost.push((call, loss));
+            shop.run();
+            if call == Call::CaptureIntent {
+                shop.kitchen(comanda_saga::KitchenState::Ready);
+                shop.run();
+            }
+            let before = shop.calls().len();
+            assert_eq!(shop.calls().last(), Some(&call));
+            shop.restart();
+            shop.run();
+            assert_eq!(shop.calls()[before], Call::LookUpPayment, "{call:?} {loss:?}");
+            let again = usize::from(loss == Lost::Request);
+            assert_eq!(shop.count(call), 1 + again, "{call:?} {loss:?}");
+            assert_eq!(shop.world.provider.refused, 0);
+        }
+    }
+}
+
+#[test]
+fn a_lost_creation_is_repeated_under_its_key_while_the_key_lives() {
+    let mut shop = Driver::new();
+    shop.lost.push((Call::CreateIntent, Lost::Answer));
+    shop.run();
+    shop.restart();
+    shop.wait(22 * 3600);
+    shop.run();
+    assert_eq!(shop.world.provider.intents.len(), 1);
+    assert_eq!(shop.record().journal[&Effect::CreateIntent].attempt, 1);
+    assert_eq!(shop.record().phase, Phase::Preparing);
+}
+
+#[test]
+fn past_the_life_of_its_key_a_lost_creation_gets_a_new_one_and_only_one_is_ever_confirmed() {
+    let mut shop = Driver::new();
+    shop.lost.push((Call::CreateIntent, Lost::Answer));
+    shop.run();
+    shop.restart();
+    shop.wait(23 * 3600);
+    shop.run();
+    let keys: Vec<_> = shop.world.provider.intents.iter().map(|intent| intent.key.as_str()).collect();
+    assert_eq!(keys, ["test/lisbon/order-1/pi/1", "test/lisbon/order-1/pi/2"]);
+    let confirmed: Vec<_> = shop.world.provider.intents.iter().map(|intent| intent.confirmed).collect();
+    assert_eq!(confirmed, [false, true]);
+}
+
+#[test]
+fn an_undo_past_the_life_of_the_key_leaves_the_unconfirmed_intent_alone() {
+    let mut shop = Driver::new();
+    shop.lost.push((Call::CreateIntent, Lost::Answer));
+    shop.run();
+    shop.o.order.cancel = Some("changed my mind".to_owned());
+    shop.wait(23 * 3600);
+    shop.restart();
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Cancelled);
+    assert_eq!(shop.count(Call::CreateIntent), 1);
+    assert_eq!(shop.stock, 3);
+}
+
+#[test]
+fn a_hold_that_the_provider_let_go_fails_the_order_and_charges_nothing() {
+    let mut shop = Driver::preparing();
+    shop.world.provider.intents[0].state = IntentState::Canceled;
+    shop.kitchen(comanda_saga::KitchenState::Ready);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Failed);
+    assert_eq!(shop.record().fault.as_ref().map(|f| f.cause), Some(Cause::CaptureFailed));
+    assert_eq!((shop.world.provider.balance(), shop.count(Call::Deliver)), (0, 0));
+}
+
+#[test]
+fn a_provider_that_is_still_at_it_is_asked_from_time_to_time_and_not_in_a_loop() {
+    for (call, effect) in [(Call::CaptureIntent, Effect::Capture), (Call::CancelIntent, Effect::CancelIntent)]
+    {
+        let mut shop = Driver::preparing();
+        shop.lost.push((call, Lost::Request));
+        if call == Call::CaptureIntent {
+            shop.kitchen(comanda_saga::KitchenState::Ready);
+        } else {
+            shop.o.order.cancel = Some("no longer hungry".to_owned());
+            shop.run();
+            shop.hear(comanda_saga::DeviceSignal::KitchenRecalled(true), Effect::RecallKitchen);
+        }
+        shop.run();
+        assert_eq!(shop.o.record.as_ref().and_then(|r| r.state(effect)), Some(EntryState::Intended));
+
+        shop.world.provider.intents[0].state = IntentState::Processing;
+        shop.wait(60);
+        let decision = shop.run();
+        assert!(matches!(decision.wait, Wait::Until(_)), "{call:?}: {:?}", decision.wait);
+        assert_eq!(shop.count(Call::LookUpPayment), if call == Call::CaptureIntent { 1 } else { 2 });
+    }
+}
+
+#[test]
+fn a_pending_refund_is_not_done_and_is_asked_for_until_it_is() {
+    let mut shop = Driver::delivering();
+    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.courier(comanda_saga::CourierState::Failed);
+    let decision = shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+    assert!(matches!(decision.wait, Wait::Until(_)));
+    assert_eq!(shop.world.endings, 0);
+
+    shop.world.provider.refunds[0].1 = comanda_saga::RefundState::Succeeded;
+    shop.wait(11);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Failed);
+    assert_eq!((shop.record().payment.refunded, shop.count(Call::RefundPayment)), (TOTAL, 1));
+}
+
+#[test]
+fn an_answer_that_says_declined_after_the_undo_began_changes_no_cause() {
+    let mut shop = Driver::preparing();
+    shop.o.order.cancel = Some("too late".to_owned());
+    shop.run();
+    let record = shop.o.record.as_mut().expect("a record");
+    record.apply(
+        Outcome::Payment(PaymentView {
+            id: "pi_0".to_owned(),
+            state: IntentState::RequiresPaymentMethod,
+            capturable: 0,
+            received: 0,
+            capture_before: None,
+            action_url: None,
+            decline: None,
+        }),
+        shop.now,
+    );
+    assert_eq!(record.direction, Direction::Undo);
+    assert_eq!(record.fault.as_ref().map(|fault| fault.cause), Some(Cause::CancelRequested));
+}
+
+#[test]
+fn a_message_is_tried_as_often_as_the_class_allows_and_never_stops_an_order() {
+    let mut shop = Driver::new();
+    shop.lost = vec![(Call::NotifyConfirmed, Lost::Request); 2];
+    for _ in 0..3 {
+        shop.run();
+    }
+    assert_eq!(shop.count(Call::NotifyConfirmed), 2);
+    assert_eq!(shop.record().state(Effect::NotifyConfirmed), Some(EntryState::Failed));
+    assert_eq!(shop.record().phase, Phase::Preparing);
+}

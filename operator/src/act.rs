@@ -1,0 +1,155 @@
+//! All effects of a reconcile. Whatever fails stops the actions behind it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use comanda_crds::{FINALIZER, Order};
+use comanda_saga::{Action, Call, Cause, Fault, Outcome, StockChange, Write};
+use comanda_steps::ports::LedgerError;
+use jiff::Timestamp;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use tracing::info;
+
+use crate::context::{Context, bounded};
+use crate::error::Error;
+use crate::executor::Executor;
+use crate::live::Memory;
+use crate::observe::customer;
+
+/// A call follows its intent within this time, or the intent is taken again: whoever was paused in
+/// between may have been replaced. Monotonic, so that a clock set back does not matter.
+const INTENT_LIFETIME: Duration = Duration::from_secs(30);
+
+/// Does what a decision asks for, in order.
+pub async fn act(
+    actions: Vec<Action>,
+    order: &Arc<Order>,
+    memory: &mut Memory,
+    context: &Context,
+) -> Result<(), Error> {
+    let begun = Instant::now();
+    for action in actions {
+        if context.is_stopping() {
+            return Err(Error::Stopping);
+        }
+        match action {
+            Action::AddFinalizer => set_finalizer(order, true, memory, context).await?,
+            Action::RemoveFinalizer => set_finalizer(order, false, memory, context).await?,
+            Action::DeleteObject => delete(order, context).await?,
+            Action::Write(write) => {
+                if !self::write(*write, order, memory, context).await? {
+                    return Ok(());
+                }
+            }
+            Action::Call(call) => {
+                if begun.elapsed() > INTENT_LIFETIME {
+                    return Err(Error::Call("too late after its intent; it is taken again".to_owned()));
+                }
+                self::call(call, memory, context).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the record; false when the write said no and the order takes another way.
+async fn write(write: Write, order: &Order, memory: &mut Memory, context: &Context) -> Result<bool, Error> {
+    let services = context.services.of(&write.record.class)?;
+    let result = if write.create {
+        let contact = customer(order, context).await?;
+        services.ledger.create(&write.record, contact.as_ref()).await
+    } else {
+        services.ledger.update(&write.record, write.stock).await
+    };
+    match result {
+        Ok(()) => {
+            context.metrics.ledger_writes.inc();
+            memory.saved = Some(write.record.clone());
+            memory.record = Some(write.record);
+            Ok(true)
+        }
+        Err(LedgerError::OutOfStock { skus }) if write.stock == StockChange::Take => {
+            let fault = Fault {
+                cause: Cause::OutOfStock,
+                message: format!("The store does not have enough of: {}.", skus.join(", ")),
+            };
+            apply(Outcome::Refused(fault), memory);
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn call(call: Call, memory: &mut Memory, context: &Context) -> Result<(), Error> {
+    let record = memory.record.as_ref().ok_or_else(|| Error::Defect("a call without a record".to_owned()))?;
+    let step: &'static str = call.into();
+    let started = Instant::now();
+    let outcome = context.executor.run(call, record).await?;
+    let (result, failure) = match &outcome {
+        Outcome::Unknown { message, .. } => ("unknown", Some(message.clone())),
+        Outcome::Refused(fault) => (fault.cause.name(), None),
+        Outcome::NeedsPerson(stall) => (stall.reason.name(), None),
+        _ => ("ok", None),
+    };
+    context.metrics.step(step, result, started.elapsed());
+    if let Some(effect) = call.effect().filter(|effect| effect.undoes()) {
+        context.metrics.compensations.with_label_values(&[effect.name(), result]).inc();
+    }
+    info!(step, result, milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "step");
+    if matches!(outcome, Outcome::Payment(_) | Outcome::Refund(_)) {
+        memory.payment_seen_at = Some(Timestamp::now());
+    }
+    apply(outcome, memory);
+    failure.map_or(Ok(()), |message| Err(Error::Call(message)))
+}
+
+fn apply(outcome: Outcome, memory: &mut Memory) {
+    if let Some(record) = &mut memory.record {
+        record.apply(outcome, Timestamp::now());
+    }
+}
+
+/// Puts the finalizer on or takes it off, on condition that the object is as it was read.
+async fn set_finalizer(
+    order: &Order,
+    wanted: bool,
+    memory: &mut Memory,
+    context: &Context,
+) -> Result<(), Error> {
+    let mut finalizers: Vec<&str> =
+        order.finalizers().iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
+    if wanted {
+        finalizers.push(FINALIZER);
+    }
+    let patch = json!({"metadata": {"resourceVersion": order.resource_version(), "finalizers": finalizers}});
+    let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
+    let result =
+        bounded(orders.patch(&order.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await;
+    context.metrics.api_writes.with_label_values(&["finalizer"]).inc();
+    match result {
+        Ok(written) => {
+            memory.written = Some(Arc::new(written));
+            Ok(())
+        }
+        Err(Error::NotFound) if !wanted => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn delete(order: &Order, context: &Context) -> Result<(), Error> {
+    let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
+    let same = Preconditions { uid: order.uid(), resource_version: None };
+    let result =
+        bounded(orders.delete(
+            &order.name_any(),
+            &DeleteParams { preconditions: Some(same), ..DeleteParams::default() },
+        ))
+        .await;
+    context.metrics.api_writes.with_label_values(&["delete"]).inc();
+    match result {
+        Ok(_) | Err(Error::NotFound) => Ok(()),
+        Err(error) => Err(error),
+    }
+}

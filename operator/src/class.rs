@@ -1,0 +1,160 @@
+//! `OrderClass`: whether what it names can be reached, said in its status; kept while orders use it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use comanda_crds::{CLASS_FINALIZER, Order, OrderClass, OrderClassStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::context::bounded;
+use crate::error::Error;
+use crate::services::Pool;
+use crate::telemetry::Metrics;
+
+/// How often a healthy class is looked at again.
+const HEALTHY: Duration = Duration::from_secs(30);
+/// How often a class that is not ready, or is waiting to go, is looked at again.
+const WAITING: Duration = Duration::from_secs(2);
+
+/// What the reconcile of classes is given.
+pub struct ClassContext {
+    /// Client of the API server.
+    pub client: Client,
+    /// The services of classes.
+    pub services: Arc<Pool>,
+    /// Every order, from the cache.
+    pub orders: Store<Order>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Wakes an order.
+    pub wake: mpsc::UnboundedSender<ObjectRef<Order>>,
+}
+
+/// Looks at one class.
+pub async fn reconcile(
+    class: Arc<OrderClass>,
+    context: Arc<ClassContext>,
+) -> Result<Action, std::convert::Infallible> {
+    Ok(match run(&class, &context).await {
+        Ok(pause) => Action::requeue(pause),
+        Err(error) => {
+            warn!(class = class.name_any(), %error, "the class is tried again");
+            Action::requeue(WAITING)
+        }
+    })
+}
+
+async fn run(class: &OrderClass, context: &ClassContext) -> Result<Duration, Error> {
+    let name = class.name_any();
+    let used = context.orders.find(|order| order.spec.class_name == name && !is_final(order)).is_some();
+    let held = class.finalizers().iter().any(|finalizer| finalizer == CLASS_FINALIZER);
+    let going = class.metadata.deletion_timestamp.is_some();
+    if going && held && !used {
+        set_finalizer(class, false, context).await?;
+        return Ok(HEALTHY);
+    }
+    if !going && !held {
+        set_finalizer(class, true, context).await?;
+    }
+    let (ready, reason, message) = health(class, context).await;
+    report(class, ready, reason, &message, context).await?;
+    Ok(if ready && !going { HEALTHY } else { WAITING })
+}
+
+fn is_final(order: &Order) -> bool {
+    order.status.as_ref().is_some_and(|status| status.phase.is_final())
+}
+
+async fn health(class: &OrderClass, context: &ClassContext) -> (bool, &'static str, String) {
+    let services = match context.services.of(&class.spec) {
+        Ok(services) => services,
+        Err(error) => return (false, "NotConfigured", format!("{error}.")),
+    };
+    let connected = *services.broker.connected().borrow();
+    context.metrics.mqtt_connected.with_label_values(&[&class.name_any()]).set(i64::from(connected));
+    if let Err(error) = services.ledger.ping().await {
+        return (false, "LedgerUnreachable", format!("Nothing is done until the ledger answers: {error}."));
+    }
+    if !connected {
+        let message = format!("The broker {} is not connected.", class.spec.devices.endpoint);
+        return (false, "BrokerUnreachable", message);
+    }
+    (true, "Reachable", "The Secrets are there; ledger and broker answer.".to_owned())
+}
+
+async fn report(
+    class: &OrderClass,
+    ready: bool,
+    reason: &str,
+    message: &str,
+    context: &ClassContext,
+) -> Result<(), Error> {
+    let generation = class.metadata.generation.unwrap_or_default();
+    let before = class.status.clone().unwrap_or_default();
+    let condition = |kind: &str, status: bool, reason: &str, message: &str| {
+        let status = if status { "True" } else { "False" };
+        let since = before
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == kind && condition.status == status)
+            .map_or_else(|| Time(Timestamp::now()), |condition| condition.last_transition_time.clone());
+        Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            last_transition_time: since,
+            observed_generation: Some(generation),
+        }
+    };
+    let status = OrderClassStatus {
+        observed_generation: generation,
+        conditions: vec![
+            condition("Accepted", true, "Accepted", "The class can be used by orders."),
+            condition("Ready", ready, reason, message),
+        ],
+    };
+    if status == before {
+        return Ok(());
+    }
+    info!(class = class.name_any(), ready, reason, "class");
+    let classes: Api<OrderClass> = Api::all(context.client.clone());
+    let patch = Patch::Merge(json!({"status": status}));
+    match bounded(classes.patch_status(&class.name_any(), &PatchParams::default(), &patch)).await {
+        Ok(_) | Err(Error::NotFound) => {}
+        Err(error) => return Err(error),
+    }
+    context.metrics.api_writes.with_label_values(&["class"]).inc();
+    wake_orders(&class.name_any(), context);
+    Ok(())
+}
+
+/// Something about the class changed: its unfinished orders look again.
+fn wake_orders(class: &str, context: &ClassContext) {
+    for order in context.orders.state() {
+        if order.spec.class_name == class && !is_final(&order) {
+            // Closed only when the process stops.
+            let _ = context.wake.send(ObjectRef::from_obj(&*order));
+        }
+    }
+}
+
+async fn set_finalizer(class: &OrderClass, wanted: bool, context: &ClassContext) -> Result<(), Error> {
+    let mut finalizers: Vec<&str> =
+        class.finalizers().iter().map(String::as_str).filter(|name| *name != CLASS_FINALIZER).collect();
+    if wanted {
+        finalizers.push(CLASS_FINALIZER);
+    }
+    let patch = json!({"metadata": {"resourceVersion": class.resource_version(), "finalizers": finalizers}});
+    let classes: Api<OrderClass> = Api::all(context.client.clone());
+    context.metrics.api_writes.with_label_values(&["class"]).inc();
+    bounded(classes.patch(&class.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await.map(drop)
+}

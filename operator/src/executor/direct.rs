@@ -1,0 +1,57 @@
+//! Makes the calls in this process, by the step library that the Lambdas run too.
+
+use std::sync::Arc;
+
+use comanda_crds::Inline;
+use comanda_saga::{Call, Outcome, Record};
+use comanda_steps::{delivery, notification, payment, preparation, validation};
+
+use crate::error::Error;
+use crate::executor::Executor;
+use crate::services::{Pool, Services};
+
+/// Runs steps in this process.
+pub struct Direct {
+    services: Arc<Pool>,
+}
+
+impl Direct {
+    /// An executor over the services of every class.
+    pub fn new(services: Arc<Pool>) -> Self {
+        Self { services }
+    }
+}
+
+impl Executor for Direct {
+    async fn run(&self, call: Call, record: &Record) -> Result<Outcome, Error> {
+        let services = self.services.of(&record.class)?;
+        Ok(match call {
+            Call::Validate => {
+                validation::run(record, &contact(&services, record).await?, &*services.catalogue).await
+            }
+            Call::CreateIntent
+            | Call::ConfirmIntent
+            | Call::CaptureIntent
+            | Call::CancelIntent
+            | Call::RefundPayment
+            | Call::LookUpPayment
+            | Call::LookUpRefunds => payment::run(call, record, &*services.payments).await,
+            Call::NotifyConfirmed | Call::NotifyEnding => {
+                notification::run(call, record, &contact(&services, record).await?, &*services.notifier).await
+            }
+            Call::Prepare => preparation::prepare(record, &*services.devices).await,
+            Call::RecallKitchen => preparation::undo_prepare(record, &*services.devices).await,
+            Call::Deliver => {
+                delivery::deliver(record, &contact(&services, record).await?, &*services.devices).await
+            }
+            Call::RecallCourier => delivery::undo_deliver(record, &*services.devices).await,
+        })
+    }
+}
+
+/// The customer, from the ledger's sealed contact item.
+async fn contact(services: &Services, record: &Record) -> Result<Inline, Error> {
+    services.ledger.contact(&record.identity).await?.ok_or_else(|| {
+        Error::Customer("the customer's contact in the ledger is gone or has expired".to_owned())
+    })
+}

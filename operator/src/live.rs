@@ -1,0 +1,126 @@
+//! What this process holds in memory of the orders under way. All of it can be lost at any moment.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use comanda_crds::Order;
+use comanda_saga::{DeviceEvent, Identity, Record};
+use jiff::Timestamp;
+use kube::runtime::reflector::ObjectRef;
+
+/// What is remembered of one object between reconciles.
+#[derive(Clone, Default)]
+pub struct Memory {
+    /// The record as the ledger has it; none when it has to be read.
+    pub saved: Option<Record>,
+    /// The ledger was read, so that a missing record is known to be missing.
+    pub loaded: bool,
+    /// The record with outcomes that are not written yet.
+    pub record: Option<Record>,
+    /// What devices said.
+    pub events: Vec<DeviceEvent>,
+    /// When the payment provider last answered.
+    pub payment_seen_at: Option<Timestamp>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The last failure.
+    pub trouble: Option<String>,
+    /// The object as this process last wrote it, which the cache may not show yet.
+    pub written: Option<Arc<Order>>,
+}
+
+impl Memory {
+    /// Forgets everything that the ledger knows better.
+    pub fn forget(&mut self) {
+        *self = Self {
+            failures: self.failures,
+            trouble: self.trouble.take(),
+            written: self.written.take(),
+            ..Self::default()
+        };
+    }
+}
+
+/// The object of an order, and the store that may speak of it.
+struct Followed {
+    object: ObjectRef<Order>,
+    store: String,
+}
+
+/// The memory of every order, and the way from an identity to its object.
+#[derive(Default)]
+pub struct Live {
+    memories: Mutex<HashMap<ObjectRef<Order>, Memory>>,
+    followed: Mutex<HashMap<Identity, Followed>>,
+    inbox: Mutex<HashMap<Identity, Vec<DeviceEvent>>>,
+}
+
+impl Live {
+    /// Takes an object's memory out; the controller never reconciles one object twice at a time.
+    pub fn take(&self, object: &ObjectRef<Order>) -> Memory {
+        lock(&self.memories).remove(object).unwrap_or_default()
+    }
+
+    /// Puts it back.
+    pub fn put(&self, object: ObjectRef<Order>, memory: Memory) {
+        lock(&self.memories).insert(object, memory);
+    }
+
+    /// From now on, events of `identity` are kept for this object, unless another has them. To be called
+    /// before the ledger is read: an event is in the ledger before it is here, so it is in one of the
+    /// two. True when they were kept for nobody before.
+    pub fn follow(&self, identity: &Identity, object: &ObjectRef<Order>, store: &str) -> bool {
+        let mut fresh = false;
+        lock(&self.followed).entry(identity.clone()).or_insert_with(|| {
+            fresh = true;
+            Followed { object: object.clone(), store: store.to_owned() }
+        });
+        fresh
+    }
+
+    /// Events of `identity` are not this object's.
+    pub fn unfollow(&self, identity: &Identity, object: &ObjectRef<Order>) {
+        let mut followed = lock(&self.followed);
+        if followed.get(identity).is_some_and(|followed| followed.object == *object) {
+            followed.remove(identity);
+        }
+    }
+
+    /// The store of an order that is followed.
+    pub fn store_of(&self, identity: &Identity) -> Option<String> {
+        lock(&self.followed).get(identity).map(|followed| followed.store.clone())
+    }
+
+    /// Forgets an order whose object is gone.
+    pub fn drop_order(&self, identity: &Identity, object: &ObjectRef<Order>) {
+        lock(&self.memories).remove(object);
+        lock(&self.inbox).remove(identity);
+        lock(&self.followed).remove(identity);
+    }
+
+    /// Keeps an event that the ledger holds already; gives the object to wake, if one is followed.
+    pub fn deliver(&self, identity: &Identity, event: DeviceEvent) -> Option<ObjectRef<Order>> {
+        let object = lock(&self.followed).get(identity)?.object.clone();
+        lock(&self.inbox).entry(identity.clone()).or_default().push(event);
+        Some(object)
+    }
+
+    /// The events that came since the last call.
+    pub fn collect(&self, identity: &Identity) -> Vec<DeviceEvent> {
+        lock(&self.inbox).remove(identity).unwrap_or_default()
+    }
+
+    /// How many orders of a class are claimed and not finished.
+    pub fn count(&self, class: &str) -> usize {
+        lock(&self.memories)
+            .values()
+            .filter_map(|memory| memory.saved.as_ref())
+            .filter(|record| record.class_name == class && !record.phase.is_final())
+            .count()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Every section under these locks leaves the maps whole, so a panic elsewhere does not spoil them.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

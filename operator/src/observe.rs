@@ -1,0 +1,179 @@
+//! All reads of a reconcile: the object, its class, the ledger record and what devices said.
+
+use std::sync::Arc;
+
+use comanda_crds::{
+    ABANDON_ANNOTATION, FINALIZER, Inline, Order, OrderClass, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
+};
+use comanda_saga::decide::{ClassFacts, OrderFacts};
+use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+
+use crate::context::{Context, bounded};
+use crate::error::Error;
+use crate::live::Memory;
+
+/// Gathers everything a decision needs. The record of a live order is read once and then held: its
+/// version fences it.
+pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> Result<Observed, Error> {
+    let mut observed = recall(order, memory, context);
+    if observed.class.is_none() && memory.saved.is_none() {
+        // Which ledger to ask is the class's to say: the order waits for its class.
+        return Ok(observed);
+    }
+    let object = ObjectRef::from_obj(order);
+    let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
+    if fresh || !memory.loaded {
+        load(&observed, memory, context).await?;
+    }
+    for event in context.live.collect(&observed.order.identity) {
+        if !memory.events.iter().any(|known| known.id == event.id) {
+            memory.events.push(event);
+        }
+    }
+    observed = recall(order, memory, context);
+    let foreign = |record: &&Record| record.owner.as_ref() != Some(&observed.order.owner);
+    if let Some(record) = observed.record.as_ref().filter(foreign) {
+        context.live.unfollow(&observed.order.identity, &object);
+        observed.owner_is_gone = owner_is_gone(record, &observed.order, context).await?;
+    }
+    Ok(observed)
+}
+
+/// What is known without reading anything outside this process.
+pub fn recall(order: &Order, memory: &Memory, context: &Context) -> Observed {
+    let class = order_class(order, context);
+    let identity = identity(order, memory, class.as_deref());
+    Observed {
+        order: facts(order, identity, context),
+        class: class.as_deref().map(|class| class_facts(class, context)),
+        saved: memory.saved.clone(),
+        record: memory.record.clone(),
+        events: memory.events.clone(),
+        owner_is_gone: false,
+        payment_seen_at: memory.payment_seen_at,
+        trouble: memory.trouble.clone(),
+        writer: context.writer.clone(),
+    }
+}
+
+fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {
+    context
+        .classes
+        .get(&ObjectRef::new(&order.spec.class_name))
+        .filter(|class| class.metadata.deletion_timestamp.is_none())
+}
+
+/// The identity needs the class's installation; once claimed, the record knows it.
+fn identity(order: &Order, memory: &Memory, class: Option<&OrderClass>) -> Identity {
+    if let Some(record) = &memory.saved {
+        return record.identity.clone();
+    }
+    let installation = class.map_or("", |class| &class.spec.installation);
+    Identity::of(installation, &namespace(order), &order.name_any(), &order.spec)
+}
+
+async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Result<(), Error> {
+    let class = observed.class.as_ref().ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
+    let services = context.services.of(&class.spec)?;
+    let loaded = services.ledger.load(&observed.order.identity).await?;
+    memory.forget();
+    memory.loaded = true;
+    if let Some(loaded) = loaded {
+        memory.saved = Some(loaded.record.clone());
+        memory.record = Some(loaded.record);
+        memory.events = loaded.events;
+    }
+    Ok(())
+}
+
+/// Another object owns the order: is it gone? Only a live read counts; the cache may lag.
+async fn owner_is_gone(record: &Record, facts: &OrderFacts, context: &Context) -> Result<bool, Error> {
+    let Some(owner) = &record.owner else { return Ok(true) };
+    if owner.cluster != facts.owner.cluster || record.phase.is_final() || record.digest != facts.digest {
+        return Ok(false);
+    }
+    let orders: Api<Order> = Api::namespaced(context.client.clone(), &owner.namespace);
+    let found = bounded(orders.get_opt(&owner.name)).await?;
+    Ok(found.and_then(|order| order.uid()).as_deref() != Some(&owner.uid))
+}
+
+fn facts(order: &Order, identity: Identity, context: &Context) -> OrderFacts {
+    let annotation = |name| order.annotations().get(name).cloned();
+    OrderFacts {
+        identity,
+        owner: Owner {
+            cluster: context.cluster.clone(),
+            namespace: namespace(order),
+            name: order.name_any(),
+            uid: order.uid().unwrap_or_default(),
+        },
+        digest: digest(&order.spec),
+        terms: Terms::of(&order.spec),
+        generation: order.metadata.generation.unwrap_or_default(),
+        has_finalizer: order.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+        deleted: order.metadata.deletion_timestamp.is_some(),
+        cancel: order.spec.cancel.as_ref().map(|cancel| cancel.reason.clone()),
+        suspend: order.spec.suspend,
+        ttl: order.spec.ttl_seconds_after_finished.filter(|_| !tracked_by_gitops(order)),
+        retry: annotation(RETRY_ANNOTATION),
+        abandon: annotation(ABANDON_ANNOTATION),
+        take_over: annotation(TAKE_OVER_ANNOTATION).is_some(),
+    }
+}
+
+/// Argo CD and Flux would create again what a time to live deletes.
+/// Source: <https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/>,
+/// <https://fluxcd.io/flux/components/kustomize/kustomizations/>.
+fn tracked_by_gitops(order: &Order) -> bool {
+    const LABELS: [&str; 4] = [
+        "app.kubernetes.io/instance",
+        "argocd.argoproj.io/instance",
+        "kustomize.toolkit.fluxcd.io/name",
+        "helm.toolkit.fluxcd.io/name",
+    ];
+    LABELS.iter().any(|label| order.labels().contains_key(*label))
+        || order.annotations().contains_key("argocd.argoproj.io/tracking-id")
+}
+
+fn class_facts(class: &OrderClass, context: &Context) -> ClassFacts {
+    let name = class.name_any();
+    let full = class
+        .spec
+        .max_live_orders
+        .is_some_and(|most| context.live.count(&name) >= usize::try_from(most).unwrap_or(usize::MAX));
+    ClassFacts { name, spec: class.spec.clone(), full }
+}
+
+fn namespace(order: &Order) -> String {
+    order.namespace().unwrap_or_default()
+}
+
+/// The customer's data, from wherever the order says. `ledger` customers are there already.
+pub async fn customer(order: &Order, context: &Context) -> Result<Option<Inline>, Error> {
+    let customer = &order.spec.customer;
+    if let Some(inline) = &customer.inline {
+        return Ok(Some(inline.clone()));
+    }
+    let Some(reference) = &customer.secret_ref else { return Ok(None) };
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &namespace(order));
+    let name = &reference.name;
+    let secret = bounded(secrets.get_opt(name)).await?.ok_or_else(|| {
+        Error::Customer(format!(
+            "the Secret {name} of customer.secretRef does not exist: create it with a key `customer`"
+        ))
+    })?;
+    let bytes = secret.data.as_ref().and_then(|data| data.get("customer")).ok_or_else(|| {
+        Error::Customer(format!("the Secret {name} of customer.secretRef has no key `customer`"))
+    })?;
+    // The parser's own message could quote what it read, which is personal data.
+    serde_json::from_slice(&bytes.0).map(Some).map_err(|error| {
+        Error::Customer(format!(
+            "the key `customer` of the Secret {name} is not a customer as JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })
+}

@@ -1,0 +1,119 @@
+//! The one page to read first: observe, then (decide, act) until nothing is ready, then report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use comanda_crds::{Order, Phase};
+use comanda_saga::{Wait, decide};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use tracing::{Instrument, info_span, warn};
+
+use crate::act::act;
+use crate::context::Context;
+use crate::error::Error;
+use crate::live::Memory;
+use crate::observe::{observe, recall};
+use crate::report::report;
+
+/// More passes than any order needs in a row; reaching it is a defect, and backs off.
+const MAX_PASSES: usize = 48;
+/// How many failures in a row an outsider is not bothered with.
+const QUIET_FAILURES: u32 = 2;
+
+/// Carries one order as far as it goes now.
+pub async fn reconcile(order: Arc<Order>, context: Arc<Context>) -> Result<Action, std::convert::Infallible> {
+    let span = info_span!("order", order = order.name_any(), namespace = order.namespace());
+    Ok(run(order, &context).instrument(span).await)
+}
+
+async fn run(order: Arc<Order>, context: &Context) -> Action {
+    let object = ObjectRef::from_obj(&*order);
+    let mut memory = context.live.take(&object);
+    memory.trouble = None;
+    let result = carry(&order, &mut memory, context).await;
+    let action = match result {
+        Ok(action) => {
+            memory.failures = 0;
+            action
+        }
+        Err(error) => settle_failure(&order, &error, &mut memory, context).await,
+    };
+    let newest = newest(&order, &memory);
+    let gone = newest.metadata.deletion_timestamp.is_some() && newest.finalizers().is_empty();
+    match memory.saved.as_ref().map(|record| record.identity.clone()) {
+        Some(identity) if gone => context.live.drop_order(&identity, &object),
+        None if gone => {}
+        _ => context.live.put(object, memory),
+    }
+    action
+}
+
+async fn carry(order: &Arc<Order>, memory: &mut Memory, context: &Context) -> Result<Action, Error> {
+    for _ in 0..MAX_PASSES {
+        let order = newest(order, memory);
+        let observed = observe(&order, memory, context).await?;
+        let decision = decide(&observed, Timestamp::now())?;
+        if decision.actions.is_empty() {
+            report(&order, decision.status, memory, context).await?;
+            return Ok(requeue(decision.wait));
+        }
+        act(decision.actions, &order, memory, context).await?;
+    }
+    Err(Error::Defect(format!("the order asked for more than {MAX_PASSES} things in a row")))
+}
+
+/// The Order to use: the newer of the cache's and the one this process wrote last.
+fn newest(cached: &Arc<Order>, memory: &Memory) -> Arc<Order> {
+    // Resource versions are decimal numbers that rise, by the API conventions since Kubernetes 1.35.
+    let version = |order: &Order| order.resource_version().and_then(|version| version.parse::<u64>().ok());
+    match &memory.written {
+        Some(written) if written.uid() == cached.uid() && version(written) > version(cached) => {
+            Arc::clone(written)
+        }
+        _ => Arc::clone(cached),
+    }
+}
+
+fn requeue(wait: Wait) -> Action {
+    match wait {
+        Wait::Not => Action::requeue(Duration::ZERO),
+        Wait::ForEvent => Action::await_change(),
+        Wait::Until(time) => {
+            let left = Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default();
+            Action::requeue(left + Duration::from_millis(10))
+        }
+    }
+}
+
+/// The one place where an error becomes what is remembered, shown and waited for.
+async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, context: &Context) -> Action {
+    memory.failures += 1;
+    context.metrics.reconcile_errors.with_label_values(&[error.kind()]).inc();
+    if error.forgets() {
+        memory.forget();
+    }
+    if matches!(error, Error::Stopping) {
+        return Action::await_change();
+    }
+    if !matches!(error, Error::Conflict) {
+        warn!(%error, failures = memory.failures, "the order is tried again");
+        memory.trouble = Some(error.to_string());
+    }
+    // With the ledger away nothing is known of the order, so nothing is said of it either.
+    let tellable = !matches!(error, Error::Ledger(_) | Error::Conflict | Error::Kubernetes(_));
+    let patient = matches!(error, Error::Call(_)) && memory.failures <= QUIET_FAILURES;
+    let order = newest(order, memory);
+    let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);
+    if tellable && !patient && (memory.loaded || unclaimed) {
+        let observed = recall(&order, memory, context);
+        if let Ok(decision) = decide(&observed, Timestamp::now())
+            && let Err(error) = report(&order, decision.status, memory, context).await
+        {
+            warn!(%error, "the status could not be written");
+        }
+    }
+    Action::requeue(error.backoff(memory.failures, rand::random()))
+}

@@ -1,0 +1,84 @@
+//! What the world sees: the status, patched once and only when it is news, and Events.
+
+use std::sync::Arc;
+
+use comanda_crds::{Order, OrderStatus, Phase};
+use comanda_saga::status::{carry_times, is_news};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+use tracing::debug;
+
+use crate::context::{Context, bounded};
+use crate::error::Error;
+use crate::live::Memory;
+
+/// Patches the status if somebody outside must see it, and tells of it in an Event.
+pub async fn report(
+    order: &Order,
+    mut status: OrderStatus,
+    memory: &mut Memory,
+    context: &Context,
+) -> Result<(), Error> {
+    let before = order.status.clone().unwrap_or_default();
+    carry_times(&mut status, &before);
+    if !is_news(&status, &before) {
+        return Ok(());
+    }
+    let patch = json!({"status": status});
+    let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
+    let name = order.name_any();
+    context.metrics.api_writes.with_label_values(&["status"]).inc();
+    match bounded(orders.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch))).await {
+        Ok(written) => memory.written = Some(Arc::new(written)),
+        Err(Error::NotFound) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    if let Some(event) = event(&status, before.phase) {
+        // An Event is a courtesy: a namespace being deleted refuses it, and the order goes on.
+        if let Err(error) = context.recorder.publish(&event, &order.object_ref(&())).await {
+            debug!(%error, "the Event was not taken");
+        }
+    }
+    Ok(())
+}
+
+/// At most two Events tell of a delivered order: confirmed, and delivered.
+fn event(status: &OrderStatus, before: Phase) -> Option<Event> {
+    let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled");
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+    if let Some(stalled) = stalled {
+        return Some(note(EventType::Warning, &stalled.reason, &stalled.message));
+    }
+    if status.phase == before {
+        let refused = ready.reason == "CancelRefused";
+        return refused.then(|| note(EventType::Warning, &ready.reason, &ready.message));
+    }
+    match status.phase {
+        Phase::Preparing => {
+            let total = status.total.as_deref().unwrap_or_default();
+            Some(note(
+                EventType::Normal,
+                "Confirmed",
+                &format!("{total} is authorized; the kitchen was told."),
+            ))
+        }
+        Phase::Delivered => Some(note(EventType::Normal, "Delivered", &ready.message)),
+        Phase::Compensating | Phase::Rejected | Phase::Cancelled | Phase::Failed => {
+            Some(note(EventType::Warning, status.reason.as_deref().unwrap_or("Undone"), &ready.message))
+        }
+        _ => None,
+    }
+}
+
+fn note(type_: EventType, reason: &str, message: &str) -> Event {
+    Event {
+        type_,
+        reason: reason.to_owned(),
+        // The API's limit is a kilobyte.
+        note: Some(message.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    }
+}

@@ -1,0 +1,223 @@
+//! The services a class names: built once, from the class and the Secrets of the operator's namespace.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use aws_config::{Region, SdkConfig};
+use comanda_crds::{OrderClassSpec, SecretKeyRef};
+use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
+use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
+use comanda_steps::adapters::sns::SnsNotifier;
+use comanda_steps::adapters::stripe::StripePayments;
+use comanda_steps::devices::event_filters;
+use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, Payments};
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+
+/// The ports of one class, connected.
+pub struct Services {
+    /// The system of record.
+    pub ledger: Arc<dyn Ledger>,
+    /// Prices and availability.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// The payment provider.
+    pub payments: Arc<dyn Payments>,
+    /// Messages to customers.
+    pub notifier: Arc<dyn Notifier>,
+    /// Commands to kitchens and couriers.
+    pub devices: Arc<dyn Devices>,
+    /// The broker connection behind `devices`.
+    pub broker: Arc<IotDevices>,
+}
+
+/// What a broker brought in, with the class's installation and ledger to keep it in.
+pub struct FromBroker {
+    /// The message.
+    pub incoming: Incoming,
+    /// First level of the class's topics.
+    pub topic_prefix: String,
+    /// The class's installation.
+    pub installation: String,
+    /// Where the event is kept before it is acknowledged.
+    pub ledger: Arc<dyn Ledger>,
+}
+
+/// The services of every class in use.
+pub struct Pool {
+    aws: SdkConfig,
+    namespace: String,
+    secrets: Store<Secret>,
+    incoming: mpsc::Sender<FromBroker>,
+    built: Mutex<HashMap<u64, Built>>,
+    brokers: Mutex<HashMap<String, (u64, Weak<IotDevices>)>>,
+}
+
+/// Services, and the versions of the Secrets they were built from.
+struct Built {
+    secrets: Vec<Option<String>>,
+    services: Arc<Services>,
+}
+
+impl Pool {
+    /// A pool that connects with `aws`, reads Secrets of `namespace` from the cache `secrets`, and
+    /// hands what brokers bring in to `incoming`.
+    pub fn new(
+        aws: SdkConfig,
+        namespace: String,
+        secrets: Store<Secret>,
+        incoming: mpsc::Sender<FromBroker>,
+    ) -> Self {
+        Self { aws, namespace, secrets, incoming, built: Mutex::default(), brokers: Mutex::default() }
+    }
+
+    /// The services of a class. They are built anew when one of the class's Secrets changed.
+    pub fn of(&self, class: &OrderClassSpec) -> Result<Arc<Services>, Error> {
+        let secrets = secret_names(class)
+            .into_iter()
+            .map(|name| Ok(self.secret(name)?.metadata.resource_version.clone()))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let connections = OrderClassSpec {
+            timeouts: comanda_crds::Timeouts::default(),
+            retries: comanda_crds::Retries::default(),
+            suspend: false,
+            max_live_orders: None,
+            ..class.clone()
+        };
+        let key = hash(&connections);
+        let mut built = lock(&self.built);
+        if let Some(built) = built.get(&key).filter(|built| built.secrets == secrets) {
+            return Ok(Arc::clone(&built.services));
+        }
+        let services = Arc::new(self.build(class, hash(&secrets))?);
+        built.insert(key, Built { secrets, services: Arc::clone(&services) });
+        Ok(services)
+    }
+
+    fn build(&self, class: &OrderClassSpec, secrets: u64) -> Result<Services, Error> {
+        let aws = match &class.aws {
+            Some(aws) => self.aws.clone().into_builder().region(Region::new(aws.region.clone())).build(),
+            None => self.aws.clone(),
+        };
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        let contact_key =
+            ContactKey::from_base64(&self.value(&class.ledger.contact_key)?).map_err(class_error)?;
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(DynamoLedger::new(dynamodb.clone(), class.ledger.table.clone(), contact_key));
+        let stripe = &class.payments.stripe;
+        let payments =
+            StripePayments::new(&self.value(&stripe.secret_key)?, &stripe.url).map_err(class_error)?;
+        let broker = self.broker(class, secrets, &ledger)?;
+        Ok(Services {
+            ledger,
+            catalogue: Arc::new(DynamoCatalogue::new(dynamodb, class.catalogue.table.clone())),
+            payments: Arc::new(payments),
+            notifier: Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(&aws))),
+            devices: broker.clone(),
+            broker,
+        })
+    }
+
+    /// The connection to the class's broker. Classes that differ in something else share it: a second
+    /// client with the same id would evict the first, for ever.
+    fn broker(
+        &self,
+        class: &OrderClassSpec,
+        secrets: u64,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Arc<IotDevices>, Error> {
+        let client_id = format!("comanda-{}-{}", class.installation, class.devices.topic_prefix);
+        let version = hash(&(&class.devices, &class.ledger, secrets));
+        let mut brokers = lock(&self.brokers);
+        let standing = brokers.get(&client_id).filter(|(of, _)| *of == version);
+        if let Some(broker) = standing.and_then(|(_, broker)| broker.upgrade()) {
+            return Ok(broker);
+        }
+        let name = &class.devices.certificate.secret_name;
+        let pem = |key: &str| self.value(&SecretKeyRef { secret_name: name.clone(), key: key.to_owned() });
+        let (broker, events) = IotDevices::connect(IotSettings {
+            endpoint: class.devices.endpoint.clone(),
+            client_id: client_id.clone(),
+            pem: Pem { certificate: pem("tls.crt")?, key: pem("tls.key")?, authority: pem("ca.crt")? },
+            filters: event_filters(&class.devices.topic_prefix),
+        })
+        .map_err(class_error)?;
+        self.pass_on(events, class, ledger);
+        let broker = Arc::new(broker);
+        brokers.insert(client_id, (version, Arc::downgrade(&broker)));
+        Ok(broker)
+    }
+
+    /// Passes on what a broker brings in, with what is needed to keep it.
+    fn pass_on(
+        &self,
+        mut events: mpsc::Receiver<Incoming>,
+        class: &OrderClassSpec,
+        ledger: &Arc<dyn Ledger>,
+    ) {
+        let (topic_prefix, installation) = (class.devices.topic_prefix.clone(), class.installation.clone());
+        let (out, ledger) = (self.incoming.clone(), Arc::clone(ledger));
+        tokio::spawn(async move {
+            while let Some(incoming) = events.recv().await {
+                let message = FromBroker {
+                    incoming,
+                    topic_prefix: topic_prefix.clone(),
+                    installation: installation.clone(),
+                    ledger: Arc::clone(&ledger),
+                };
+                if out.send(message).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn value(&self, reference: &SecretKeyRef) -> Result<String, Error> {
+        let secret = self.secret(&reference.secret_name)?;
+        let bytes = secret.data.as_ref().and_then(|data| data.get(&reference.key)).ok_or_else(|| {
+            Error::Class(format!(
+                "the Secret {}/{} has no key {}",
+                self.namespace, reference.secret_name, reference.key
+            ))
+        })?;
+        String::from_utf8(bytes.0.clone()).map_err(|_| {
+            Error::Class(format!(
+                "the key {} of the Secret {}/{} is not text",
+                reference.key, self.namespace, reference.secret_name
+            ))
+        })
+    }
+
+    fn secret(&self, name: &str) -> Result<Arc<Secret>, Error> {
+        self.secrets
+            .get(&ObjectRef::new(name).within(&self.namespace))
+            .ok_or_else(|| Error::Class(format!("the Secret {}/{name} does not exist", self.namespace)))
+    }
+}
+
+/// The Secrets a class names.
+pub fn secret_names(class: &OrderClassSpec) -> [&str; 3] {
+    [
+        &class.ledger.contact_key.secret_name,
+        &class.payments.stripe.secret_key.secret_name,
+        &class.devices.certificate.secret_name,
+    ]
+}
+
+fn class_error(error: impl std::fmt::Display) -> Error {
+    Error::Class(error.to_string())
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
