@@ -97,7 +97,12 @@ async fn call(call: Call, memory: &mut Memory, context: &Context) -> Result<(), 
     if let Some(effect) = call.effect().filter(|effect| effect.undoes()) {
         context.metrics.compensations.with_label_values(&[effect.name(), result]).inc();
     }
-    info!(step, result, milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "step");
+    info!(
+        step,
+        result,
+        milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "step"
+    );
     if matches!(outcome, Outcome::Payment(_) | Outcome::Refund(_)) {
         memory.payment_seen_at = Some(Timestamp::now());
     }

@@ -123,14 +123,20 @@ impl Aws {
         catalogue::stock(&self.dynamodb(), &self.resources.catalogue_table, installation, store, sku).await
     }
 
-    /// Every item of the ledger, as JSON, in no order.
+    /// Every item of the ledger, as JSON, in no order. What is sealed is left out.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn ledger_items(&self) -> Result<Vec<Value>> {
         let pages = self.dynamodb().scan().table_name(&self.resources.ledger_table).consistent_read(true);
         let items = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
-        items.into_iter().map(|item| Ok(serde_dynamo::from_item(item)?)).collect()
+        items
+            .into_iter()
+            .map(|mut item| {
+                item.retain(|_, value| !value.is_b());
+                Ok(serde_dynamo::from_item(item)?)
+            })
+            .collect()
     }
 
     /// Takes every notification out of the evidence queue.

@@ -34,8 +34,10 @@ fn build(binary: &str, profile: Profile) -> Result<PathBuf> {
     // At run time `$CARGO` names the cargo that runs us; started directly, the one we were built by.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut command = Command::new(cargo);
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.args(["build", "--bin", binary, "--package", binary, "--message-format=json-render-diagnostics"]);
+    // From the workspace's root and without --package: features are then unified over all members, as in
+    // `cargo demo` and `cargo test --workspace`, and no dependency is built twice.
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.args(["build", "--bin", binary, "--message-format=json-render-diagnostics"]);
     if profile == Profile::Release {
         command.arg("--release");
     }

@@ -44,9 +44,15 @@ fn one_operator_that_hears_its_devices_late_and_out_of_turn() {
 }
 
 #[test]
-fn one_operator_that_is_suspended_and_paused_while_keys_expire() {
+fn one_operator_that_is_paused_while_keys_expire() {
     let budget = Budget { losses: 1, naps: 1, ..Budget::default() };
-    explore("naps", Bounds { cancel: true, suspend: true, days: true, budget, ..Bounds::calm() });
+    explore("naps", Bounds { days: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+fn one_operator_that_is_suspended_and_released() {
+    let bounds = Bounds { cancel: true, delete: true, suspend: true, moody: true, ..Bounds::calm() };
+    explore("suspension", bounds);
 }
 
 #[test]

@@ -52,12 +52,7 @@ const ALWAYS: [Always; 14] = [
         })
     }),
     ("an undone order's stock is back, or recorded as spent", |_, s| {
-        undone(s).is_none_or(|record| {
-            // Of a kitchen that answers past its deadline nobody can know in time.
-            let in_time = record.state(Effect::RecallKitchen) != Some(EntryState::Unconfirmed);
-            let went_on = in_time && record.kitchen.recalled == Some(false);
-            if s.stock == s.stocked { !went_on } else { record.stock_spent }
-        })
+        undone(s).is_none_or(|record| s.stock == s.stocked || record.stock_spent)
     }),
     ("an undone order's devices were told to stop, or had ended by themselves", |_, s| {
         undone(s).is_none_or(|record| {

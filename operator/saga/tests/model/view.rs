@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use comanda_crds::Capture;
 use comanda_saga::{
-    Action, CourierState, DeviceSignal, Effect, EntryState, KitchenState, Observed, Record, Wait, Write,
-    decide,
+    Action, CourierState, DeviceSignal, Effect, EntryState, KitchenState, Observed, Record, StockChange,
+    Wait, Write, decide,
 };
 
 use crate::state::{Defect, Kept, Object, Rest, Said, now, plain};
@@ -47,6 +47,12 @@ impl View {
         let decision = decide(&self.observe(), now()).map_err(|_| "decided on an illegal transition")?;
         if decision.actions.is_empty() && decision.wait == Wait::Not {
             return Err("has nothing to do and does not rest");
+        }
+        let returns =
+            |action: &Action| matches!(action, Action::Write(write) if write.stock == StockChange::Return);
+        let began = [Said::Preparing, Said::Ready, Said::KitchenWentOn];
+        if decision.actions.iter().any(returns) && self.heard.iter().any(|(said, _)| began.contains(said)) {
+            return Err("returns stock of which the kitchen said that it is used up");
         }
         let actions = decision.actions.into_iter().rev().map(|action| {
             Kept::new(match action {

@@ -1,7 +1,7 @@
 //! An operator: load, decide, do one thing after the other, rest. Each thing done is one move of the
 //! model; deciding belongs to the move before it, because it touches nothing outside.
 
-use comanda_saga::{Action, Call, IntentState, Outcome, Record, RefundState, Write};
+use comanda_saga::{Action, Call, IntentState, Outcome, Record, RefundState, StockChange, Write};
 
 use crate::state::{Bounds, Defect, Kept, Rest, Said, State, Writer, now, plain};
 use crate::support::world::{Luck, Refusal, commit, out_of_stock};
@@ -194,14 +194,17 @@ impl State {
         }
     }
 
-    /// Turns an intent and its call round.
+    /// Leaves the write of an intent out: it goes with the next one.
     fn call_first(&mut self, w: usize) {
         let writer = &mut self.writers[w];
         let [call, intent] = writer.queue.as_slice() else { return };
-        if let (Action::Call(_), Action::Write(write)) = (&**call, &**intent) {
+        if let (Action::Call(_), Action::Write(write)) = (&**call, &**intent)
+            && write.stock == StockChange::None
+        {
             // The call needs its key, which an honest operator has written down by now.
-            writer.record = Some(Kept::new(write.record.clone()));
-            writer.queue.reverse();
+            let version = writer.saved.as_ref().map_or(0, |saved| saved.version);
+            writer.record = Some(Kept::new(Record { version, ..write.record.clone() }));
+            writer.queue.truncate(1);
         }
     }
 

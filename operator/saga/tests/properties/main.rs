@@ -1,0 +1,7 @@
+//! What holds of every order, whatever it lives through.
+
+mod digest;
+mod invariants;
+mod life;
+#[path = "../support/mod.rs"]
+mod support;
