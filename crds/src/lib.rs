@@ -8,6 +8,7 @@ mod manifests;
 mod order;
 mod order_class;
 mod order_status;
+mod rules;
 
 pub use conditions::{Cause, ConditionType, Reason};
 pub use manifests::{Manifest, manifests};

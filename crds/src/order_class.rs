@@ -8,6 +8,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::{between, fixed, fixed_optional, key_part, secret_name, table_name};
+
+const FIXED: &str = "only timeouts, retries, suspend and maxLiveOrders can; create another OrderClass for other accounts, tables or topics";
+
 /// Where the orders of this class live and whom they talk to.
 ///
 /// Immutable but for `timeouts`, `retries`, `suspend` and `maxLiveOrders`: what an order uses is
@@ -23,27 +27,45 @@ use serde::{Deserialize, Serialize};
     shortname = "ordclass",
     category = "comanda",
     doc = "Which ledger, catalogue, payment account, topics, devices and time-outs orders use.",
-    printcolumn(name = "Installation", type_ = "string", json_path = ".spec.installation"),
+    printcolumn(
+        name = "Installation",
+        type_ = "string",
+        json_path = ".spec.installation",
+        description = "Part of every key in every service"
+    ),
     printcolumn(
         name = "Ready",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether Secrets, ledger and broker can be reached"
     ),
     printcolumn(
         name = "Reason",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why it is ready or not"
     ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Since when the object exists"
+    )
 )]
 #[x_kube(
-    validation = Rule::new("self.installation == oldSelf.installation && has(self.aws) == has(oldSelf.aws) && (!has(self.aws) || self.aws == oldSelf.aws) && self.ledger == oldSelf.ledger && self.catalogue == oldSelf.catalogue && self.notifications == oldSelf.notifications && self.payments == oldSelf.payments && self.devices == oldSelf.devices").message("only timeouts, retries, suspend and maxLiveOrders can change: create another OrderClass for other accounts, tables or topics"),
+    validation = fixed("installation", FIXED),
+    validation = fixed_optional("aws", FIXED),
+    validation = fixed("ledger", FIXED),
+    validation = fixed("catalogue", FIXED),
+    validation = fixed("notifications", FIXED),
+    validation = fixed("payments", FIXED),
+    validation = fixed("devices", FIXED)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrderClassSpec {
     /// A name that is part of every key in every service, so that two installations never meet.
     #[schemars(length(max = 32))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("installation must be lower-case letters, digits and dashes, and start and end with a letter or digit"))]
+    #[x_kube(validation = key_part("installation"))]
     pub installation: String,
     /// Where AWS is called. Default: the operator's own region and credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,38 +96,42 @@ pub struct OrderClassSpec {
 }
 
 /// Where AWS is called.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Aws {
     /// The region, such as `eu-west-1`.
     #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z]+(-[a-z0-9]+)+$')").message("region must be an AWS region, such as eu-west-1"))]
     pub region: String,
 }
 
 /// The DynamoDB table that is the system of record: string keys `pk` and `sk`, TTL on `expires`.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Ledger {
     /// Table name.
     #[schemars(length(max = 255))]
+    #[x_kube(validation = table_name())]
     pub table: String,
     /// The key that seals customers' contact data in the ledger: 32 bytes, base64.
     pub contact_key: SecretKeyRef,
 }
 
 /// The DynamoDB table of articles: string key `pk`, which is `installation/store#sku`.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Catalogue {
     /// Table name.
     #[schemars(length(max = 255))]
+    #[x_kube(validation = table_name())]
     pub table: String,
 }
 
 /// The SNS topic that messages to customers are published to.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Notifications {
     /// Topic ARN.
-    #[schemars(length(max = 300))]
+    #[schemars(length(max = 400))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[-a-z]*:sns:[-a-z0-9]+:[0-9]{12}:[-_A-Za-z0-9]{1,256}([.]fifo)?$')").message("topicArn must be the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:orders"))]
     pub topic_arn: String,
 }
 
@@ -114,7 +140,8 @@ pub struct Notifications {
 pub struct Payments {
     /// A Stripe account.
     pub stripe: Stripe,
-    /// When the authorized amount is taken.
+    /// When the authorized amount is taken. `WhenReady`: when the food is ready, before a courier is sent,
+    /// so that an undo before that costs nothing. `AtOnce`: right after the authorization.
     #[serde(default)]
     pub capture: Capture,
 }
@@ -128,8 +155,14 @@ pub struct Stripe {
     /// Base URL of the API.
     #[serde(default = "stripe_url")]
     #[schemars(length(max = 200))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^/]+/?$')").message("url must be http(s)://host[:port]"))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://([-.A-Za-z0-9]+|\\\\[[0-9A-Fa-f:]+\\\\])(:[0-9]{1,5})?/?$')").message("url must be http(s)://host[:port], such as https://api.stripe.com"))]
     pub url: String,
+    /// Where customers land after they confirmed a payment (3-D Secure). Without it, a card that asks for
+    /// confirmation cannot offer a link, and the order is rejected when its time is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 500))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^ ]+$')").message("returnUrl must be a web address, such as https://shop.example.com/paid"))]
+    pub return_url: Option<String>,
 }
 
 fn stripe_url() -> String {
@@ -152,7 +185,7 @@ pub enum Capture {
 pub struct Devices {
     /// Broker, `host:port`; for AWS IoT Core the account's data endpoint and 8883.
     #[schemars(length(max = 260))]
-    #[x_kube(validation = Rule::new("self.matches('^[^:/]+:[0-9]{1,5}$')").message("endpoint must be host:port, such as abc-ats.iot.eu-west-1.amazonaws.com:8883"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-.A-Za-z0-9]+:[0-9]{1,5}$')").message("endpoint must be host:port, such as abc-ats.iot.eu-west-1.amazonaws.com:8883"))]
     pub endpoint: String,
     /// First level of every topic.
     #[schemars(length(max = 40))]
@@ -163,45 +196,50 @@ pub struct Devices {
 }
 
 /// A Secret in the operator's namespace.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 #[serde(rename_all = "camelCase")]
 pub struct SecretName {
     /// The Secret's name.
     #[schemars(length(max = 253))]
+    #[x_kube(validation = secret_name("secretName"))]
     pub secret_name: String,
 }
 
 /// A key of a Secret in the operator's namespace.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name.
     #[schemars(length(max = 253))]
+    #[x_kube(validation = secret_name("secretName"))]
     pub secret_name: String,
     /// The key within it.
     #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._A-Za-z0-9]+$')").message("key must be a key of the Secret: letters, digits, dots, dashes and underscores"))]
     pub key: String,
 }
 
-/// How long each wait may last, in seconds.
+/// How long each wait may last, in seconds, each from 1 to 86400 (a day).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeouts {
     /// How long the kitchen may take, from the command until the food is ready.
     #[serde(default = "default_kitchen_seconds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("kitchenSeconds must be from 1 to 86400"))]
+    #[x_kube(validation = between("kitchenSeconds", 1, 86_400))]
     pub kitchen_seconds: i32,
     /// How long the courier may take, from the command until the delivery.
     #[serde(default = "default_courier_seconds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("courierSeconds must be from 1 to 86400"))]
+    #[x_kube(validation = between("courierSeconds", 1, 86_400))]
     pub courier_seconds: i32,
     /// How long a customer may take to confirm a payment (3-D Secure).
     #[serde(default = "default_customer_seconds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("customerSeconds must be from 1 to 86400"))]
+    #[x_kube(validation = between("customerSeconds", 1, 86_400))]
     pub customer_seconds: i32,
     /// How long an undo waits for a device to confirm a recall before it goes on without.
     #[serde(default = "default_recall_seconds")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 86400").message("recallSeconds must be from 1 to 86400"))]
+    #[x_kube(validation = between("recallSeconds", 1, 86_400))]
     pub recall_seconds: i32,
 }
 
@@ -238,7 +276,7 @@ impl Default for Timeouts {
 pub struct Retries {
     /// Tries of a notification before the order goes on without it.
     #[serde(default = "default_notification")]
-    #[x_kube(validation = Rule::new("self >= 1 && self <= 20").message("notification must be from 1 to 20"))]
+    #[x_kube(validation = between("notification", 1, 20))]
     pub notification: i32,
 }
 

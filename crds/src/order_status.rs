@@ -1,4 +1,7 @@
 //! `OrderStatus`: facts about the order, written by the operator alone. No personal data; bounded size.
+//!
+//! The operator sends it as a JSON merge patch, where `null` removes a field. So what may be absent is
+//! serialized as `null`, but for the rows of lists, which a merge patch replaces as a whole.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
@@ -64,7 +67,10 @@ impl Phase {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderStatus {
-    /// Where the order is.
+    /// Where the order is. `Pending`: not claimed in the ledger yet. `Validating`, `Paying`, `Notifying`,
+    /// `Preparing`, `Delivering`: on its way. `Compensating`: what was done is being undone. Final are
+    /// `Delivered`; `Rejected`, the order was at fault; `Cancelled`, somebody asked; and `Failed`, a step
+    /// was at fault. After the last three everything is undone. More phases may come.
     #[serde(default)]
     pub phase: Phase,
     /// The generation of the spec this status speaks of; -1 before the operator saw the order.
@@ -78,21 +84,22 @@ pub struct OrderStatus {
     pub reason: Option<String>,
     /// Standard conditions; `Ready`, `Reconciling` and `Stalled` follow kstatus.
     #[serde(default)]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// Whom the order waits for, while it waits.
     pub waiting_for: Option<WaitingFor>,
     /// What was done, a row a step.
+    // Atomic: there is one writer, and an entry a row in metadata.managedFields would double the object.
     #[serde(default)]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub steps: Vec<StepStatus>,
     /// What was undone, a row an undo, in the order of undoing.
     #[serde(default)]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub compensations: Vec<CompensationStatus>,
     /// The payment, as the provider confirmed it.
     pub payment: Option<PaymentStatus>,
-    /// The courier who has the order.
+    /// The device of the courier who has the order; never a person's name.
     pub courier: Option<String>,
     /// The last `comanda.dev/retry` token that was acted on.
     pub last_handled_retry: Option<String>,
@@ -109,6 +116,8 @@ pub struct WaitingFor {
     pub since: Option<Time>,
     /// When the wait ends by itself, and the order is undone or goes on.
     pub deadline: Option<Time>,
+    /// Where the customer does it, while a payment waits for its confirmation.
+    pub link: Option<String>,
 }
 
 /// How a step stands.
@@ -133,16 +142,22 @@ pub struct StepStatus {
     /// How it stands.
     pub state: StepState,
     /// How often it was begun.
+    #[schemars(with = "i32")]
     pub attempts: u32,
     /// When it was first begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
     /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
     /// The Step Functions execution that does it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub execution_arn: Option<String>,
     /// Why it stands so, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Why it stands so, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
@@ -155,10 +170,13 @@ pub struct CompensationStatus {
     /// How it stands.
     pub state: StepState,
     /// How often it was begun.
+    #[schemars(with = "i32")]
     pub attempts: u32,
     /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
     /// What was undone, or why not, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 

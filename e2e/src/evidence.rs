@@ -3,7 +3,6 @@
 use anyhow::Result;
 use comanda_crds::Order;
 use kube::Api;
-use serde_json::Value;
 
 use crate::installation::{INSTALLATION, Installation};
 use crate::stack::simulators::Simulator;
@@ -15,7 +14,7 @@ pub struct Facts {
     pub object: String,
     /// Phase in the ledger, or `none`.
     pub ledger: String,
-    /// The payment: `none`, or state, captured, refunded and the number of captures that took effect.
+    /// The payment: `none`, or state, captured and refunded of every intent made for it.
     pub payment: String,
     /// Kinds of the messages to the customer, each notification id counted once.
     pub told: String,
@@ -28,22 +27,12 @@ pub struct Witness<'a> {
     installation: &'a Installation,
     namespace: String,
     devices: Vec<&'a Simulator>,
-    messages: Vec<Value>,
 }
 
 impl<'a> Witness<'a> {
     /// A witness of the orders in `namespace`, who can read what these devices logged.
     pub fn new(installation: &'a Installation, namespace: &str, devices: Vec<&'a Simulator>) -> Self {
-        Self { installation, namespace: namespace.to_owned(), devices, messages: Vec::new() }
-    }
-
-    /// Takes the messages to customers out of their queue; they are kept here.
-    ///
-    /// # Errors
-    /// When the queue cannot be read.
-    pub async fn collect_messages(&mut self) -> Result<&[Value]> {
-        self.messages.extend(self.installation.stack.aws.drain_notifications().await?);
-        Ok(&self.messages)
+        Self { installation, namespace: namespace.to_owned(), devices }
     }
 
     /// What became of an order.
@@ -55,7 +44,7 @@ impl<'a> Witness<'a> {
             object: self.object(order_id).await?,
             ledger: self.ledger(order_id).await?,
             payment: self.payment(order_id).await?,
-            told: self.told(order_id),
+            told: self.told(order_id).await?,
             commands: self.commands(order_id)?,
         })
     }
@@ -79,46 +68,35 @@ impl<'a> Witness<'a> {
         Ok(order.map_or("none", |item| item["phase"].as_str().unwrap_or("unreadable")).to_owned())
     }
 
-    /// Every payment intent made for the order: there should be at most one that ever held money.
+    /// Every payment intent made for the order: there should be at most one, and Stripe takes the money
+    /// of one at most once.
     async fn payment(&self, order_id: &str) -> Result<String> {
         let stripe = &self.installation.stack.stripe;
         let identity = self.identity(order_id);
-        let calls = stripe.calls().await?;
-        let mut intents: Vec<&str> = calls
-            .iter()
-            .filter(|call| call.params.get("metadata[comanda_order]") == Some(&identity))
-            .filter_map(|call| call.intent.as_deref())
-            .collect();
-        intents.sort_unstable();
-        intents.dedup();
         let mut found = Vec::new();
-        for id in intents {
-            let intent = stripe.get(&format!("payment_intents/{id}")).await?;
-            let refunds = stripe.get(&format!("refunds?payment_intent={id}")).await?;
-            let refunded: i64 = refunds["data"]
-                .as_array()
-                .into_iter()
-                .flatten()
+        for intent in stripe.list("payment_intents").await? {
+            if intent["metadata"]["comanda_order"] != *identity {
+                continue;
+            }
+            let id = intent["id"].as_str().unwrap_or_default();
+            let refunds = stripe.list(&format!("refunds?payment_intent={id}")).await?;
+            let refunded: i64 = refunds
+                .iter()
                 .filter(|refund| refund["status"] == "succeeded")
                 .filter_map(|refund| refund["amount"].as_i64())
                 .sum();
-            let captures = calls
-                .iter()
-                .filter(|call| call.path == format!("/v1/payment_intents/{id}/capture"))
-                .filter(|call| call.object_status.as_deref() == Some("succeeded") && !call.replayed)
-                .count();
+            let (state, captured) = (&intent["status"], &intent["amount_received"]);
             found.push(format!(
-                "{}, captured {} in {captures}, refunded {refunded}",
-                intent["status"].as_str().unwrap_or("unreadable"),
-                intent["amount_received"].as_i64().unwrap_or(0),
+                "{}, captured {captured}, refunded {refunded}",
+                state.as_str().unwrap_or("unreadable")
             ));
         }
         Ok(if found.is_empty() { "none".to_owned() } else { found.join("; ") })
     }
 
-    fn told(&self, order_id: &str) -> String {
-        let mut messages: Vec<(&str, &str)> = self
-            .messages
+    async fn told(&self, order_id: &str) -> Result<String> {
+        let all = self.installation.notifications().await?;
+        let mut messages: Vec<(&str, &str)> = all
             .iter()
             .filter(|message| message["orderId"] == order_id && message["tenant"] == *self.namespace)
             .filter_map(|message| Some((message["notificationId"].as_str()?, message["kind"].as_str()?)))
@@ -128,7 +106,7 @@ impl<'a> Witness<'a> {
         let mut kinds: Vec<&str> = messages.into_iter().map(|(_, kind)| kind).collect();
         // In the order of a saga: confirmed comes before any ending.
         kinds.sort_by_key(|kind| *kind != "confirmed");
-        if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") }
+        Ok(if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") })
     }
 
     /// Commands as devices acted on them, repeated and overtaken ones left out.

@@ -15,6 +15,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::core::ObjectMeta;
 use kube::{Api, ResourceExt};
+use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::stack::aws::CatalogueItem;
 use crate::stack::port::free_port;
@@ -34,6 +36,8 @@ pub const CLASS: &str = "demo";
 /// First level of every MQTT topic.
 pub const PREFIX: &str = "comanda";
 
+/// Where customers would land after a confirmation.
+const RETURN_URL: &str = "https://shop.example.com/paid";
 const STRIPE_SECRET: &str = "stripe";
 const CONTACT_SECRET: &str = "contact-key";
 const BROKER_SECRET: &str = "broker";
@@ -46,6 +50,7 @@ pub struct Installation {
     pub stack: Stack,
     binary: PathBuf,
     kubeconfig: PathBuf,
+    notifications: Mutex<Vec<Value>>,
 }
 
 impl Installation {
@@ -66,7 +71,7 @@ impl Installation {
         let kubeconfig = kubernetes.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let items = CatalogueItem::list(include_str!("../catalogue.yaml"))?;
         stack.aws.seed_catalogue(INSTALLATION, &items).await?;
-        let installation = Self { stack, binary, kubeconfig };
+        let installation = Self { stack, binary, kubeconfig, notifications: Mutex::default() };
         installation.make_secrets().await?;
         Ok(installation)
     }
@@ -78,9 +83,9 @@ impl Installation {
     pub async fn operator(&self, name: &str) -> Result<Operator> {
         let port = free_port()?;
         let url = format!("http://127.0.0.1:{port}");
-        let mut command = Command::new(&self.binary);
-        command.envs(self.stack.aws.env()).env("KUBECONFIG", &self.kubeconfig);
-        command.args(["--namespace", NAMESPACE, "--replica", name, "--listen", &format!("127.0.0.1:{port}")]);
+        let listen = format!("127.0.0.1:{port}");
+        let command =
+            self.operator_command(&["--namespace", NAMESPACE, "--replica", name, "--listen", &listen]);
         let log = self.stack.dir().join(format!("{name}.log"));
         let mut process = Process::spawn(name, command, &log)?;
         let ready = format!("{url}/readyz");
@@ -90,6 +95,23 @@ impl Installation {
             })
             .await?;
         Ok(Operator { process, url })
+    }
+
+    /// A command that runs the operator with these arguments and an environment that leads to this stack.
+    pub fn operator_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.envs(self.stack.aws.env()).env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        command
+    }
+
+    /// Every message to a customer since the start.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn notifications(&self) -> Result<Vec<Value>> {
+        let mut all = self.notifications.lock().await;
+        all.extend(self.stack.aws.drain_notifications().await?);
+        Ok(all.clone())
     }
 
     /// The class spec that leads to this stack's services.
@@ -107,6 +129,7 @@ impl Installation {
                 stripe: Stripe {
                     secret_key: key(STRIPE_SECRET, "secret-key"),
                     url: self.stack.stripe.url().to_owned(),
+                    return_url: Some(RETURN_URL.to_owned()),
                 },
                 capture,
             },

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use comanda_e2e::demo::Demo;
 use comanda_e2e::devices::{self, CourierOptions, KitchenOptions};
 use comanda_e2e::installation::{CLASS, TENANT};
+use comanda_e2e::stack::Options;
 use comanda_e2e::stack::progress::Progress;
 use comanda_e2e::stripe_proxy;
 use tokio::signal::unix::{SignalKind, signal};
@@ -72,7 +73,7 @@ async fn demo(keep: bool, stack_only: bool) -> Result<ExitCode> {
     tokio::pin!(stopped);
     let (interrupted, progress) = (ExitCode::from(130), Progress::stderr());
     let demo = tokio::select! {
-        demo = Demo::start(&progress) => demo?,
+        demo = Demo::start(Options::default(), &progress) => demo?,
         () = &mut stopped => return Ok(interrupted),
     };
     let mut as_expected = true;

@@ -78,7 +78,7 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (bool, &'static s
         Ok(services) => services,
         Err(error) => return (false, "NotConfigured", format!("{error}.")),
     };
-    let connected = *services.broker.connected().borrow();
+    let connected = services.broker.connected().borrow().is_some();
     context.metrics.mqtt_connected.with_label_values(&[&class.name_any()]).set(i64::from(connected));
     if let Err(error) = services.ledger.ping().await {
         return (false, "LedgerUnreachable", format!("Nothing is done until the ledger answers: {error}."));

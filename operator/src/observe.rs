@@ -7,6 +7,7 @@ use comanda_crds::{
 };
 use comanda_saga::decide::{ClassFacts, OrderFacts};
 use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
@@ -54,9 +55,16 @@ pub fn recall(order: &Order, memory: &Memory, context: &Context) -> Observed {
         events: memory.events.clone(),
         owner_is_gone: false,
         payment_seen_at: memory.payment_seen_at,
+        hearing_since: hearing_since(memory, class.as_deref(), context),
         trouble: memory.trouble.clone(),
         writer: context.writer.clone(),
     }
+}
+
+/// The connection to the devices of the order's class, as pinned in its record.
+fn hearing_since(memory: &Memory, class: Option<&OrderClass>, context: &Context) -> Option<Timestamp> {
+    let spec = memory.saved.as_ref().map(|record| &record.class).or(class.map(|class| &class.spec))?;
+    *context.services.of(spec).ok()?.broker.connected().borrow()
 }
 
 fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {

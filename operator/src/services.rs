@@ -110,7 +110,8 @@ impl Pool {
             Arc::new(DynamoLedger::new(dynamodb.clone(), class.ledger.table.clone(), contact_key));
         let stripe = &class.payments.stripe;
         let payments =
-            StripePayments::new(&self.value(&stripe.secret_key)?, &stripe.url).map_err(class_error)?;
+            StripePayments::new(&self.value(&stripe.secret_key)?, &stripe.url, stripe.return_url.clone())
+                .map_err(class_error)?;
         let broker = self.broker(class, secrets, &ledger)?;
         Ok(Services {
             ledger,

@@ -10,7 +10,7 @@ pub struct Expected {
     pub commands: &'static str,
 }
 
-const NOTHING_HELD: &str = "canceled, captured 0 in 0, refunded 0";
+const NOTHING_HELD: &str = "canceled, captured 0, refunded 0";
 
 /// Every order in `e2e/orders`.
 pub const ORDERS: [Expected; 12] = [
@@ -18,7 +18,7 @@ pub const ORDERS: [Expected; 12] = [
         order: "madrid-dinner",
         object: "Delivered",
         ledger: "Delivered",
-        payment: "succeeded, captured 3150 in 1, refunded 0",
+        payment: "succeeded, captured 3150, refunded 0",
         told: "confirmed",
         commands: "prepare, deliver",
     },
@@ -26,7 +26,7 @@ pub const ORDERS: [Expected; 12] = [
         order: "saopaulo-party",
         object: "Delivered",
         ledger: "Delivered",
-        payment: "succeeded, captured 20400 in 1, refunded 0",
+        payment: "succeeded, captured 20400, refunded 0",
         told: "confirmed",
         commands: "prepare, deliver",
     },
@@ -34,7 +34,7 @@ pub const ORDERS: [Expected; 12] = [
         order: "tokyo-lunch",
         object: "Delivered",
         ledger: "Delivered",
-        payment: "succeeded, captured 2400 in 1, refunded 0",
+        payment: "succeeded, captured 2400, refunded 0",
         told: "confirmed",
         commands: "prepare, deliver",
     },
@@ -90,7 +90,7 @@ pub const ORDERS: [Expected; 12] = [
         order: "courier-fails",
         object: "Failed",
         ledger: "Failed",
-        payment: "succeeded, captured 1950 in 1, refunded 1950",
+        payment: "succeeded, captured 1950, refunded 1950",
         told: "confirmed, failed",
         commands: "prepare, deliver",
     },

@@ -37,8 +37,8 @@ impl Demo {
     ///
     /// # Errors
     /// When something does not start.
-    pub async fn start(progress: &Progress) -> Result<Self> {
-        let installation = Installation::start(stack::Options::default(), progress).await?;
+    pub async fn start(options: stack::Options, progress: &Progress) -> Result<Self> {
+        let installation = Installation::start(options, progress).await?;
         let timeouts =
             Timeouts { kitchen_seconds: 12, courier_seconds: 30, customer_seconds: 30, recall_seconds: 3 };
         installation.apply_class(CLASS, installation.class_spec(timeouts, Capture::WhenReady)).await?;
@@ -125,8 +125,7 @@ impl Demo {
 
     /// Reads every system, and holds what it says against what was expected.
     async fn testify(&self) -> Result<bool> {
-        let mut witness = Witness::new(&self.installation, TENANT, vec![&self.kitchen, &self.courier]);
-        witness.collect_messages().await?;
+        let witness = Witness::new(&self.installation, TENANT, vec![&self.kitchen, &self.courier]);
         let mut verdicts = Vec::new();
         for expected in ORDERS {
             let facts = witness.facts(expected.order).await?;

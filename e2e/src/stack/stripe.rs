@@ -134,6 +134,26 @@ impl Stripe {
         Ok(answer.json().await?)
     }
 
+    /// Reads every page of a list, such as `payment_intents` or `refunds?payment_intent=pi_…`.
+    ///
+    /// # Errors
+    /// When there is no such list.
+    pub async fn list(&self, path: &str) -> Result<Vec<Value>> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let after = all.last().and_then(|last| last["id"].as_str());
+            let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            let mut page = self.get(&format!("{path}{separator}limit=100{after}")).await?;
+            let Value::Array(items) = page["data"].take() else { return Ok(all) };
+            let empty = items.is_empty();
+            all.extend(items);
+            if empty || page["has_more"] != true {
+                return Ok(all);
+            }
+        }
+    }
+
     /// The proxy process, to pause, resume or kill it.
     pub fn proxy(&mut self) -> &mut Process {
         &mut self.proxy

@@ -17,6 +17,9 @@ use comanda_crds::Cause;
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
 /// How often a payment that waits for the customer or the provider is looked up.
 pub(crate) const PAYMENT_POLL: SignedDuration = SignedDuration::from_secs(10);
+/// How long after (re)connecting to the devices what they said meanwhile may take to come in. Nobody is
+/// called silent before that.
+const BACKLOG: SignedDuration = SignedDuration::from_secs(5);
 /// How often an order looks whether its class has room again.
 const FULL_CLASS_POLL: SignedDuration = SignedDuration::from_secs(5);
 
@@ -37,6 +40,8 @@ pub struct Observed {
     pub owner_is_gone: bool,
     /// When the payment provider last answered this process; none when it has to be asked again.
     pub payment_seen_at: Option<Timestamp>,
+    /// Since when this process hears what the class's devices say; none while it does not.
+    pub hearing_since: Option<Timestamp>,
     /// The error that is being retried, when calls keep failing.
     pub trouble: Option<String>,
     /// The process that decides.
@@ -217,6 +222,8 @@ pub(crate) struct Patience {
     pub(crate) timeouts: Timeouts,
     /// Tries of a notification.
     pub(crate) tries: u32,
+    /// See [`Observed::hearing_since`].
+    pub(crate) hearing_since: Option<Timestamp>,
     /// The provider answered this process less than [`PAYMENT_POLL`] ago.
     pub(crate) payment_is_fresh: bool,
 }
@@ -434,6 +441,7 @@ fn advance(o: &Observed, next: &mut Record, now: Timestamp) -> Result<Next, Ille
     let patience = Patience {
         timeouts,
         tries: u32::try_from(tries).unwrap_or(1),
+        hearing_since: o.hearing_since,
         payment_is_fresh: o.payment_seen_at.is_some_and(|seen| now < seen + PAYMENT_POLL),
     };
     loop {
@@ -599,7 +607,14 @@ fn prepare(
         }
         _ => {}
     }
-    Ok(command(next, Effect::Prepare, Call::Prepare, patience.timeouts.kitchen_seconds, now).or_else(|| {
+    Ok(command(
+        next,
+        Effect::Prepare,
+        Call::Prepare,
+        (patience.timeouts.kitchen_seconds, patience.hearing_since),
+        now,
+    )
+    .or_else(|| {
         next.raise(
             Cause::KitchenSilent,
             format!(
@@ -631,7 +646,14 @@ fn deliver(
         }
         _ => {}
     }
-    Ok(command(next, Effect::Deliver, Call::Deliver, patience.timeouts.courier_seconds, now).or_else(|| {
+    Ok(command(
+        next,
+        Effect::Deliver,
+        Call::Deliver,
+        (patience.timeouts.courier_seconds, patience.hearing_since),
+        now,
+    )
+    .or_else(|| {
         next.raise(
             Cause::CourierSilent,
             format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
@@ -646,13 +668,15 @@ pub(crate) fn command(
     next: &Record,
     effect: Effect,
     call: Call,
-    patience: i32,
+    (allowed, hearing_since): (i32, Option<Timestamp>),
     now: Timestamp,
 ) -> Option<Next> {
     let Some(entry) = next.journal.get(&effect) else {
         return Some(Next::Do(call));
     };
-    let deadline = entry.started_at + seconds(patience);
+    let due = entry.started_at + seconds(allowed);
+    // Whoever did not listen cannot tell silence from absence; yet a broker that stays away holds no money.
+    let deadline = hearing_since.map_or(due + seconds(allowed), |since| due.max(since + BACKLOG));
     if now >= deadline {
         return None;
     }

@@ -338,6 +338,7 @@ fn waiting_for(record: &Record) -> Option<WaitingFor> {
         what: what.to_owned(),
         since: entry.map(|entry| Time(entry.started_at)),
         deadline: entry.zip(patience).map(|(entry, patience)| Time(entry.started_at + patience)),
+        link: None,
     };
     let entry = |effect| record.journal.get(&effect);
     if record.is_stalled() {
@@ -345,12 +346,15 @@ fn waiting_for(record: &Record) -> Option<WaitingFor> {
     }
     match record.phase {
         Phase::Paying => match record.payment.state? {
-            IntentState::RequiresAction => Some(wait(
-                "customer",
-                "confirm the payment (3-D Secure)",
-                entry(Effect::Authorize),
-                Some(seconds(timeouts.customer_seconds)),
-            )),
+            IntentState::RequiresAction => Some(WaitingFor {
+                link: record.payment.action_url.clone(),
+                ..wait(
+                    "customer",
+                    "confirm the payment (3-D Secure)",
+                    entry(Effect::Authorize),
+                    Some(seconds(timeouts.customer_seconds)),
+                )
+            }),
             IntentState::Processing => {
                 Some(wait("payment provider", "answer", entry(Effect::Authorize), None))
             }

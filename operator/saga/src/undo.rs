@@ -73,12 +73,14 @@ fn recall(
         return None;
     }
     let call = if effect == Effect::RecallCourier { Call::RecallCourier } else { Call::RecallKitchen };
-    command(next, effect, call, patience.timeouts.recall_seconds, now).or_else(|| {
-        let message =
-            format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
-        next.settle(effect, EntryState::Unconfirmed, message, now);
-        None
-    })
+    command(next, effect, call, (patience.timeouts.recall_seconds, patience.hearing_since), now).or_else(
+        || {
+            let message =
+                format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
+            next.settle(effect, EntryState::Unconfirmed, message, now);
+            None
+        },
+    )
 }
 
 /// Whatever may be held or taken is looked up first, then let go or paid back.

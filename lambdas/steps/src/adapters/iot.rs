@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rumqttc::{AsyncClient, EventLoop, MqttOptions, NetworkOptions, Transport};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -59,7 +60,7 @@ pub struct IotSettings {
 #[derive(Debug)]
 pub struct IotDevices {
     link: Arc<Link>,
-    connected: watch::Receiver<bool>,
+    connected: watch::Receiver<Option<Timestamp>>,
     window: Semaphore,
     driver: JoinHandle<()>,
 }
@@ -110,15 +111,15 @@ impl IotDevices {
         events.set_network_options(network);
 
         let (deliver, incoming) = mpsc::channel(EVENTS);
-        let (ready, connected) = watch::channel(false);
+        let (ready, connected) = watch::channel(None);
         let link = Arc::new(Link::new(client));
         let driver = tokio::spawn(driver::run(events, Arc::clone(&link), filters, deliver, ready));
         let window = Semaphore::new(usize::from(WINDOW));
         (Self { link, connected, window, driver }, incoming)
     }
 
-    /// Whether the session is up and its subscriptions stand; changes as they do.
-    pub fn connected(&self) -> watch::Receiver<bool> {
+    /// Since when the session is up and its subscriptions stand; none while they do not.
+    pub fn connected(&self) -> watch::Receiver<Option<Timestamp>> {
         self.connected.clone()
     }
 }

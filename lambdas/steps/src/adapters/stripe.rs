@@ -26,6 +26,7 @@ const EXPAND: [&str; 1] = ["latest_charge"];
 #[derive(Clone, Debug)]
 pub struct StripePayments {
     client: Client,
+    return_url: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +34,7 @@ struct Creation<'a> {
     amount: i64,
     currency: String,
     payment_method: &'a str,
-    /// Cards only: other methods may need a page to return to, which an order does not have.
+    /// Cards only: other methods are confirmed in ways an order cannot wait for.
     payment_method_types: [&'static str; 1],
     capture_method: &'static str,
     metadata: Metadata,
@@ -51,6 +52,14 @@ struct Expanded {
 }
 
 #[derive(Serialize)]
+struct Confirmation<'a> {
+    /// With it, Stripe answers with a link where it wants the customer to confirm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_url: Option<&'a str>,
+    expand: [&'static str; 1],
+}
+
+#[derive(Serialize)]
 struct OfIntent<'a> {
     payment_intent: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,16 +67,16 @@ struct OfIntent<'a> {
 }
 
 impl StripePayments {
-    /// The account of a secret key, at Stripe's URL or at one that behaves like it. Requests are made
-    /// once: who repeats them is decided elsewhere.
-    pub fn new(secret_key: &str, url: &str) -> Result<Self, PaymentError> {
+    /// The account of a secret key, at Stripe's URL or at one that behaves like it. Customers return to
+    /// `return_url` from a confirmation. Requests are made once: who repeats them is decided elsewhere.
+    pub fn new(secret_key: &str, url: &str, return_url: Option<String>) -> Result<Self, PaymentError> {
         let client = ClientBuilder::new(secret_key.trim())
             .url(url)
             .timeout(CALL)
             .request_strategy(RequestStrategy::Once)
             .build()
             .map_err(|_| PaymentError::Misconfigured("the secret key or the URL is not one".to_owned()))?;
-        Ok(Self { client })
+        Ok(Self { client, return_url })
     }
 
     async fn post<T: miniserde::Deserialize>(
@@ -116,7 +125,8 @@ impl Payments for StripePayments {
     }
 
     async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
-        self.act(id, "confirm", key).await
+        let form = Confirmation { return_url: self.return_url.as_deref(), expand: EXPAND };
+        self.post::<Intent>(format!("/payment_intents/{id}/confirm"), &form, key).await?.view()
     }
 
     async fn capture(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {

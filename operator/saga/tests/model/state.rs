@@ -58,7 +58,7 @@ impl<T: fmt::Debug> fmt::Debug for Kept<T> {
 }
 
 /// What may go wrong, and how often: the size of the exploration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Counts that are used up.
     pub budget: Budget,

@@ -127,16 +127,13 @@ impl State {
             }
             Fate::RequestLost => None,
         };
-        match outcome {
-            Some(outcome) => {
-                self.writers[w].fresh = must_wait(&outcome);
-                self.apply(w, outcome);
-                true
-            }
-            None => {
-                self.apply(w, Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() });
-                self.sleep(w, Rest::Due)
-            }
+        if let Some(outcome) = outcome {
+            self.writers[w].fresh = must_wait(&outcome);
+            self.apply(w, outcome);
+            true
+        } else {
+            self.apply(w, Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() });
+            self.sleep(w, Rest::Due)
         }
     }
 

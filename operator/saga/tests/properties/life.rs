@@ -75,7 +75,7 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => Just(Chance::Restart),
         2 => prop::sample::select(vec![1, 11, 61, 901, 3601, 23 * 3600]).prop_map(Chance::Wait),
         3 => (call(), loss).prop_map(|(call, loss)| Chance::Lose(call, loss)),
-        2 => (call(), luck).prop_map(|(call, luck)| Chance::Meet(call, luck)),
+        5 => (call(), luck).prop_map(|(call, luck)| Chance::Meet(call, luck)),
         6 => kitchen().prop_map(Chance::Kitchen),
         6 => courier().prop_map(Chance::Courier),
         1 => any::<bool>().prop_map(Chance::KitchenAnswers),
@@ -111,7 +111,6 @@ pub fn live(life: &[Chance], mut look: impl FnMut(&Driver, &Decision)) -> Driver
 fn happen(shop: &mut Driver, chance: &Chance) {
     let seq = |effect| shop.ledger.as_ref().and_then(|record| record.journal.get(&effect)?.seq);
     match chance {
-        Chance::Run => {}
         Chance::Restart => shop.restart(),
         Chance::Wait(seconds) => shop.wait(*seconds),
         Chance::Lose(call, loss) => shop.lost.push((*call, *loss)),
@@ -141,7 +140,11 @@ fn happen(shop: &mut Driver, chance: &Chance) {
         Chance::Suspend(on) => shop.o.order.suspend = *on,
         Chance::Retry(token) => shop.o.order.retry = Some(token.to_string()),
         Chance::Abandon => shop.o.order.abandon = Some("settled in cash".to_owned()),
-        Chance::Kitchen(_) | Chance::Courier(_) | Chance::KitchenAnswers(_) | Chance::CourierAnswers(_) => {}
+        Chance::Run
+        | Chance::Kitchen(_)
+        | Chance::Courier(_)
+        | Chance::KitchenAnswers(_)
+        | Chance::CourierAnswers(_) => {}
     }
 }
 

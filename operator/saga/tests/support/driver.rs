@@ -159,18 +159,15 @@ impl Driver {
             Some(Lost::Request) => None,
             _ => Some(self.world.call(call, &record, luck.unwrap_or_default(), self.now)),
         };
-        match outcome.filter(|_| loss.is_none()) {
-            Some(outcome) => {
-                if matches!(outcome, Outcome::Payment(_) | Outcome::Refund(_)) {
-                    self.o.payment_seen_at = Some(self.now);
-                }
-                self.apply(outcome);
-                true
+        if let Some(outcome) = outcome.filter(|_| loss.is_none()) {
+            if matches!(outcome, Outcome::Payment(_) | Outcome::Refund(_)) {
+                self.o.payment_seen_at = Some(self.now);
             }
-            None => {
-                self.apply(Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() });
-                false
-            }
+            self.apply(outcome);
+            true
+        } else {
+            self.apply(Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() });
+            false
         }
     }
 

@@ -49,7 +49,11 @@ pub fn class() -> OrderClassSpec {
         catalogue: Catalogue { table: "catalogue".to_owned() },
         notifications: Notifications { topic_arn: "arn:aws:sns:eu-west-1:000000000000:orders".to_owned() },
         payments: Payments {
-            stripe: Stripe { secret_key: secret("stripe"), url: "https://api.stripe.com".to_owned() },
+            stripe: Stripe {
+                secret_key: secret("stripe"),
+                url: "https://api.stripe.com".to_owned(),
+                return_url: None,
+            },
             capture: Capture::WhenReady,
         },
         devices: Devices {
@@ -108,6 +112,7 @@ pub fn observed(record: Option<Record>) -> Observed {
         events: Vec::new(),
         owner_is_gone: false,
         payment_seen_at: None,
+        hearing_since: Some(Timestamp::UNIX_EPOCH),
         trouble: None,
         writer: "writer-1".to_owned(),
     }

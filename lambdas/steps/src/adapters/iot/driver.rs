@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rumqttc::{Event, EventLoop, Outgoing, Packet, SubscribeReasonCode};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
@@ -30,13 +31,13 @@ pub(super) async fn run(
     link: Arc<Link>,
     filters: Vec<String>,
     deliver: mpsc::Sender<Incoming>,
-    ready: watch::Sender<bool>,
+    ready: watch::Sender<Option<Timestamp>>,
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
         let since = Instant::now();
         let end = attend(&mut events, &link, &filters, &deliver, &ready).await;
-        ready.send_replace(false);
+        ready.send_replace(None);
         link.lost(&mut events);
         let End::Lost(reason) = end else { return };
         if since.elapsed() >= STABLE {
@@ -58,11 +59,11 @@ async fn attend(
     link: &Arc<Link>,
     filters: &[String],
     deliver: &mpsc::Sender<Incoming>,
-    ready: &watch::Sender<bool>,
+    ready: &watch::Sender<Option<Timestamp>>,
 ) -> End {
     let up = || {
         link.ready();
-        ready.send_replace(true);
+        ready.send_replace(Some(Timestamp::now()));
     };
     loop {
         match events.poll().await {

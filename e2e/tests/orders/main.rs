@@ -1,0 +1,93 @@
+//! Orders on the real stack: every scene applies Orders, disturbs what it names, and reads from the
+//! systems themselves what became of them. The operator's own word counts only where it is the subject.
+//!
+//! One installation serves all scenes, one after the other; the last scenes look back at all of them.
+
+mod audit;
+mod crashes;
+mod devices;
+mod identity;
+mod money;
+mod people;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+use world::World;
+
+type Scene = for<'a> fn(&'a World) -> futures::future::LocalBoxFuture<'a, anyhow::Result<()>>;
+
+macro_rules! scenes {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        [$((stringify!($name), (|world| Box::pin($module::$name(world))) as Scene)),*]
+    };
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let world: Arc<OnceCell<World>> = Arc::default();
+    let scenes = scenes![
+        money::every_order_of_the_demo_ends_as_its_evidence_demands,
+        money::a_delivered_order_costs_four_writes_and_two_events,
+        money::the_last_portion_is_sold_once,
+        money::a_lost_answer_to_a_creation_makes_no_second_intent,
+        money::a_lost_answer_to_a_confirmation_is_looked_up,
+        money::a_lost_answer_to_a_capture_is_looked_up,
+        money::a_lost_answer_to_a_refund_refunds_once,
+        money::a_stored_error_to_a_capture_is_settled_by_a_look_up,
+        money::a_customer_who_confirms_with_three_d_secure_is_served,
+        money::a_customer_who_never_confirms_is_rejected,
+        money::a_class_may_capture_at_once,
+        money::a_stale_version_is_refused_by_the_ledger,
+        devices::repeated_and_overtaking_events_change_nothing,
+        devices::a_tablet_dead_at_the_recall_does_not_hold_the_money,
+        devices::events_of_another_store_and_unreadable_ones_are_dropped,
+        people::waiting_on_conditions_works,
+        people::a_cancel_after_pick_up_is_refused_and_says_so,
+        people::a_customer_may_be_in_a_secret_that_comes_later,
+        people::a_suspended_order_waits_and_goes_on,
+        people::a_finished_order_leaves_when_its_time_is_over,
+        people::describe_tells_what_happened_what_was_undone_and_what_the_customer_was_told,
+        identity::an_order_applied_again_after_its_end_does_nothing,
+        identity::the_same_id_with_other_contents_is_a_conflict,
+        identity::a_lost_object_is_adopted_when_it_is_applied_again,
+        identity::an_order_without_its_class_waits_and_says_for_what,
+        crashes::killed_between_a_capture_and_its_answer_it_captures_once,
+        crashes::killed_with_ten_orders_in_flight_all_end_right,
+        crashes::the_leader_is_killed_and_the_other_replica_goes_on,
+        crashes::a_stopped_operator_finishes_what_it_began_and_releases_the_lease,
+        crashes::a_wrong_configuration_is_refused_in_one_sentence,
+        audit::nothing_personal_and_no_secret_is_shown,
+        audit::the_metrics_tell_what_happened,
+        audit::nothing_was_refused_and_no_rule_was_unused,
+    ];
+    let trials = scenes
+        .into_iter()
+        .map(|(name, scene)| {
+            let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));
+            Trial::test(name, move || {
+                let run = async {
+                    let world = world.get_or_try_init(World::start).await?;
+                    let begun = Instant::now();
+                    let result = scene(world).await;
+                    eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64());
+                    result
+                };
+                runtime.block_on(run).map_err(|error| Failed::from(format!("{error:#}")))
+            })
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
+        runtime.block_on(world.stop());
+    }
+    conclusion.exit_code()
+}
