@@ -42,7 +42,7 @@ pub async fn killed_with_ten_orders_in_flight_all_end_right(world: &World) -> Re
     world.kill_operator().await?;
     world.start_operator().await?;
     for name in &names {
-        shop.until(name, Duration::from_secs(60), |status| status.phase.is_final()).await?;
+        shop.until(name, Duration::from_mins(1), |status| status.phase.is_final()).await?;
         shop.expect_delivered(name).await?;
     }
     ensure!(shop.stock("paella").await? == before - 10, "stock {before} -> {}", shop.stock("paella").await?);

@@ -68,9 +68,18 @@ fn two_operators_at_once_while_the_customer_cancels() {
 
 #[test]
 #[ignore = "minutes, and gigabytes of memory: run with --release"]
-fn two_operators_that_crash_and_lose_answers_among_moody_devices() {
-    let budget = Budget { crashes: 1, losses: 1, failovers: 1, ..Budget::default() };
-    explore("two operators, crash and loss", Bounds { cancel: true, moody: true, budget, ..Bounds::calm() });
+fn two_operators_of_which_one_crashes_while_the_customer_cancels() {
+    let budget = Budget { crashes: 1, failovers: 1, ..Budget::default() };
+    explore("two operators and a crash", Bounds { cancel: true, moody: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+#[ignore = "minutes, and gigabytes of memory: run with --release"]
+fn two_operators_among_bad_cards_and_moody_devices() {
+    let budget = Budget { failovers: 1, ..Budget::default() };
+    let bounds =
+        Bounds { cancel: true, bad_luck: true, moody: true, stocks: &[0, 1], budget, ..Bounds::calm() };
+    explore("two operators in every mood", bounds);
 }
 
 #[test]
