@@ -50,8 +50,6 @@ pub enum Reason {
     ClassNotReady,
     /// The Secret named by `customer.secretRef` is missing or unreadable.
     CustomerNotFound,
-    /// The ledger does not answer: nothing is done until it does.
-    LedgerUnreachable,
     /// `spec.suspend` or the class holds the order.
     Suspended,
     /// A call failed and is tried again.
@@ -60,8 +58,6 @@ pub enum Reason {
     InProgress,
     /// Waits for somebody; `waitingFor` says whom.
     Waiting,
-    /// Not reached.
-    NotReached,
     /// The amount is held on the customer's card.
     Authorized,
     /// The amount is taken.
@@ -80,8 +76,6 @@ pub enum Reason {
     DeliveredAfterUndo,
     /// The provider holds a state nobody here asked for.
     PaymentUnexpected,
-    /// A call failed more often than the class allows.
-    RetriesExhausted,
 }
 
 impl Reason {

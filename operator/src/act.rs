@@ -37,7 +37,11 @@ pub async fn act(
         match action {
             Action::AddFinalizer => set_finalizer(order, true, memory, context).await?,
             Action::RemoveFinalizer => set_finalizer(order, false, memory, context).await?,
-            Action::DeleteObject => delete(order, context).await?,
+            Action::DeleteObject => {
+                delete(order, context).await?;
+                // What is left comes with the watch: the object, now being deleted.
+                memory.released = true;
+            }
             Action::Write(write) => {
                 if !self::write(*write, order, memory, context).await? {
                     return Ok(());
@@ -134,11 +138,15 @@ async fn set_finalizer(
         bounded(orders.patch(&order.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await;
     context.metrics.api_writes.with_label_values(&["finalizer"]).inc();
     match result {
-        Ok(written) => {
+        Ok(written) if wanted => {
             memory.written = Some(Arc::new(written));
             Ok(())
         }
-        Err(Error::NotFound) if !wanted => Ok(()),
+        Ok(_) | Err(Error::NotFound) if !wanted => {
+            memory.released = true;
+            Ok(())
+        }
+        Ok(_) => Ok(()),
         Err(error) => Err(error),
     }
 }

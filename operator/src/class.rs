@@ -11,7 +11,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::context::bounded;
@@ -32,6 +32,8 @@ pub struct ClassContext {
     pub services: Arc<Pool>,
     /// Every order, from the cache.
     pub orders: Store<Order>,
+    /// The cache of orders holds all of them.
+    pub orders_listed: watch::Receiver<bool>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Wakes an order.
@@ -57,8 +59,10 @@ async fn run(class: &OrderClass, context: &ClassContext) -> Result<Duration, Err
     let used = context.orders.find(|order| order.spec.class_name == name && !is_final(order)).is_some();
     let held = class.finalizers().iter().any(|finalizer| finalizer == CLASS_FINALIZER);
     let going = class.metadata.deletion_timestamp.is_some();
-    if going && held && !used {
+    // Before the orders are listed, none seen is not none there.
+    if going && held && !used && *context.orders_listed.borrow() {
         set_finalizer(class, false, context).await?;
+        context.services.forget(&class.spec);
         return Ok(HEALTHY);
     }
     if !going && !held {
@@ -76,6 +80,7 @@ fn is_final(order: &Order) -> bool {
 async fn health(class: &OrderClass, context: &ClassContext) -> (bool, &'static str, String) {
     let services = match context.services.of(&class.spec) {
         Ok(services) => services,
+        Err(Error::Class(why)) => return (false, "NotConfigured", format!("Not usable: {why}.")),
         Err(error) => return (false, "NotConfigured", format!("{error}.")),
     };
     let connected = services.broker.connected().borrow().is_some();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use comanda_saga::Reason;
 use comanda_saga::transition::IllegalTransition;
 use comanda_steps::ports::LedgerError;
 
@@ -50,6 +51,15 @@ impl Error {
             Self::Customer(_) => "customer",
             Self::Stopping => "stopping",
             Self::Defect(_) => "defect",
+        }
+    }
+
+    /// The reason that a person reads in the status.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Class(_) => Reason::ClassNotReady,
+            Self::Customer(_) => Reason::CustomerNotFound,
+            _ => Reason::Retrying,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use comanda_crds::Order;
-use comanda_saga::{DeviceEvent, Identity, Record};
+use comanda_saga::{DeviceEvent, Identity, Record, Trouble};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 
@@ -24,7 +24,9 @@ pub struct Memory {
     /// Failures in a row.
     pub failures: u32,
     /// The last failure.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
+    /// The finalizer was taken off: the object is gone, or somebody else's to hold.
+    pub released: bool,
     /// The object as this process last wrote it, which the cache may not show yet.
     pub written: Option<Arc<Order>>,
 }

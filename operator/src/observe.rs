@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use comanda_crds::{
-    ABANDON_ANNOTATION, FINALIZER, Inline, Order, OrderClass, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
+    ABANDON_ANNOTATION, FINALIZER, Inline, Order, OrderClass, Phase, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
 };
 use comanda_saga::decide::{ClassFacts, OrderFacts};
 use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
@@ -21,8 +21,13 @@ use crate::live::Memory;
 pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> Result<Observed, Error> {
     let mut observed = recall(order, memory, context);
     if observed.class.is_none() && memory.saved.is_none() {
-        // Which ledger to ask is the class's to say: the order waits for its class.
-        return Ok(observed);
+        // Which ledger to ask is the class's to say. An order that was never claimed waits for it, and one
+        // that ended needs nothing; any other must not be let go unread.
+        let phase = order.status.as_ref().map(|status| status.phase).unwrap_or_default();
+        if phase.is_final() || phase == Phase::Pending {
+            return Ok(observed);
+        }
+        return Err(Error::Class(format!("the OrderClass {} is gone", order.spec.class_name)));
     }
     let object = ObjectRef::from_obj(order);
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use comanda_crds::{Order, Phase};
-use comanda_saga::{Wait, decide};
+use comanda_saga::{Trouble, Wait, decide};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -41,8 +41,8 @@ async fn run(order: Arc<Order>, context: &Context) -> Action {
         }
         Err(error) => settle_failure(&order, &error, &mut memory, context).await,
     };
-    let newest = newest(&order, &memory);
-    let gone = newest.metadata.deletion_timestamp.is_some() && newest.finalizers().is_empty();
+    let gone =
+        memory.released || (order.metadata.deletion_timestamp.is_some() && order.finalizers().is_empty());
     match memory.saved.as_ref().map(|record| record.identity.clone()) {
         Some(identity) if gone => context.live.drop_order(&identity, &object),
         None if gone => {}
@@ -61,6 +61,9 @@ async fn carry(order: &Arc<Order>, memory: &mut Memory, context: &Context) -> Re
             return Ok(requeue(decision.wait));
         }
         act(decision.actions, &order, memory, context).await?;
+        if memory.released {
+            return Ok(Action::await_change());
+        }
     }
     Err(Error::Defect(format!("the order asked for more than {MAX_PASSES} things in a row")))
 }
@@ -100,7 +103,7 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
     }
     if !matches!(error, Error::Conflict) {
         warn!(%error, failures = memory.failures, "the order is tried again");
-        memory.trouble = Some(error.to_string());
+        memory.trouble = Some(Trouble { reason: error.reason(), error: error.to_string() });
     }
     // With the ledger away nothing is known of the order, so nothing is said of it either.
     let tellable = !matches!(error, Error::Ledger(_) | Error::Conflict | Error::Kubernetes(_));

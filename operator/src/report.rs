@@ -23,7 +23,9 @@ pub async fn report(
 ) -> Result<(), Error> {
     let before = order.status.clone().unwrap_or_default();
     carry_times(&mut status, &before);
-    if !is_news(&status, &before) {
+    // Of an order that ended, an operator that cannot read the ledger knows less than the object says.
+    let forgetful = before.phase.is_final() && status.phase == Phase::Pending;
+    if forgetful || !is_news(&status, &before) {
         return Ok(());
     }
     let patch = json!({"status": status});
@@ -65,8 +67,12 @@ fn event(status: &OrderStatus, before: Phase) -> Option<Event> {
             ))
         }
         Phase::Delivered => Some(note(EventType::Normal, "Delivered", &ready.message)),
-        Phase::Compensating | Phase::Rejected | Phase::Cancelled | Phase::Failed => {
-            Some(note(EventType::Warning, status.reason.as_deref().unwrap_or("Undone"), &ready.message))
+        Phase::Compensating => {
+            Some(note(EventType::Warning, status.reason.as_deref().unwrap_or("Undoing"), &ready.message))
+        }
+        // Another reason than while it was being undone, or the two would count as one Event.
+        Phase::Rejected | Phase::Cancelled | Phase::Failed => {
+            Some(note(EventType::Warning, status.phase.name(), &ready.message))
         }
         _ => None,
     }

@@ -184,9 +184,16 @@ async fn work(
     let services = Arc::new(Pool::new(aws, namespace, secrets, incoming));
     let live = Arc::new(Live::default());
 
-    let orders = Controller::new(Api::<Order>::all(client.clone()), watcher::Config::default());
+    let (order_store, order_writer) = reflector::store::<Order>();
+    let (orders_announced, orders_listed) = watch::channel(false);
+    let order_watch = watcher(Api::<Order>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .reflect(order_writer)
+        .inspect_ok(move |event| announce(event, &orders_announced))
+        .touched_objects();
+    let orders = Controller::for_stream(order_watch, order_store.clone());
     let classes = Controller::for_stream(class_watch, class_store.clone());
-    metrics.count_orders_in(orders.store());
+    metrics.count_orders_in(order_store.clone());
     let reporter = Reporter { controller: "comanda-operator".to_owned(), instance: None };
     let context = Arc::new(Context {
         client: client.clone(),
@@ -203,7 +210,8 @@ async fn work(
     let class_context = Arc::new(ClassContext {
         client,
         services,
-        orders: orders.store(),
+        orders: order_store,
+        orders_listed,
         metrics: Arc::clone(&metrics),
         wake: wake.clone(),
     });

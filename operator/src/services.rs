@@ -54,7 +54,15 @@ pub struct Pool {
     secrets: Store<Secret>,
     incoming: mpsc::Sender<FromBroker>,
     built: Mutex<HashMap<u64, Built>>,
-    brokers: Mutex<HashMap<String, (u64, Weak<IotDevices>)>>,
+    brokers: Mutex<HashMap<String, Broker>>,
+}
+
+/// A connection, and what it was made of.
+struct Broker {
+    devices: comanda_crds::Devices,
+    ledger: comanda_crds::Ledger,
+    certificate: Option<String>,
+    connection: Weak<IotDevices>,
 }
 
 /// Services, and the versions of the Secrets they were built from.
@@ -81,24 +89,22 @@ impl Pool {
             .into_iter()
             .map(|name| Ok(self.secret(name)?.metadata.resource_version.clone()))
             .collect::<Result<Vec<_>, Error>>()?;
-        let connections = OrderClassSpec {
-            timeouts: comanda_crds::Timeouts::default(),
-            retries: comanda_crds::Retries::default(),
-            suspend: false,
-            max_live_orders: None,
-            ..class.clone()
-        };
-        let key = hash(&connections);
+        let key = hash(&connections(class));
         let mut built = lock(&self.built);
         if let Some(built) = built.get(&key).filter(|built| built.secrets == secrets) {
             return Ok(Arc::clone(&built.services));
         }
-        let services = Arc::new(self.build(class, hash(&secrets))?);
+        let services = Arc::new(self.build(class)?);
         built.insert(key, Built { secrets, services: Arc::clone(&services) });
         Ok(services)
     }
 
-    fn build(&self, class: &OrderClassSpec, secrets: u64) -> Result<Services, Error> {
+    /// Drops the services of a class that is gone.
+    pub fn forget(&self, class: &OrderClassSpec) {
+        lock(&self.built).remove(&hash(&connections(class)));
+    }
+
+    fn build(&self, class: &OrderClassSpec) -> Result<Services, Error> {
         let aws = match &class.aws {
             Some(aws) => self.aws.clone().into_builder().region(Region::new(aws.region.clone())).build(),
             None => self.aws.clone(),
@@ -112,7 +118,7 @@ impl Pool {
         let payments =
             StripePayments::new(&self.value(&stripe.secret_key)?, &stripe.url, stripe.return_url.clone())
                 .map_err(class_error)?;
-        let broker = self.broker(class, secrets, &ledger)?;
+        let broker = self.broker(class, &ledger)?;
         Ok(Services {
             ledger,
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb, class.catalogue.table.clone())),
@@ -125,20 +131,25 @@ impl Pool {
 
     /// The connection to the class's broker. Classes that differ in something else share it: a second
     /// client with the same id would evict the first, for ever.
-    fn broker(
-        &self,
-        class: &OrderClassSpec,
-        secrets: u64,
-        ledger: &Arc<dyn Ledger>,
-    ) -> Result<Arc<IotDevices>, Error> {
+    fn broker(&self, class: &OrderClassSpec, ledger: &Arc<dyn Ledger>) -> Result<Arc<IotDevices>, Error> {
         let client_id = format!("comanda-{}-{}", class.installation, class.devices.topic_prefix);
-        let version = hash(&(&class.devices, &class.ledger, secrets));
-        let mut brokers = lock(&self.brokers);
-        let standing = brokers.get(&client_id).filter(|(of, _)| *of == version);
-        if let Some(broker) = standing.and_then(|(_, broker)| broker.upgrade()) {
-            return Ok(broker);
-        }
         let name = &class.devices.certificate.secret_name;
+        let certificate = self.secret(name)?.metadata.resource_version.clone();
+        let mut brokers = lock(&self.brokers);
+        if let Some((standing, connection)) =
+            brokers.get(&client_id).and_then(|standing| Some((standing, standing.connection.upgrade()?)))
+        {
+            if standing.devices != class.devices || standing.ledger != class.ledger {
+                return Err(Error::Class(format!(
+                    "another class of installation {} has the topic prefix {} with another broker or ledger; use \
+                     another installation or prefix",
+                    class.installation, class.devices.topic_prefix
+                )));
+            }
+            if standing.certificate == certificate {
+                return Ok(connection);
+            }
+        }
         let pem = |key: &str| self.value(&SecretKeyRef { secret_name: name.clone(), key: key.to_owned() });
         let (broker, events) = IotDevices::connect(IotSettings {
             endpoint: class.devices.endpoint.clone(),
@@ -149,7 +160,9 @@ impl Pool {
         .map_err(class_error)?;
         self.pass_on(events, class, ledger);
         let broker = Arc::new(broker);
-        brokers.insert(client_id, (version, Arc::downgrade(&broker)));
+        let (devices, ledger) = (class.devices.clone(), class.ledger.clone());
+        let connection = Arc::downgrade(&broker);
+        brokers.insert(client_id, Broker { devices, ledger, certificate, connection });
         Ok(broker)
     }
 
@@ -207,6 +220,17 @@ pub fn secret_names(class: &OrderClassSpec) -> [&str; 3] {
         &class.payments.stripe.secret_key.secret_name,
         &class.devices.certificate.secret_name,
     ]
+}
+
+/// What of a class decides about connections: all that cannot change.
+fn connections(class: &OrderClassSpec) -> OrderClassSpec {
+    OrderClassSpec {
+        timeouts: comanda_crds::Timeouts::default(),
+        retries: comanda_crds::Retries::default(),
+        suspend: false,
+        max_live_orders: None,
+        ..class.clone()
+    }
 }
 
 fn class_error(error: impl std::fmt::Display) -> Error {

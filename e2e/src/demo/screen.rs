@@ -77,8 +77,10 @@ impl Screen {
         for order in orders {
             let status = order.status.clone().unwrap_or_default();
             let waits = status.waiting_for.map(|waiting| format!(", waits for the {}", waiting.who));
-            let reason =
-                status.reason.filter(|reason| reason != "Waiting").map(|reason| format!(" ({reason})"));
+            let reason = status
+                .reason
+                .filter(|reason| reason != "Waiting" && reason != status.phase.name())
+                .map(|reason| format!(" ({reason})"));
             let now =
                 format!("{}{}{}", status.phase.name(), reason.unwrap_or_default(), waits.unwrap_or_default());
             if self.said.get(&order.name_any()) != Some(&now) {
@@ -86,6 +88,13 @@ impl Screen {
                 self.said.insert(order.name_any(), now);
             }
         }
+        self.said.retain(|name, _| {
+            let there = orders.iter().any(|order| order.name_any() == *name);
+            if !there {
+                println!("{:>6.1} s  {name:<26} gone", elapsed.as_secs_f64());
+            }
+            there
+        });
     }
 }
 

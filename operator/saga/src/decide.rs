@@ -1,6 +1,6 @@
 //! What to do next, decided from the ledger record alone.
 
-use comanda_crds::{OrderClassSpec, OrderStatus, Phase, Timeouts};
+use comanda_crds::{Cause, OrderClassSpec, OrderStatus, Phase, Reason, Timeouts};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::identity::Identity;
@@ -9,12 +9,13 @@ use crate::record::{CourierState, Direction, Effect, EntryState, KitchenState, O
 use crate::status;
 use crate::transition::{Event, IllegalTransition, transition};
 use crate::undo;
-use comanda_crds::Cause;
 
 /// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated
 /// creation could make a second intent, so a new attempt is counted instead.
 /// Source: <https://docs.stripe.com/api/idempotent_requests> (keys live at least 24 hours).
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
+/// How often a creation is repeated under one key to learn what became of it.
+const TRIES_OF_A_KEY: u32 = 4;
 /// How often a payment that waits for the customer or the provider is looked up.
 pub(crate) const PAYMENT_POLL: SignedDuration = SignedDuration::from_secs(10);
 /// How long after (re)connecting to the devices what they said meanwhile may take to come in. Nobody is
@@ -43,9 +44,18 @@ pub struct Observed {
     /// Since when this process hears what the class's devices say; none while it does not.
     pub hearing_since: Option<Timestamp>,
     /// The error that is being retried, when calls keep failing.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
     /// The process that decides.
     pub writer: String,
+}
+
+/// An error that keeps an order from moving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// In one word.
+    pub reason: Reason,
+    /// What went wrong, without a full stop.
+    pub error: String,
 }
 
 /// What matters of the object.
@@ -123,7 +133,8 @@ pub struct Write {
     pub record: Record,
     /// True when no record may exist yet.
     pub create: bool,
-    /// Stock that moves in the same transaction.
+    /// Stock that moves in the same transaction. When there is not enough, nothing of the write happened,
+    /// and the refusal belongs to the record as it was before.
     pub stock: StockChange,
 }
 
@@ -426,7 +437,7 @@ fn heed_people(o: &Observed, next: &mut Record) {
         return;
     }
     if let Some(reason) = &o.order.cancel {
-        next.raise(Cause::CancelRequested, format!("The order was cancelled: {reason}"));
+        next.raise(Cause::CancelRequested, format!("The order was cancelled: {}", status::sentence(reason)));
     } else if o.order.deleted {
         next.raise(Cause::ObjectDeleted, "The Order object was deleted before the order was finished.");
     }
@@ -533,13 +544,18 @@ pub(crate) fn poll(patience: &Patience, look_up: Call, until: Timestamp) -> Next
     if patience.payment_is_fresh { Next::Wait(Some(until)) } else { Next::Read(look_up) }
 }
 
-/// A creation whose key may have expired gets a new one. No intent id was ever recorded, so none was
-/// ever confirmed: whatever the old key made holds no money.
+/// A creation whose key may have expired, or under whose key the provider seems to have stored an error,
+/// gets a new one. No intent id was ever recorded, so none was ever confirmed: whatever the old key made
+/// holds no money.
 pub(crate) fn renew_creation(next: &mut Record, now: Timestamp) {
     let expired = next
         .journal
         .get(&Effect::CreateIntent)
-        .is_some_and(|entry| entry.state == EntryState::Intended && now >= entry.started_at + KEY_LIFETIME);
+        .filter(|entry| entry.state == EntryState::Intended)
+        .is_some_and(|entry| {
+            now >= entry.started_at + KEY_LIFETIME
+                || entry.tries >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
+        });
     if expired {
         next.next_attempt(Effect::CreateIntent);
         if let Some(entry) = next.journal.get_mut(&Effect::CreateIntent) {

@@ -1,7 +1,7 @@
 //! The order saga as pure functions: what happened goes in, what to do next comes out.
 //!
 //! Nothing here reads a clock, opens a socket or draws a random number; its `Cargo.toml` could not
-//! even name a crate that does. Read [`transition`] first, then [`decide`].
+//! even name a crate that does. Read [`transition`] first, then [`mod@decide`].
 
 pub mod decide;
 pub mod identity;
@@ -13,7 +13,7 @@ pub mod transition;
 mod undo;
 
 pub use comanda_crds::{Cause, Phase, Reason};
-pub use decide::{Action, Call, Decision, Observed, StockChange, Wait, Write, decide};
+pub use decide::{Action, Call, Decision, Observed, StockChange, Trouble, Wait, Write, decide};
 pub use identity::{Identity, digest};
 pub use money::Money;
 pub use outcome::{DeviceEvent, DeviceSignal, IntentState, Outcome, PaymentView, RefundState, RefundView};

@@ -1,6 +1,6 @@
 //! What the world answered, and what it does to the record.
 
-use comanda_crds::{Cause, Reason};
+use comanda_crds::{Cause, Phase, Reason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,9 @@ impl Record {
         match outcome {
             Outcome::Validated { total } => self.total = Some(total),
             Outcome::Refused(fault) => {
+                if self.phase == Phase::Validating {
+                    self.settle(Effect::Reserve, EntryState::Failed, fault.message.clone(), now);
+                }
                 // A refused creation made nothing: there is no intent to look for when undoing.
                 if self.state(Effect::CreateIntent) == Some(EntryState::Intended) {
                     self.settle(Effect::CreateIntent, EntryState::Failed, fault.message.clone(), now);
@@ -215,9 +218,17 @@ impl Record {
     }
 
     fn settle_open(&mut self, effect: Effect, now: Timestamp, state: EntryState) {
-        if matches!(self.state(effect), Some(EntryState::Intended)) && state != EntryState::Intended {
-            let message = self.journal[&effect].message.clone();
-            self.settle(effect, state, message, now);
+        if self.state(effect) != Some(EntryState::Intended) || state == EntryState::Intended {
+            return;
+        }
+        // What went wrong on the way to a success is no longer news.
+        let message = self.journal[&effect].message.clone().filter(|_| state != EntryState::Done);
+        self.settle(effect, state, message, now);
+        if state == EntryState::NotDone {
+            // Proved not to have happened: the next try needs a key of its own, because the provider
+            // replays what it stored under this one, errors included. Should the old call still arrive,
+            // the state of the payment refuses it, or the new one.
+            self.next_attempt(effect);
         }
     }
 

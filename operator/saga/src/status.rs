@@ -2,7 +2,7 @@
 
 use comanda_crds::{
     Cause, CompensationStatus, ConditionType, OrderStatus, PaymentStatus, Phase, Reason, StepState,
-    StepStatus, WaitingFor,
+    StepStatus, Timeouts, WaitingFor,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -114,7 +114,7 @@ fn refusal(o: &Observed, record: &Record) -> Option<(Reason, String)> {
 
 fn unclaimed(o: &Observed) -> OrderStatus {
     let (reason, message) = match (&o.class, &o.trouble) {
-        (_, Some(error)) => (Reason::Retrying, format!("The order is not accepted yet: {error}.")),
+        (_, Some(trouble)) => (trouble.reason, format!("The order is not accepted yet: {}.", trouble.error)),
         (None, None) => (
             Reason::ClassNotReady,
             "The OrderClass does not exist or is not ready: see kubectl get orderclasses.".to_owned(),
@@ -147,7 +147,8 @@ fn refused(reason: &str, message: &str, stalled: bool) -> OrderStatus {
 }
 
 fn of_record(o: &Observed, record: &Record) -> OrderStatus {
-    let waiting_for = waiting_for(record);
+    let timeouts = o.class.as_ref().map_or(&record.class.timeouts, |class| &class.spec.timeouts);
+    let waiting_for = waiting_for(record, timeouts);
     let (reason, message) = headline(o, record, waiting_for.as_ref());
     let mut conditions = milestones(record);
     conditions.extend(kstatus(record, &reason, &message));
@@ -172,6 +173,12 @@ fn of_record(o: &Observed, record: &Record) -> OrderStatus {
     }
 }
 
+/// A text that ends like a sentence.
+pub(crate) fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
+}
+
 /// Why the order is where it is: one word, and a sentence a support person understands.
 fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFor>) -> (String, String) {
     if let Some(stall) = record.stall.as_ref().filter(|stall| !stall.acknowledged) {
@@ -182,8 +189,8 @@ fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFor>) -> (Str
         let reason = if record.abandoned.is_some() { Reason::Abandoned.name() } else { cause };
         return (reason.to_owned(), story(record));
     }
-    if let Some(error) = &o.trouble {
-        return (Reason::Retrying.name().to_owned(), format!("A call failed and is tried again: {error}."));
+    if let Some(trouble) = &o.trouble {
+        return (trouble.reason.name().to_owned(), format!("It is tried again: {}.", trouble.error));
     }
     if let Some(fault) = &record.fault {
         return (fault.cause.name().to_owned(), format!("{} What was done is being undone.", fault.message));
@@ -216,7 +223,7 @@ fn story(record: &Record) -> String {
         (None, None) => {}
     }
     if let Some(reason) = &record.abandoned {
-        sentences.push(format!("What was left to undo was abandoned: {reason}"));
+        sentences.push(format!("What was left to undo was abandoned: {}", sentence(reason)));
     }
     if record.fault.is_some() {
         sentences.push(money(record));
@@ -284,7 +291,9 @@ fn milestones(record: &Record) -> Vec<Condition> {
     );
     if record.direction == Direction::Undo {
         let done = record.phase.is_final() && record.abandoned.is_none();
+        let stall = record.stall.as_ref().filter(|stall| !stall.acknowledged);
         let (reason, message) = match (&record.abandoned, done) {
+            (None, _) if let Some(stall) = stall => (stall.reason, stall.message.as_str()),
             (Some(why), _) => (Reason::Abandoned, why.as_str()),
             (None, true) => (Reason::Undone, "Everything that was done is undone."),
             (None, false) => (Reason::InProgress, "What was done is being undone."),
@@ -331,8 +340,7 @@ fn condition(kind: ConditionType, status: bool, reason: &str, message: &str) -> 
 }
 
 /// Whom the order waits for.
-fn waiting_for(record: &Record) -> Option<WaitingFor> {
-    let timeouts = &record.class.timeouts;
+fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
     let wait = |who: &str, what: &str, entry: Option<&Entry>, patience: Option<SignedDuration>| WaitingFor {
         who: who.to_owned(),
         what: what.to_owned(),
@@ -470,7 +478,7 @@ fn explain(record: &Record, effect: Effect) -> Option<String> {
 
 fn told(record: &Record) -> String {
     let kind = match record.fault.as_ref().map(|fault| fault.cause) {
-        Some(Cause::CancelRequested | Cause::ObjectDeleted) => "cancelled",
+        Some(Cause::CancelRequested | Cause::ObjectDeleted) => "was cancelled",
         Some(
             Cause::KitchenRejected
             | Cause::KitchenSilent
@@ -478,7 +486,7 @@ fn told(record: &Record) -> String {
             | Cause::CourierSilent
             | Cause::CaptureFailed,
         ) => "failed",
-        _ => "rejected",
+        _ => "was rejected",
     };
-    format!("The customer was told that the order was {kind}.")
+    format!("The customer was told that the order {kind}.")
 }

@@ -16,16 +16,9 @@ fn explore(name: &str, bounds: Bounds) {
 }
 
 #[test]
-fn one_operator_among_moody_devices_bad_cards_and_people_who_cancel_and_delete() {
-    let bounds = Bounds {
-        cancel: true,
-        delete: true,
-        retry: true,
-        bad_luck: true,
-        moody: true,
-        stocks: &[0, 1],
-        ..Bounds::calm()
-    };
+fn one_operator_among_moody_devices_bad_cards_and_people_who_cancel_and_retry() {
+    let bounds =
+        Bounds { cancel: true, retry: true, bad_luck: true, moody: true, stocks: &[0, 1], ..Bounds::calm() };
     explore("moods", bounds);
 }
 
@@ -48,7 +41,7 @@ fn one_operator_that_is_paused_while_keys_expire() {
 }
 
 #[test]
-fn one_operator_that_is_suspended_and_released() {
+fn one_operator_whose_order_is_suspended_cancelled_or_deleted() {
     let bounds = Bounds { cancel: true, delete: true, suspend: true, moody: true, ..Bounds::calm() };
     explore("suspension", bounds);
 }
