@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comanda_crds::OrderClass;
 use kube::Client;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -34,8 +34,8 @@ pub struct Context {
     pub executor: Direct,
     /// What is remembered of orders.
     pub live: std::sync::Arc<Live>,
-    /// Publishes Events.
-    pub recorder: Recorder,
+    /// Whom Events are from.
+    pub reporter: Reporter,
     /// Counters.
     pub metrics: std::sync::Arc<Metrics>,
     /// Set when this process stops or loses the lease.

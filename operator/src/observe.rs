@@ -73,10 +73,7 @@ fn hearing_since(memory: &Memory, class: Option<&OrderClass>, context: &Context)
 }
 
 fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {
-    context
-        .classes
-        .get(&ObjectRef::new(&order.spec.class_name))
-        .filter(|class| class.metadata.deletion_timestamp.is_none())
+    context.classes.get(&ObjectRef::new(&order.spec.class_name))
 }
 
 /// The identity needs the class's installation; once claimed, the record knows it.
@@ -153,10 +150,10 @@ fn tracked_by_gitops(order: &Order) -> bool {
 
 fn class_facts(class: &OrderClass, context: &Context) -> ClassFacts {
     let name = class.name_any();
-    let full = class
-        .spec
-        .max_live_orders
-        .is_some_and(|most| context.live.count(&name) >= usize::try_from(most).unwrap_or(usize::MAX));
+    let most = class.spec.max_live_orders.and_then(|most| usize::try_from(most).ok());
+    // A class that is going still serves the orders it has.
+    let going = class.metadata.deletion_timestamp.is_some();
+    let full = going || most.is_some_and(|most| context.live.count(&name) >= most);
     ClassFacts { name, spec: class.spec.clone(), full }
 }
 

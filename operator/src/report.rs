@@ -5,7 +5,7 @@ use std::sync::Arc;
 use comanda_crds::{Order, OrderStatus, Phase};
 use comanda_saga::status::{carry_times, is_news};
 use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use tracing::debug;
@@ -39,7 +39,10 @@ pub async fn report(
     }
     if let Some(event) = event(&status, before.phase) {
         // An Event is a courtesy: a namespace being deleted refuses it, and the order goes on.
-        if let Err(error) = context.recorder.publish(&event, &order.object_ref(&())).await {
+        // A recorder that lives longer would hold every Event it published, and count a later one of the same
+        // reason as a repetition, whose message nobody sees.
+        let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
+        if let Err(error) = recorder.publish(&event, &order.object_ref(&())).await {
             debug!(%error, "the Event was not taken");
         }
     }

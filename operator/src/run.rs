@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::ListParams;
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -203,7 +203,7 @@ async fn work(
         executor: Direct::new(Arc::clone(&services)),
         services: Arc::clone(&services),
         live: Arc::clone(&live),
-        recorder: Recorder::new(client.clone(), reporter),
+        reporter,
         metrics: Arc::clone(&metrics),
         stop: stop.clone(),
     });

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use comanda_crds::{Capture, Phase};
-use kube::ResourceExt;
+use comanda_crds::{Capture, OrderClass, Phase};
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::runtime::wait::await_condition;
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use crate::world::{SOON, World, condition, timeouts, uid};
@@ -62,6 +63,32 @@ pub async fn a_lost_object_is_adopted_when_it_is_applied_again(world: &World) ->
     world.start_operator().await?;
     shop.until_phase("slow-adopted", Phase::Delivered).await?;
     shop.expect_delivered("slow-adopted").await
+}
+
+pub async fn a_class_in_use_outlives_its_deletion_and_a_crash(world: &World) -> Result<()> {
+    let shop = world.namespace("class-in-use").await?;
+    let classes: Api<OrderClass> = Api::all(world.installation.stack.kubernetes.client());
+    let spec = world.installation.class_spec(timeouts(), Capture::WhenReady);
+    world.installation.apply_class("passing", spec).await?;
+    shop.order("slow-passing", |spec| spec.class_name = "passing".to_owned()).await?;
+    shop.until_phase("slow-passing", Phase::Preparing).await?;
+    classes.delete("passing", &DeleteParams::default()).await?;
+    world.kill_operator().await?;
+    world.start_operator().await?;
+    let status = shop.until_final("slow-passing", SOON).await?;
+    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    shop.expect_delivered("slow-passing").await?;
+    let gone = await_condition(classes, "passing", is_gone);
+    tokio::time::timeout(SOON, gone).await??;
+    // The class is gone, its finished order stays as it was, and can go.
+    let status = shop.status("slow-passing").await?;
+    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    shop.orders.delete("slow-passing", &DeleteParams::default()).await?;
+    shop.until_gone("slow-passing").await
+}
+
+fn is_gone(class: Option<&OrderClass>) -> bool {
+    class.is_none()
 }
 
 pub async fn an_order_without_its_class_waits_and_says_for_what(world: &World) -> Result<()> {

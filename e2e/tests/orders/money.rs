@@ -103,6 +103,19 @@ pub async fn a_stored_error_to_a_capture_is_settled_by_a_look_up(world: &World) 
     delivered_despite(world, "stored-error", "/capture$", Action::Status { status: 500, effect: true }).await
 }
 
+/// Stripe replays a stored error under its key for a day: an order must not wait that long.
+pub async fn a_stored_error_without_effect_gets_a_new_key(world: &World) -> Result<()> {
+    let nothing = Action::Status { status: 500, effect: false };
+    for (name, path) in [
+        ("stored-creation", "/payment_intents$"),
+        ("stored-confirmation", "/confirm$"),
+        ("stored-capture", "/capture$"),
+    ] {
+        delivered_despite(world, name, path, nothing.clone()).await?;
+    }
+    Ok(())
+}
+
 pub async fn a_lost_answer_to_a_refund_refunds_once(world: &World) -> Result<()> {
     let shop = world.namespace("lost-refund").await?;
     let stripe = &world.installation.stack.stripe;

@@ -96,7 +96,7 @@ pub struct ClassFacts {
     pub name: String,
     /// Its spec.
     pub spec: OrderClassSpec,
-    /// True while it has as many live orders as it may.
+    /// True while it takes no new order: it has as many live ones as it may, or is being deleted.
     pub full: bool,
 }
 

@@ -124,7 +124,7 @@ fn unclaimed(o: &Observed) -> OrderStatus {
         }
         (Some(class), None) if class.full => (
             Reason::Waiting,
-            format!("The class {} has as many live orders as it may: the order waits for room.", class.name),
+            format!("The class {} takes no order now: it is full or being deleted.", class.name),
         ),
         _ => (Reason::InProgress, "The order is about to be claimed in the ledger.".to_owned()),
     };

@@ -29,6 +29,12 @@ fn one_operator_that_crashes_loses_an_answer_and_meets_a_cancel() {
 }
 
 #[test]
+fn one_operator_whose_provider_stores_errors() {
+    let budget = Budget { losses: 2, ..Budget::default() };
+    explore("stored errors", Bounds { stored_errors: true, budget, ..Bounds::calm() });
+}
+
+#[test]
 fn one_operator_that_hears_its_devices_late_and_out_of_turn() {
     let budget = Budget { late: 2, ..Budget::default() };
     explore("late events", Bounds { cancel: true, moody: true, budget, ..Bounds::calm() });
@@ -50,7 +56,7 @@ fn one_operator_whose_order_is_suspended_cancelled_or_deleted() {
 fn one_operator_that_captures_at_once() {
     let budget = Budget { crashes: 1, ..Budget::default() };
     let capture = Capture::AtOnce;
-    explore("capture at once", Bounds { cancel: true, moody: true, capture, budget, ..Bounds::calm() });
+    explore("capture at once", Bounds { cancel: true, capture, budget, ..Bounds::calm() });
 }
 
 #[test]

@@ -110,18 +110,15 @@ fn assert_every_state_leads_to_an_end(name: &str, bounds: &Bounds) {
 }
 
 #[test]
-fn an_order_ends_though_devices_are_silent_and_operators_crash() {
-    let bounds = Bounds {
-        budget: Budget { crashes: 1, losses: 1, ..Budget::default() },
-        cancel: true,
-        ..Bounds::calm()
-    };
+fn an_order_ends_though_devices_are_silent_and_answers_are_lost() {
+    let bounds = Bounds { budget: Budget { losses: 1, ..Budget::default() }, cancel: true, ..Bounds::calm() };
     assert_every_state_leads_to_an_end("silent devices", &bounds);
 }
 
 #[test]
-fn an_order_ends_though_the_provider_is_slow_and_devices_are_moody() {
-    let bounds = Bounds { moody: true, bad_luck: true, suspend: true, ..Bounds::calm() };
+fn an_order_ends_though_the_provider_is_slow_and_stores_errors_and_devices_are_moody() {
+    let budget = Budget { losses: 1, ..Budget::default() };
+    let bounds = Bounds { moody: true, bad_luck: true, stored_errors: true, budget, ..Bounds::calm() };
     assert_every_state_leads_to_an_end("slow provider", &bounds);
 }
 

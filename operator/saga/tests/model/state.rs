@@ -74,6 +74,8 @@ pub struct Bounds {
     pub days: bool,
     /// The catalogue may refuse, the card be declined, the provider be slow, a hold expire.
     pub bad_luck: bool,
+    /// A loss may also be an error that the provider stores under the key.
+    pub stored_errors: bool,
     /// Devices may reject, fail, and refuse to stop.
     pub moody: bool,
     /// Stocks to begin with.
@@ -97,6 +99,7 @@ impl Bounds {
             retry: false,
             days: false,
             bad_luck: false,
+            stored_errors: false,
             moody: false,
             stocks: &[1],
             capture: Capture::WhenReady,
@@ -250,6 +253,9 @@ const TIMED: [Effect; 6] = [
     Effect::RecallKitchen,
 ];
 
+/// Effects whose tries are bounded.
+const COUNTED: [Effect; 3] = [Effect::CreateIntent, Effect::NotifyConfirmed, Effect::NotifyEnding];
+
 /// The record without what no decision reads, so that histories that come to the same are one state.
 pub fn plain(mut record: Record) -> Record {
     record.writer.clear();
@@ -261,7 +267,7 @@ pub fn plain(mut record: Record) -> Record {
         if !TIMED.contains(effect) {
             entry.started_at = now();
         }
-        if !matches!(effect, Effect::NotifyConfirmed | Effect::NotifyEnding) {
+        if !COUNTED.contains(effect) {
             entry.tries = 1;
         }
     }

@@ -16,6 +16,8 @@ pub enum Fate {
     AnswerLost,
     /// It never arrives.
     RequestLost,
+    /// The provider fails, and keeps the failure as its answer.
+    ErrorStored,
 }
 
 /// Passes without a write after which an operator runs in circles.
@@ -33,8 +35,11 @@ impl State {
         }
         if self.left.losses > 0 && matches!(**action, Action::Write(_) | Action::Call(_)) {
             fates.push(Fate::AnswerLost);
-            if matches!(**action, Action::Call(_)) {
+            if let Action::Call(call) = **action {
                 fates.push(Fate::RequestLost);
+                if bounds.stored_errors && call.effect().is_some() {
+                    fates.push(Fate::ErrorStored);
+                }
             }
         }
     }
@@ -119,22 +124,20 @@ impl State {
 
     fn call(&mut self, w: usize, call: Call, fate: Fate) -> bool {
         let record = self.writers[w].record.clone().expect("a record");
+        let unknown = || Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() };
         let outcome = match fate {
-            Fate::Answered(luck) => Some(self.world.call(call, &record, luck, now())),
+            Fate::Answered(luck) => self.world.call(call, &record, luck, now()),
+            Fate::ErrorStored => self.world.call(call, &record, Luck::Stored, now()),
             Fate::AnswerLost => {
                 self.world.call(call, &record, Luck::Good, now());
-                None
+                unknown()
             }
-            Fate::RequestLost => None,
+            Fate::RequestLost => unknown(),
         };
-        if let Some(outcome) = outcome {
-            self.writers[w].fresh = must_wait(&outcome);
-            self.apply(w, outcome);
-            true
-        } else {
-            self.apply(w, Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() });
-            self.sleep(w, Rest::Due)
-        }
+        let known = !matches!(outcome, Outcome::Unknown { .. });
+        self.writers[w].fresh = must_wait(&outcome);
+        self.apply(w, outcome);
+        known || self.sleep(w, Rest::Due)
     }
 
     fn apply(&mut self, w: usize, outcome: Outcome) {

@@ -63,7 +63,14 @@ fn courier() -> impl Strategy<Value = CourierState> {
 
 fn chance() -> impl Strategy<Value = Chance> {
     let loss = prop::sample::select(vec![Lost::Request, Lost::Answer]);
-    let luck = prop::sample::select(vec![Luck::Good, Luck::Bad, Luck::Action, Luck::Slow, Luck::Person]);
+    let luck = prop::sample::select(vec![
+        Luck::Good,
+        Luck::Bad,
+        Luck::Action,
+        Luck::Slow,
+        Luck::Person,
+        Luck::Stored,
+    ]);
     let forged = prop_oneof![
         kitchen().prop_map(DeviceSignal::Kitchen),
         courier().prop_map(DeviceSignal::Courier),

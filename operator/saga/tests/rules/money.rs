@@ -170,6 +170,37 @@ fn past_the_life_of_its_key_a_lost_creation_gets_a_new_one_and_only_one_is_ever_
 }
 
 #[test]
+fn a_stored_error_is_left_for_a_new_key_once_a_look_shows_that_nothing_happened() {
+    for (call, effect) in [(Call::ConfirmIntent, Effect::Authorize), (Call::CaptureIntent, Effect::Capture)] {
+        let mut shop = Driver::with_luck(&[(call, Luck::Stored)]);
+        shop.run();
+        if call == Call::CaptureIntent {
+            shop.kitchen(comanda_saga::KitchenState::Ready);
+            shop.run();
+        }
+        assert_eq!(shop.calls().last(), Some(&call));
+        shop.luck.clear();
+        shop.run();
+        assert_eq!(shop.record().journal[&effect].attempt, 2, "{call:?}");
+        assert!(shop.record().is_done(effect), "{call:?}");
+        assert_eq!(shop.world.provider.refused, 0);
+    }
+}
+
+#[test]
+fn a_creation_that_fails_again_and_again_gets_a_new_key() {
+    let mut shop = Driver::with_luck(&[(Call::CreateIntent, Luck::Stored)]);
+    shop.run();
+    shop.luck.clear();
+    while shop.record().phase == Phase::Paying {
+        shop.run();
+        assert!(shop.count(Call::CreateIntent) < 10, "the old key never gives way");
+    }
+    let keys: Vec<_> = shop.world.provider.intents.iter().map(|intent| intent.key.as_str()).collect();
+    assert_eq!(keys, ["test/lisbon/order-1/pi/2"]);
+}
+
+#[test]
 fn an_undo_past_the_life_of_the_key_leaves_the_unconfirmed_intent_alone() {
     let mut shop = Driver::new();
     shop.lost.push((Call::CreateIntent, Lost::Answer));

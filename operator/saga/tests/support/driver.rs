@@ -163,8 +163,9 @@ impl Driver {
             if matches!(outcome, Outcome::Payment(_) | Outcome::Refund(_)) {
                 self.o.payment_seen_at = Some(self.now);
             }
+            let known = !matches!(outcome, Outcome::Unknown { .. });
             self.apply(outcome);
-            true
+            known
         } else {
             self.apply(Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() });
             false

@@ -1,6 +1,8 @@
 //! Everything outside the saga: a payment provider, a kitchen, a courier and a message service, each
 //! with the rules that the real one documents.
 
+use std::collections::BTreeSet;
+
 use comanda_crds::{Capture, Cause, Reason};
 use comanda_saga::record::Stall;
 use comanda_saga::{
@@ -28,6 +30,8 @@ pub enum Luck {
     Slow,
     /// Nobody but a person can go on.
     Person,
+    /// The provider fails, and keeps the failure as its answer to the key.
+    Stored,
 }
 
 impl Luck {
@@ -66,6 +70,10 @@ pub struct Provider {
     pub intents: Vec<Intent>,
     /// Refunds by key; all are of the whole amount.
     pub refunds: Vec<(String, RefundState)>,
+    /// Keys of confirmations that it has answered.
+    pub answered: BTreeSet<String>,
+    /// Keys under which it keeps an error.
+    pub errors: BTreeSet<String>,
     /// Captures that took money.
     pub captures: u8,
     /// Captures and cancellations it had to refuse: the caller had not looked.
@@ -100,6 +108,14 @@ impl Provider {
         self.refunds.iter().map(|(_, state)| i64::from(*state == RefundState::Succeeded)).sum()
     }
 
+    /// True when the provider answers this key with an error, now or from what it keeps.
+    fn fails(&mut self, key: &str, luck: Luck) -> bool {
+        if luck == Luck::Stored {
+            self.errors.insert(key.to_owned());
+        }
+        self.errors.contains(key)
+    }
+
     fn create(&mut self, key: &str, now: Timestamp) -> String {
         let known = self.intents.iter().position(|i| i.key == key && now < i.made_at + KEY_LIFETIME);
         let place = known.unwrap_or_else(|| {
@@ -120,9 +136,12 @@ impl Provider {
         &mut self.intents[place]
     }
 
-    fn confirm(&mut self, record: &Record, luck: Luck) {
+    fn confirm(&mut self, record: &Record, key: &str, luck: Luck) {
+        if !self.answered.insert(key.to_owned()) {
+            return;
+        }
         let intent = self.intent(record);
-        if intent.state == IntentState::RequiresConfirmation {
+        if matches!(intent.state, IntentState::RequiresConfirmation | IntentState::RequiresPaymentMethod) {
             intent.confirmed = true;
             intent.state = match luck {
                 Luck::Bad => IntentState::RequiresPaymentMethod,
@@ -153,8 +172,8 @@ impl Provider {
     }
 
     fn refund(&mut self, key: &str, luck: Luck) {
-        let taken = i64::from(self.captures) > self.paid_back();
-        if taken && self.refunds.iter().all(|(known, _)| known != key) {
+        let open = self.refunds.iter().all(|(_, state)| *state == RefundState::Failed);
+        if open && self.captures > 0 && self.refunds.iter().all(|(known, _)| known != key) {
             let state = match luck {
                 Luck::Bad => RefundState::Failed,
                 Luck::Slow => RefundState::Pending,
@@ -245,6 +264,17 @@ impl World {
         if luck == Luck::Person {
             return Outcome::NeedsPerson(Stall::new(Reason::PaymentUnexpected, "Nobody knows."));
         }
+        let to_provider = matches!(
+            call,
+            Call::CreateIntent
+                | Call::ConfirmIntent
+                | Call::CaptureIntent
+                | Call::CancelIntent
+                | Call::RefundPayment
+        );
+        if to_provider && self.provider.fails(&key, luck) {
+            return Outcome::Unknown { effect: call.effect(), message: "HTTP 500".to_owned() };
+        }
         match call {
             Call::Validate if luck == Luck::Bad => {
                 return Outcome::Refused(Fault {
@@ -254,7 +284,7 @@ impl World {
             }
             Call::Validate => return Outcome::Validated { total: TOTAL },
             Call::CreateIntent => return Outcome::IntentCreated { id: self.provider.create(&key, now) },
-            Call::ConfirmIntent => self.provider.confirm(record, luck),
+            Call::ConfirmIntent => self.provider.confirm(record, &key, luck),
             Call::CaptureIntent => {
                 let early = record.class.payments.capture == Capture::WhenReady
                     && self.kitchen.stage != Stage::Finished;
