@@ -5,7 +5,7 @@ use std::sync::Arc;
 use comanda_crds::{
     ABANDON_ANNOTATION, FINALIZER, Inline, Order, OrderClass, Phase, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
 };
-use comanda_saga::decide::{ClassFacts, OrderFacts};
+use comanda_saga::observed::{ClassFacts, OrderFacts};
 use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;

@@ -3,19 +3,24 @@
 //! Nothing here reads a clock, opens a socket or draws a random number; its `Cargo.toml` could not
 //! even name a crate that does. Read [`transition`] first, then [`mod@decide`].
 
+pub mod action;
 pub mod decide;
+mod forward;
 pub mod identity;
 pub mod money;
+pub mod observed;
 pub mod outcome;
 pub mod record;
 pub mod status;
 pub mod transition;
 mod undo;
 
+pub use action::{Action, Call, Decision, StockChange, Wait, Write};
 pub use comanda_crds::{Cause, Phase, Reason};
-pub use decide::{Action, Call, Decision, Observed, StockChange, Trouble, Wait, Write, decide};
+pub use decide::decide;
 pub use identity::{Identity, digest};
 pub use money::Money;
+pub use observed::{ClassFacts, Observed, OrderFacts, Trouble};
 pub use outcome::{DeviceEvent, DeviceSignal, IntentState, Outcome, PaymentView, RefundState, RefundView};
 pub use record::{
     CourierState, Direction, Effect, Entry, EntryState, Fault, KitchenState, Line, Owner, Record, Terms,

@@ -7,7 +7,9 @@ use comanda_crds::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::decide::{Observed, may_adopt, seconds};
+use crate::decide::may_adopt;
+use crate::forward::seconds;
+use crate::observed::Observed;
 use crate::outcome::IntentState;
 use crate::record::{CourierState, Direction, Effect, Entry, EntryState, KitchenState, Record};
 use crate::undo;

@@ -3,9 +3,8 @@
 use comanda_crds::Reason;
 use jiff::Timestamp;
 
-use crate::decide::{
-    Call, Next, PAYMENT_POLL, Patience, StockChange, command, enter, poll, renew_creation, tell,
-};
+use crate::action::{Call, StockChange};
+use crate::forward::{Next, PAYMENT_POLL, Patience, command, enter, poll, renew_creation, tell};
 use crate::outcome::{IntentState, RefundState};
 use crate::record::{CourierState, Effect, EntryState, KitchenState, Record, Stall};
 use crate::transition::{IllegalTransition, ending};

@@ -83,6 +83,14 @@ fn two_operators_among_bad_cards_and_moody_devices() {
 
 #[test]
 #[ignore = "minutes, and gigabytes of memory: run with --release"]
+fn two_operators_and_a_provider_that_stores_errors_and_declines() {
+    let budget = Budget { losses: 1, failovers: 1, ..Budget::default() };
+    let bounds = Bounds { stored_errors: true, bad_luck: true, budget, ..Bounds::calm() };
+    explore("two operators and stored errors", bounds);
+}
+
+#[test]
+#[ignore = "minutes, and gigabytes of memory: run with --release"]
 fn two_operators_of_which_neither_gives_way() {
     let budget = Budget { failovers: 1, losses: 1, ..Budget::default() };
     explore("nobody gives way", Bounds { cancel: true, losers_stay: true, budget, ..Bounds::calm() });

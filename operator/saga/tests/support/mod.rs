@@ -8,7 +8,7 @@ use comanda_crds::{
     Capture, Catalogue, Devices, Ledger, Notifications, OrderClassSpec, OrderSpec, Payments, Retries,
     SecretKeyRef, SecretName, Stripe, Timeouts,
 };
-use comanda_saga::decide::{ClassFacts, OrderFacts};
+use comanda_saga::observed::{ClassFacts, OrderFacts};
 use comanda_saga::{DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms, digest};
 use jiff::{SignedDuration, Timestamp};
 

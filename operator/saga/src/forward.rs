@@ -1,0 +1,278 @@
+//! The way forward: check, pay, tell, prepare, deliver.
+
+use comanda_crds::{Capture, Cause, Timeouts};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::action::{Call, StockChange};
+use crate::outcome::IntentState;
+use crate::record::{CourierState, Effect, EntryState, KitchenState, Record};
+use crate::transition::{Event, IllegalTransition, transition};
+
+/// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated
+/// creation could make a second intent, so a new attempt is counted instead.
+/// Source: <https://docs.stripe.com/api/idempotent_requests> (keys live at least 24 hours).
+const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
+/// How often a creation is repeated under one key to learn what became of it.
+const TRIES_OF_A_KEY: u32 = 4;
+/// How often a payment that waits for the customer or the provider is looked up.
+pub(crate) const PAYMENT_POLL: SignedDuration = SignedDuration::from_secs(10);
+/// How long after (re)connecting to the devices what they said meanwhile may take to come in. Nobody is
+/// called silent before that.
+const BACKLOG: SignedDuration = SignedDuration::from_secs(5);
+
+/// What the forward or backward path wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Record the intent, then call.
+    Do(Call),
+    /// Call without an intent: it only reads.
+    Read(Call),
+    /// Record, with stock moving in the same transaction; the record may carry a fresh intent.
+    Move(StockChange, Option<Call>),
+    /// Nothing until an event comes or the time is reached.
+    Wait(Option<Timestamp>),
+    /// Nothing more, ever.
+    Finished,
+}
+
+/// How long and how often things may be tried.
+pub(crate) struct Patience {
+    pub(crate) timeouts: Timeouts,
+    /// Tries of a notification.
+    pub(crate) tries: u32,
+    /// See [`Observed::hearing_since`].
+    pub(crate) hearing_since: Option<Timestamp>,
+    /// The provider answered this process less than [`PAYMENT_POLL`] ago.
+    pub(crate) payment_is_fresh: bool,
+}
+
+/// Takes an event: the phase it leads to begins now.
+pub(crate) fn enter(next: &mut Record, event: Event, now: Timestamp) -> Result<(), IllegalTransition> {
+    next.phase = transition(next.phase, event)?;
+    next.phase_since = now;
+    if next.phase.is_final() {
+        next.finished_at = Some(now);
+    }
+    Ok(())
+}
+
+pub(crate) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Next>, IllegalTransition> {
+    if next.total.is_none() {
+        return Ok(Some(Next::Read(Call::Validate)));
+    }
+    next.settle(Effect::Reserve, EntryState::Done, None, now);
+    enter(next, Event::Reserved, now)?;
+    next.intend(Effect::CreateIntent, now);
+    Ok(Some(Next::Move(StockChange::Take, Some(Call::CreateIntent))))
+}
+
+pub(crate) fn pay(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Next>, IllegalTransition> {
+    if next.payment.intent_id.is_none() {
+        renew_creation(next, now);
+        return Ok(Some(Next::Do(Call::CreateIntent)));
+    }
+    match next.state(Effect::Authorize) {
+        None | Some(EntryState::NotDone) => Ok(Some(Next::Do(Call::ConfirmIntent))),
+        Some(EntryState::Done) => {
+            if next.class.payments.capture == Capture::AtOnce
+                && let Some(wanted) = capture(next, patience, now)
+            {
+                return Ok(Some(wanted));
+            }
+            enter(next, Event::PaymentAuthorized, now)?;
+            Ok(None)
+        }
+        // Confirmed, yet the customer or the provider still has to act: look again from time to time.
+        _ => Ok(match next.payment.state {
+            Some(IntentState::RequiresAction) => {
+                let deadline =
+                    next.journal[&Effect::Authorize].started_at + seconds(patience.timeouts.customer_seconds);
+                if now >= deadline {
+                    next.raise(
+                        Cause::PaymentNotConfirmed,
+                        "The customer did not confirm the payment in time.",
+                    );
+                    return Ok(None);
+                }
+                Some(poll(patience, Call::LookUpPayment, deadline.min(now + PAYMENT_POLL)))
+            }
+            Some(IntentState::Processing) => Some(poll(patience, Call::LookUpPayment, now + PAYMENT_POLL)),
+            _ => Some(Next::Read(Call::LookUpPayment)),
+        }),
+    }
+}
+
+/// A look-up, or a wait while the last answer is fresh.
+pub(crate) fn poll(patience: &Patience, look_up: Call, until: Timestamp) -> Next {
+    if patience.payment_is_fresh { Next::Wait(Some(until)) } else { Next::Read(look_up) }
+}
+
+/// A creation whose key may have expired, or under whose key the provider seems to have stored an error,
+/// gets a new one. No intent id was ever recorded, so none was ever confirmed: whatever the old key made
+/// holds no money.
+pub(crate) fn renew_creation(next: &mut Record, now: Timestamp) {
+    let expired = next
+        .journal
+        .get(&Effect::CreateIntent)
+        .filter(|entry| entry.state == EntryState::Intended)
+        .is_some_and(|entry| {
+            now >= entry.started_at + KEY_LIFETIME
+                || entry.tries >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
+        });
+    if expired {
+        next.next_attempt(Effect::CreateIntent);
+        if let Some(entry) = next.journal.get_mut(&Effect::CreateIntent) {
+            entry.started_at = now;
+        }
+    }
+}
+
+/// Taking the held amount; none once it is taken.
+fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+    match next.state(Effect::Capture) {
+        None | Some(EntryState::NotDone) => Some(Next::Do(Call::CaptureIntent)),
+        Some(EntryState::Done) => None,
+        _ if next.payment.state == Some(IntentState::Processing) => {
+            Some(poll(patience, Call::LookUpPayment, now + PAYMENT_POLL))
+        }
+        _ => Some(Next::Read(Call::LookUpPayment)),
+    }
+}
+
+pub(crate) fn notify(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Next>, IllegalTransition> {
+    if let Some(wanted) = tell(next, Effect::NotifyConfirmed, Call::NotifyConfirmed, patience.tries, now) {
+        return Ok(Some(wanted));
+    }
+    enter(next, Event::NotificationSettled, now)?;
+    Ok(None)
+}
+
+/// Telling the customer: bounded tries, and never a reason to stop. None once it is settled.
+pub(crate) fn tell(
+    next: &mut Record,
+    effect: Effect,
+    call: Call,
+    tries: u32,
+    now: Timestamp,
+) -> Option<Next> {
+    let entry = next.journal.get(&effect);
+    match entry.map(|entry| entry.state) {
+        None | Some(EntryState::NotDone) => Some(Next::Do(call)),
+        Some(EntryState::Intended) if entry.is_some_and(|entry| entry.tries < tries) => Some(Next::Do(call)),
+        Some(EntryState::Intended) => {
+            let message =
+                "Given up: the notification service took it in none of the tries allowed.".to_owned();
+            next.settle(effect, EntryState::Failed, message, now);
+            None
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn prepare(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Next>, IllegalTransition> {
+    match next.kitchen.state {
+        KitchenState::Ready => {
+            enter(next, Event::KitchenReady, now)?;
+            return Ok(None);
+        }
+        KitchenState::Rejected => {
+            let why = next.kitchen.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
+            next.raise(Cause::KitchenRejected, format!("The kitchen rejected the order: {why}."));
+            return Ok(None);
+        }
+        _ => {}
+    }
+    Ok(command(
+        next,
+        Effect::Prepare,
+        Call::Prepare,
+        (patience.timeouts.kitchen_seconds, patience.hearing_since),
+        now,
+    )
+    .or_else(|| {
+        next.raise(
+            Cause::KitchenSilent,
+            format!(
+                "The kitchen did not have the food ready within {} seconds.",
+                patience.timeouts.kitchen_seconds
+            ),
+        );
+        None
+    }))
+}
+
+pub(crate) fn deliver(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Next>, IllegalTransition> {
+    if let Some(wanted) = capture(next, patience, now) {
+        return Ok(Some(wanted));
+    }
+    match next.courier.state {
+        CourierState::Delivered => {
+            enter(next, Event::CourierDelivered, now)?;
+            return Ok(None);
+        }
+        CourierState::Failed => {
+            let why = next.courier.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
+            next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}."));
+            return Ok(None);
+        }
+        _ => {}
+    }
+    Ok(command(
+        next,
+        Effect::Deliver,
+        Call::Deliver,
+        (patience.timeouts.courier_seconds, patience.hearing_since),
+        now,
+    )
+    .or_else(|| {
+        next.raise(
+            Cause::CourierSilent,
+            format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
+        );
+        None
+    }))
+}
+
+/// A command to a device: sent until the broker has it, then awaited. None past its deadline, which
+/// counts from the first try, whether or not the broker could be reached.
+pub(crate) fn command(
+    next: &Record,
+    effect: Effect,
+    call: Call,
+    (allowed, hearing_since): (i32, Option<Timestamp>),
+    now: Timestamp,
+) -> Option<Next> {
+    let Some(entry) = next.journal.get(&effect) else {
+        return Some(Next::Do(call));
+    };
+    let due = entry.started_at + seconds(allowed);
+    // Whoever did not listen cannot tell silence from absence; yet a broker that stays away holds no money.
+    let deadline = hearing_since.map_or(due + seconds(allowed), |since| due.max(since + BACKLOG));
+    if now >= deadline {
+        return None;
+    }
+    Some(match entry.state {
+        EntryState::Intended | EntryState::NotDone => Next::Do(call),
+        _ => Next::Wait(Some(deadline)),
+    })
+}
+
+pub(crate) fn seconds(seconds: i32) -> SignedDuration {
+    SignedDuration::from_secs(i64::from(seconds))
+}

@@ -1,0 +1,84 @@
+//! All input of a decision.
+
+use comanda_crds::{OrderClassSpec, Reason};
+use jiff::Timestamp;
+
+use crate::identity::Identity;
+use crate::outcome::DeviceEvent;
+use crate::record::{Owner, Record, Terms};
+
+/// All input of a decision.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The object, checked.
+    pub order: OrderFacts,
+    /// The class as it is now; none when it is gone. Live orders use what is pinned in their record.
+    pub class: Option<ClassFacts>,
+    /// The record as the ledger has it.
+    pub saved: Option<Record>,
+    /// The record with the outcomes that are not written yet.
+    pub record: Option<Record>,
+    /// What devices said about the order, in any order.
+    pub events: Vec<DeviceEvent>,
+    /// True when the owner in the record is known to be gone: a live read found no object with its uid.
+    pub owner_is_gone: bool,
+    /// When the payment provider last answered this process; none when it has to be asked again.
+    pub payment_seen_at: Option<Timestamp>,
+    /// Since when this process hears what the class's devices say; none while it does not.
+    pub hearing_since: Option<Timestamp>,
+    /// The error that is being retried, when calls keep failing.
+    pub trouble: Option<Trouble>,
+    /// The process that decides.
+    pub writer: String,
+}
+
+/// An error that keeps an order from moving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// In one word.
+    pub reason: Reason,
+    /// What went wrong, without a full stop.
+    pub error: String,
+}
+
+/// What matters of the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderFacts {
+    /// Who the order is.
+    pub identity: Identity,
+    /// This object.
+    pub owner: Owner,
+    /// Digest of its immutable fields.
+    pub digest: String,
+    /// Its terms.
+    pub terms: Terms,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// The finalizer is on it.
+    pub has_finalizer: bool,
+    /// It is being deleted.
+    pub deleted: bool,
+    /// `spec.cancel.reason`.
+    pub cancel: Option<String>,
+    /// `spec.suspend`.
+    pub suspend: bool,
+    /// Seconds after finishing until the object goes; none keeps it.
+    pub ttl: Option<i32>,
+    /// The retry token.
+    pub retry: Option<String>,
+    /// The reason to abandon.
+    pub abandon: Option<String>,
+    /// The object asks to take the order over.
+    pub take_over: bool,
+}
+
+/// What matters of the class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassFacts {
+    /// Its name.
+    pub name: String,
+    /// Its spec.
+    pub spec: OrderClassSpec,
+    /// True while it takes no new order: it has as many live ones as it may, or is being deleted.
+    pub full: bool,
+}
