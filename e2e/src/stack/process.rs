@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::prctl;
-use nix::sys::signal::{self, Signal};
+use nix::sys::signal::{self, SigHandler, Signal};
 use nix::unistd::{Pid, getppid};
 
 /// How often a child that is starting or stopping is looked at.
@@ -199,12 +199,16 @@ impl Drop for Process {
 /// Asks the kernel to kill the child when this process is gone, however it went.
 fn die_with_parent(command: &mut Command) {
     let parent = Pid::this();
+    #[allow(unsafe_code)]
     let in_child = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+        // SAFETY: no handler is installed; the default action needs none.
+        unsafe { signal::signal(Signal::SIGINT, SigHandler::SigDfl) }?;
         // The parent may have died before the line above; then no signal will ever come.
         if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
     };
-    // SAFETY: between fork and exec the closure makes two system calls, both async-signal-safe, and neither allocates
+    // SAFETY: between fork and exec the closure makes three system calls, all async-signal-safe, and neither allocates
     // nor locks: the errors it returns are built from an errno and from a constant.
     #[allow(unsafe_code)]
     unsafe {
