@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use comanda_crds::{FINALIZER, Order};
-use comanda_saga::{Action, Call, Cause, Fault, Outcome, StockChange, Write};
+use comanda_saga::{Action, Call, Cause, Fault, Outcome, Point, Site, StockChange, Write};
 use comanda_steps::ports::LedgerError;
 use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -15,6 +15,7 @@ use tracing::info;
 use crate::context::{Context, bounded};
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::faults;
 use crate::live::Memory;
 use crate::observe::customer;
 
@@ -51,7 +52,7 @@ pub async fn act(
                 if begun.elapsed() > INTENT_LIFETIME {
                     return Err(Error::Call("too late after its intent; it is taken again".to_owned()));
                 }
-                self::call(call, memory, context).await?;
+                self::call(call, order, memory, context).await?;
             }
         }
     }
@@ -61,6 +62,7 @@ pub async fn act(
 /// Writes the record; false when the write said no and the order takes another way.
 async fn write(write: Write, order: &Order, memory: &mut Memory, context: &Context) -> Result<bool, Error> {
     let services = context.services.of(&write.record.class)?;
+    faults::before_write(order, memory.saved.as_ref(), &write.record);
     let result = if write.create {
         let contact = customer(order, context).await?;
         services.ledger.create(&write.record, contact.as_ref()).await
@@ -70,6 +72,7 @@ async fn write(write: Write, order: &Order, memory: &mut Memory, context: &Conte
     match result {
         Ok(()) => {
             context.metrics.ledger_writes.inc();
+            faults::after_write(order, memory.saved.as_ref(), &write.record);
             memory.saved = Some(write.record.clone());
             memory.record = Some(write.record);
             Ok(true)
@@ -86,11 +89,14 @@ async fn write(write: Write, order: &Order, memory: &mut Memory, context: &Conte
     }
 }
 
-async fn call(call: Call, memory: &mut Memory, context: &Context) -> Result<(), Error> {
+async fn call(call: Call, order: &Order, memory: &mut Memory, context: &Context) -> Result<(), Error> {
     let record = memory.record.as_ref().ok_or_else(|| Error::Defect("a call without a record".to_owned()))?;
     let step: &'static str = call.into();
     let started = Instant::now();
     let outcome = context.executor.run(call, record).await?;
+    if let Some(effect) = call.effect() {
+        faults::at(order, Site::Effect(effect), Point::Answered);
+    }
     let (result, failure) = match &outcome {
         Outcome::Unknown { message, .. } => ("unknown", Some(message.clone())),
         Outcome::Refused(fault) => (fault.cause.name(), None),
@@ -134,9 +140,14 @@ async fn set_finalizer(
     }
     let patch = json!({"metadata": {"resourceVersion": order.resource_version(), "finalizers": finalizers}});
     let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
+    let site = if wanted { Site::FinalizerOn } else { Site::FinalizerOff };
+    faults::at(order, site, Point::BeforeIntent);
     let result =
         bounded(orders.patch(&order.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await;
     context.metrics.api_writes.with_label_values(&["finalizer"]).inc();
+    if result.is_ok() {
+        faults::at(order, site, Point::AfterOutcome);
+    }
     match result {
         Ok(written) if wanted => {
             memory.written = Some(Arc::new(written));

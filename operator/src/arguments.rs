@@ -24,6 +24,9 @@ pub struct Arguments {
     /// Name of the Lease by which replicas agree on who leads.
     #[arg(long, env = "COMANDA_LEASE_NAME", default_value = "comanda-operator")]
     pub lease_name: String,
+    /// How long the Lease holds without being renewed, in seconds: how long orders rest when the leader dies.
+    #[arg(long, env = "COMANDA_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub lease_seconds: u64,
     /// Name of this replica in the Lease. Default: the host's name and a random part.
     #[arg(long, env = "POD_NAME")]
     pub replica: Option<String>,

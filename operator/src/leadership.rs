@@ -4,23 +4,19 @@
 use kube::Client;
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 
-/// How long a lease holds without being renewed, in seconds.
-const DURATION: u64 = 10;
-/// How long before its end it is renewed, in seconds.
-const GRACE: u64 = 4;
-
-/// The manager of the operator's Lease.
+/// The manager of the operator's Lease, which holds for `seconds` and is renewed when two fifths of them are left.
 pub async fn manager(
     client: Client,
     namespace: &str,
     lease: &str,
     replica: &str,
+    seconds: u64,
 ) -> Result<LeaseManager, LeaseManagerError> {
     LeaseManagerBuilder::new(client, lease)
         .with_namespace(namespace)
         .with_identity(replica)
-        .with_duration(DURATION)
-        .with_grace(GRACE)
+        .with_duration(seconds)
+        .with_grace((seconds * 2 / 5).max(1))
         .build()
         .await
 }

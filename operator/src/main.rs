@@ -7,6 +7,7 @@ mod context;
 mod devices;
 mod error;
 mod executor;
+mod faults;
 mod leadership;
 mod live;
 mod observe;

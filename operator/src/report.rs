@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use comanda_crds::{Order, OrderStatus, Phase};
 use comanda_saga::status::{carry_times, is_news};
+use comanda_saga::{Point, Site};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Resource, ResourceExt};
@@ -12,6 +13,7 @@ use tracing::debug;
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
+use crate::faults;
 use crate::live::Memory;
 
 /// Patches the status if somebody outside must see it, and tells of it in an Event.
@@ -32,8 +34,12 @@ pub async fn report(
     let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
     let name = order.name_any();
     context.metrics.api_writes.with_label_values(&["status"]).inc();
+    faults::at(order, Site::Status, Point::BeforeIntent);
     match bounded(orders.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch))).await {
-        Ok(written) => memory.written = Some(Arc::new(written)),
+        Ok(written) => {
+            faults::at(order, Site::Status, Point::AfterOutcome);
+            memory.written = Some(Arc::new(written));
+        }
         Err(Error::NotFound) => return Ok(()),
         Err(error) => return Err(error),
     }

@@ -34,6 +34,10 @@ const SHUTDOWN: Duration = Duration::from_secs(9);
 /// Broker messages waiting to be kept; the broker itself holds the rest.
 const INCOMING: usize = 256;
 
+/// How long a watch lasts before it is asked for again, in seconds. One that brings nothing, not even its end,
+/// is given up five seconds later: a connection can die in silence, and with it the news of every cancel.
+const WATCH_SECONDS: u32 = 30;
+
 /// Why the operator stopped.
 pub enum Stopped {
     /// SIGTERM or SIGINT.
@@ -55,8 +59,14 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
     let writer = uuid::Uuid::new_v4().simple().to_string();
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "comanda-operator".to_owned());
     let replica = arguments.replica.clone().unwrap_or_else(|| format!("{host}-{}", &writer[..8]));
-    let lease =
-        leadership::manager(client.clone(), &arguments.namespace, &arguments.lease_name, &replica).await;
+    let lease = leadership::manager(
+        client.clone(),
+        &arguments.namespace,
+        &arguments.lease_name,
+        &replica,
+        arguments.lease_seconds,
+    )
+    .await;
     let manager = match lease {
         Ok(manager) => manager,
         Err(error) => return Stopped::Misconfigured(format!("the Lease cannot be used: {error}")),
@@ -164,7 +174,7 @@ async fn work(
     let (secrets, secret_writer) = reflector::store::<Secret>();
     let (secrets_listed, mut have_secrets) = watch::channel(false);
     let own_secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
-    let secret_watch = watcher(own_secrets, watcher::Config::default())
+    let secret_watch = watcher(own_secrets, watch_config())
         .default_backoff()
         .reflect(secret_writer)
         .inspect_ok(move |event| announce(event, &secrets_listed))
@@ -173,7 +183,7 @@ async fn work(
 
     let (class_store, class_writer) = reflector::store::<OrderClass>();
     let (classes_listed, mut have_classes) = watch::channel(false);
-    let class_watch = watcher(Api::<OrderClass>::all(client.clone()), watcher::Config::default())
+    let class_watch = watcher(Api::<OrderClass>::all(client.clone()), watch_config())
         .default_backoff()
         .reflect(class_writer)
         .inspect_ok(move |event| announce(event, &classes_listed))
@@ -186,7 +196,7 @@ async fn work(
 
     let (order_store, order_writer) = reflector::store::<Order>();
     let (orders_announced, orders_listed) = watch::channel(false);
-    let order_watch = watcher(Api::<Order>::all(client.clone()), watcher::Config::default())
+    let order_watch = watcher(Api::<Order>::all(client.clone()), watch_config())
         .default_backoff()
         .reflect(order_writer)
         .inspect_ok(move |event| announce(event, &orders_announced))
@@ -236,6 +246,10 @@ async fn work(
     let _ = class_task.await;
     device_task.abort();
     secret_task.abort();
+}
+
+fn watch_config() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
 }
 
 /// A watch that fails is tried again by itself, with backoff; it must not be silent.

@@ -4,6 +4,7 @@
 //! even name a crate that does. Read [`transition`] first, then [`mod@decide`].
 
 pub mod action;
+pub mod boundary;
 pub mod decide;
 mod forward;
 pub mod identity;
@@ -16,6 +17,7 @@ pub mod transition;
 mod undo;
 
 pub use action::{Action, Call, Decision, StockChange, Wait, Write};
+pub use boundary::{Boundary, Crossing, Point, Site};
 pub use comanda_crds::{Cause, Phase, Reason};
 pub use decide::decide;
 pub use identity::{Identity, digest};

@@ -184,6 +184,12 @@ impl Effect {
         crate::undo::ORDER.contains(&self)
     }
 
+    /// True when it is a call of its own, between an intent and an outcome; false when the write of the record
+    /// is the effect.
+    pub fn is_called(self) -> bool {
+        !matches!(self, Self::Reserve | Self::Release)
+    }
+
     /// The effect's part of an idempotency key.
     pub fn key_part(self) -> &'static str {
         match self {
