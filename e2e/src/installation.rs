@@ -1,5 +1,6 @@
 //! Comanda installed on a local stack: definitions, rules, Secrets, a class, and operators as processes.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -18,11 +19,12 @@ use kube::{Api, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::stack::aws::CatalogueItem;
+use crate::fault_proxy::FaultProxy;
+use crate::stack::aws::{CatalogueItem, DeviceCertificate};
 use crate::stack::port::free_port;
 use crate::stack::process::Process;
 use crate::stack::progress::Progress;
-use crate::stack::tools::{Profile, operator_binary};
+use crate::stack::tools::{Build, Profile, operator_binary};
 use crate::stack::{self, Stack};
 
 /// The operator's namespace.
@@ -48,9 +50,26 @@ const FIELD_MANAGER: &str = "comanda-e2e";
 pub struct Installation {
     /// The servers.
     pub stack: Stack,
+    /// What is between the operators and the servers, when faults are planned.
+    pub proxy: Option<FaultProxy>,
     binary: PathBuf,
     kubeconfig: PathBuf,
     notifications: Mutex<Vec<Value>>,
+}
+
+/// Where an operator finds each service, when it is not where the stack has it.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// URL of the API server.
+    pub kubernetes: String,
+    /// URL of AWS.
+    pub aws: String,
+    /// URL of Stripe.
+    pub stripe: String,
+    /// `host:port` of the MQTT broker.
+    pub broker: String,
+    /// Who vouches for that broker, PEM.
+    pub broker_authority: String,
 }
 
 impl Installation {
@@ -59,8 +78,31 @@ impl Installation {
     /// # Errors
     /// When something cannot be built, started or applied.
     pub async fn start(options: stack::Options, progress: &Progress) -> Result<Self> {
-        let binary = progress.during("building the operator", operator_binary(Profile::current())).await?;
+        Self::install(options, Build::Plain, progress).await
+    }
+
+    /// The same with an operator that can be stopped at named boundaries, and a fault proxy before every
+    /// service.
+    ///
+    /// # Errors
+    /// As [`Installation::start`].
+    pub async fn with_faults(options: stack::Options, progress: &Progress) -> Result<Self> {
+        Self::install(options, Build::Faults, progress).await
+    }
+
+    async fn install(options: stack::Options, build: Build, progress: &Progress) -> Result<Self> {
+        let binary =
+            progress.during("building the operator", operator_binary(Profile::current(), build)).await?;
         let stack = Stack::start(options, progress).await?;
+        // Another build may put its own program in the place of this one.
+        let own = stack.dir().join("comanda-operator");
+        std::fs::copy(&binary, &own).context("copying the operator")?;
+        let certificate = stack.aws.device_certificate("comanda-operator").await?;
+        let proxy = match build {
+            Build::Plain => None,
+            Build::Faults => Some(FaultProxy::start(&stack, certificate.clone()).await?),
+        };
+        let routes = proxy.as_ref().map(FaultProxy::routes);
         let kubernetes = &stack.kubernetes;
         for namespace in [NAMESPACE, TENANT] {
             kubernetes.ensure_namespace(namespace).await?;
@@ -68,11 +110,19 @@ impl Installation {
         let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/comanda/files");
         kubernetes.install_definitions(&files.join("crds")).await?;
         kubernetes.apply_path(&files.join("rbac.yaml"), NAMESPACE).await?;
-        let kubeconfig = kubernetes.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        let kubeconfig = kubernetes
+            .service_account_kubeconfig(
+                NAMESPACE,
+                SERVICE_ACCOUNT,
+                routes.map(|routes| routes.kubernetes.as_str()),
+            )
+            .await?;
         let items = CatalogueItem::list(include_str!("../catalogue.yaml"))?;
         stack.aws.seed_catalogue(INSTALLATION, &items).await?;
-        let installation = Self { stack, binary, kubeconfig, notifications: Mutex::default() };
-        installation.make_secrets().await?;
+        stack.aws.keep_device_events(INSTALLATION, PREFIX).await?;
+        let notifications = Mutex::default();
+        let installation = Self { stack, proxy, binary: own, kubeconfig, notifications };
+        installation.make_secrets(&certificate).await?;
         Ok(installation)
     }
 
@@ -81,11 +131,25 @@ impl Installation {
     /// # Errors
     /// When it does not get ready; the error shows the end of its log.
     pub async fn operator(&self, name: &str) -> Result<Operator> {
+        self.operator_with(name, &[], &[]).await
+    }
+
+    /// The same with further flags and variables.
+    ///
+    /// # Errors
+    /// As [`Installation::operator`].
+    pub async fn operator_with(
+        &self,
+        name: &str,
+        flags: &[&str],
+        variables: &[(&str, &OsStr)],
+    ) -> Result<Operator> {
         let port = free_port()?;
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
-        let command =
+        let mut command =
             self.operator_command(&["--namespace", NAMESPACE, "--replica", name, "--listen", &listen]);
+        command.args(flags).envs(variables.iter().copied());
         let log = self.stack.dir().join(format!("{name}.log"));
         let mut process = Process::spawn(name, command, &log)?;
         let ready = format!("{url}/readyz");
@@ -101,7 +165,14 @@ impl Installation {
     pub fn operator_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.envs(self.stack.aws.env()).env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        if let Some(routes) = self.routes() {
+            command.env("AWS_ENDPOINT_URL", &routes.aws);
+        }
         command
+    }
+
+    fn routes(&self) -> Option<&Routes> {
+        self.proxy.as_ref().map(FaultProxy::routes)
     }
 
     /// Every message to a customer since the start.
@@ -128,13 +199,15 @@ impl Installation {
             payments: Payments {
                 stripe: Stripe {
                     secret_key: key(STRIPE_SECRET, "secret-key"),
-                    url: self.stack.stripe.url().to_owned(),
+                    url: self.routes().map_or(self.stack.stripe.url(), |routes| &routes.stripe).to_owned(),
                     return_url: Some(RETURN_URL.to_owned()),
                 },
                 capture,
             },
             devices: Devices {
-                endpoint: self.stack.aws.iot().address(),
+                endpoint: self
+                    .routes()
+                    .map_or_else(|| self.stack.aws.iot().address(), |routes| routes.broker.clone()),
                 topic_prefix: PREFIX.to_owned(),
                 certificate: SecretName { secret_name: BROKER_SECRET.to_owned() },
             },
@@ -157,9 +230,11 @@ impl Installation {
         Ok(())
     }
 
-    async fn make_secrets(&self) -> Result<()> {
-        let certificate = self.stack.aws.device_certificate("comanda-operator").await?;
-        let ca = std::fs::read_to_string(&self.stack.aws.iot().ca_file)?;
+    async fn make_secrets(&self, certificate: &DeviceCertificate) -> Result<()> {
+        let ca = match self.routes() {
+            Some(routes) => routes.broker_authority.clone(),
+            None => self.stack.aws.iot().ca_pem.clone(),
+        };
         let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
         self.secret(STRIPE_SECRET, &[("secret-key", stack::stripe::SECRET_KEY)]).await?;
         self.secret(CONTACT_SECRET, &[("key", &contact_key)]).await?;

@@ -6,6 +6,8 @@
 pub mod demo;
 pub mod devices;
 pub mod evidence;
+pub mod fault_proxy;
 pub mod installation;
+pub mod matrix;
 pub mod stack;
 pub mod stripe_proxy;

@@ -9,7 +9,7 @@ use comanda_e2e::devices::{self, CourierOptions, KitchenOptions};
 use comanda_e2e::installation::{CLASS, TENANT};
 use comanda_e2e::stack::Options;
 use comanda_e2e::stack::progress::Progress;
-use comanda_e2e::stripe_proxy;
+use comanda_e2e::{matrix, stripe_proxy};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +32,8 @@ enum Command {
         #[arg(long)]
         stack_only: bool,
     },
+    /// Crash, pause and cut off the operator at every boundary of every effect, and look what became of the orders
+    Matrix(matrix::Options),
     /// Be a kitchen tablet
     #[command(hide = true)]
     Kitchen(KitchenOptions),
@@ -49,6 +51,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let result = match Arguments::parse().command {
         Command::Demo { keep, stack_only } => demo(keep, stack_only).await,
+        Command::Matrix(options) => run_matrix(options).await,
         Command::Kitchen(options) => devices::run_kitchen(options).await.map(|()| ExitCode::SUCCESS),
         Command::Courier(options) => devices::run_courier(options).await.map(|()| ExitCode::SUCCESS),
         Command::StripeProxy(options) => stripe_proxy::run(options).await.map(|()| ExitCode::SUCCESS),
@@ -89,6 +92,24 @@ async fn demo(keep: bool, stack_only: bool) -> Result<ExitCode> {
     }
     demo.stop().await?;
     Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ends with 1 when an order did not come to what it must.
+async fn run_matrix(options: matrix::Options) -> Result<ExitCode> {
+    let report = until_interrupted(matrix::run(Options::default(), &options, &Progress::stderr())).await?;
+    let Some(report) = report else { return Ok(ExitCode::from(130)) };
+    println!("{}", report.summary());
+    Ok(if report.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// None when SIGINT or SIGTERM came first: what was started is dropped, and so stopped.
+async fn until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        result = work => result.map(Some),
+        _ = interrupt.recv() => Ok(None),
+        _ = terminate.recv() => Ok(None),
+    }
 }
 
 fn describe(demo: &Demo) {

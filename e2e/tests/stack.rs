@@ -47,7 +47,7 @@ async fn the_chart_applies_and_a_service_account_has_only_the_rights_it_is_given
         )
         .await?;
 
-    let file = kubernetes.service_account_kubeconfig("shop", "nobody").await?;
+    let file = kubernetes.service_account_kubeconfig("shop", "nobody", None).await?;
     let kubeconfig = Kubeconfig::read_from(file)?;
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let namespaces: Api<Namespace> = Api::all(kube::Client::try_from(config)?);

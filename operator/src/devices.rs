@@ -42,6 +42,21 @@ pub async fn take_in(
     }
 }
 
+/// Wakes every order that listens each time that a broker is connected to: what was said around that time may
+/// be in the ledger only. Each finds out by itself when to read it.
+pub async fn catch_up(
+    mut connections: mpsc::UnboundedReceiver<()>,
+    live: Arc<Live>,
+    wake: mpsc::UnboundedSender<ObjectRef<Order>>,
+) {
+    while connections.recv().await.is_some() {
+        for object in live.listening() {
+            // The receiver goes when the controller stops.
+            let _ = wake.send(object);
+        }
+    }
+}
+
 /// Keeps one message. The broker gets its acknowledgement only then; until then it will send again.
 async fn keep(message: FromBroker, live: &Live, metrics: &Metrics) -> Option<ObjectRef<Order>> {
     let FromBroker { incoming, topic_prefix, installation, ledger } = message;

@@ -4,9 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use comanda_crds::Order;
-use comanda_saga::{DeviceEvent, Identity, Record, Trouble};
-use jiff::Timestamp;
+use comanda_saga::{DeviceEvent, Effect, Identity, Record, Trouble};
+use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::ObjectRef;
+
+/// How long after a connection to the broker the ledger is read for what was said around it: long enough for
+/// an IoT rule to have kept it, and short of the time before which nobody is called silent.
+const CATCH_UP: SignedDuration = SignedDuration::from_secs(2);
+/// An order that is looked at anyway reads the events again when it has not done so for this long.
+const REREAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is remembered of one object between reconciles.
 #[derive(Clone, Default)]
@@ -19,6 +25,8 @@ pub struct Memory {
     pub record: Option<Record>,
     /// What devices said.
     pub events: Vec<DeviceEvent>,
+    /// When the events in the ledger were last read.
+    pub events_read_at: Option<Timestamp>,
     /// When the payment provider last answered.
     pub payment_seen_at: Option<Timestamp>,
     /// Failures in a row.
@@ -32,6 +40,36 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// True when a device may be about to speak of the order.
+    fn listens(&self) -> bool {
+        let underway =
+            |record: &Record| !record.phase.is_final() && record.journal.contains_key(&Effect::Prepare);
+        self.saved.as_ref().is_some_and(underway)
+    }
+
+    /// When the events in the ledger have to be read again, because the connection to the broker began anew:
+    /// it may have dropped what was said around that time.
+    pub fn catch_up_at(&self, hearing_since: Option<Timestamp>) -> Option<Timestamp> {
+        let settled = hearing_since.filter(|_| self.listens())? + CATCH_UP;
+        self.events_read_at.is_none_or(|read_at| read_at < settled).then_some(settled)
+    }
+
+    /// True when the events in the ledger have to be read now: after a new connection, or because they were
+    /// not for long, and the order is looked at anyway.
+    pub fn events_due(&self, hearing_since: Option<Timestamp>, now: Timestamp) -> bool {
+        let old = self.events_read_at.is_none_or(|read_at| read_at + REREAD <= now);
+        (self.listens() && old) || self.catch_up_at(hearing_since).is_some_and(|time| time <= now)
+    }
+
+    /// Adds what is not known yet.
+    pub fn hear(&mut self, events: Vec<DeviceEvent>) {
+        for event in events {
+            if !self.events.iter().any(|known| known.id == event.id) {
+                self.events.push(event);
+            }
+        }
+    }
+
     /// Forgets everything that the ledger knows better.
     pub fn forget(&mut self) {
         *self = Self {
@@ -98,6 +136,12 @@ impl Live {
         lock(&self.memories).remove(object);
         lock(&self.inbox).remove(identity);
         lock(&self.followed).remove(identity);
+    }
+
+    /// The objects of all orders that a device may be about to speak of.
+    pub fn listening(&self) -> Vec<ObjectRef<Order>> {
+        let memories = lock(&self.memories);
+        memories.iter().filter(|(_, memory)| memory.listens()).map(|(object, _)| object.clone()).collect()
     }
 
     /// Keeps an event that the ledger holds already; gives the object to wake, if one is followed.

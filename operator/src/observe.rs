@@ -7,6 +7,7 @@ use comanda_crds::{
 };
 use comanda_saga::observed::{ClassFacts, OrderFacts};
 use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
+use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::ObjectRef;
@@ -33,12 +34,14 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
     if fresh || !memory.loaded {
         load(&observed, memory, context).await?;
-    }
-    for event in context.live.collect(&observed.order.identity) {
-        if !memory.events.iter().any(|known| known.id == event.id) {
-            memory.events.push(event);
+    } else if memory.events_due(observed.hearing_since, Timestamp::now()) {
+        let read_at = Timestamp::now();
+        if let Some(loaded) = find(&observed, context).await? {
+            memory.hear(loaded.events);
         }
+        memory.events_read_at = Some(read_at);
     }
+    memory.hear(context.live.collect(&observed.order.identity));
     observed = recall(order, memory, context);
     let foreign = |record: &&Record| record.owner.as_ref() != Some(&observed.order.owner);
     if let Some(record) = observed.record.as_ref().filter(foreign) {
@@ -67,7 +70,7 @@ pub fn recall(order: &Order, memory: &Memory, context: &Context) -> Observed {
 }
 
 /// The connection to the devices of the order's class, as pinned in its record.
-fn hearing_since(memory: &Memory, class: Option<&OrderClass>, context: &Context) -> Option<Timestamp> {
+pub fn hearing_since(memory: &Memory, class: Option<&OrderClass>, context: &Context) -> Option<Timestamp> {
     let spec = memory.saved.as_ref().map(|record| &record.class).or(class.map(|class| &class.spec))?;
     *context.services.of(spec).ok()?.broker.connected().borrow()
 }
@@ -85,12 +88,21 @@ fn identity(order: &Order, memory: &Memory, class: Option<&OrderClass>) -> Ident
     Identity::of(installation, &namespace(order), &order.name_any(), &order.spec)
 }
 
+/// The order as the ledger of its class has it.
+async fn find(observed: &Observed, context: &Context) -> Result<Option<Loaded>, Error> {
+    let pinned = observed.saved.as_ref().map(|record| &record.class);
+    let class = pinned.or(observed.class.as_ref().map(|class| &class.spec));
+    let class = class.ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
+    let services = context.services.of(class)?;
+    Ok(services.ledger.load(&observed.order.identity).await?)
+}
+
 async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Result<(), Error> {
-    let class = observed.class.as_ref().ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
-    let services = context.services.of(&class.spec)?;
-    let loaded = services.ledger.load(&observed.order.identity).await?;
+    let read_at = Timestamp::now();
+    let loaded = find(observed, context).await?;
     memory.forget();
     memory.loaded = true;
+    memory.events_read_at = Some(read_at);
     if let Some(loaded) = loaded {
         memory.saved = Some(loaded.record.clone());
         memory.record = Some(loaded.record);

@@ -58,7 +58,8 @@ async fn carry(order: &Arc<Order>, memory: &mut Memory, context: &Context) -> Re
         let decision = decide(&observed, Timestamp::now())?;
         if decision.actions.is_empty() {
             report(&order, decision.status, memory, context).await?;
-            return Ok(requeue(decision.wait));
+            let due = memory.catch_up_at(observed.hearing_since);
+            return Ok(requeue(due.map_or(decision.wait, |due| decision.wait.or_at(due))));
         }
         act(decision.actions, &order, memory, context).await?;
         if memory.released {

@@ -191,7 +191,8 @@ async fn work(
 
     let (incoming, messages) = mpsc::channel::<FromBroker>(INCOMING);
     let (wake, woken) = mpsc::unbounded_channel::<ObjectRef<Order>>();
-    let services = Arc::new(Pool::new(aws, namespace, secrets, incoming));
+    let (connected, connections) = mpsc::unbounded_channel();
+    let services = Arc::new(Pool::new(aws, namespace, secrets, incoming, connected));
     let live = Arc::new(Live::default());
 
     let (order_store, order_writer) = reflector::store::<Order>();
@@ -226,6 +227,7 @@ async fn work(
         wake: wake.clone(),
     });
 
+    let catch_up_task = tokio::spawn(devices::catch_up(connections, Arc::clone(&live), wake.clone()));
     let device_task = tokio::spawn(devices::take_in(messages, live, metrics, wake));
     // A class must not look unusable, nor an order wait for its class, only because a list is under way.
     listed(&mut have_secrets, &stop).await;
@@ -245,6 +247,7 @@ async fn work(
         .await;
     let _ = class_task.await;
     device_task.abort();
+    catch_up_task.abort();
     secret_task.abort();
 }
 

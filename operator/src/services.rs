@@ -53,6 +53,7 @@ pub struct Pool {
     namespace: String,
     secrets: Store<Secret>,
     incoming: mpsc::Sender<FromBroker>,
+    connected: mpsc::UnboundedSender<()>,
     built: Mutex<HashMap<u64, Built>>,
     brokers: Mutex<HashMap<String, Broker>>,
 }
@@ -72,15 +73,17 @@ struct Built {
 }
 
 impl Pool {
-    /// A pool that connects with `aws`, reads Secrets of `namespace` from the cache `secrets`, and
-    /// hands what brokers bring in to `incoming`.
+    /// A pool that connects with `aws`, reads Secrets of `namespace` from the cache `secrets`, hands what
+    /// brokers bring in to `incoming`, and tells `connected` each time that one is connected to.
     pub fn new(
         aws: SdkConfig,
         namespace: String,
         secrets: Store<Secret>,
         incoming: mpsc::Sender<FromBroker>,
+        connected: mpsc::UnboundedSender<()>,
     ) -> Self {
-        Self { aws, namespace, secrets, incoming, built: Mutex::default(), brokers: Mutex::default() }
+        let (built, brokers) = (Mutex::default(), Mutex::default());
+        Self { aws, namespace, secrets, incoming, connected, built, brokers }
     }
 
     /// The services of a class. They are built anew when one of the class's Secrets changed.
@@ -159,6 +162,14 @@ impl Pool {
         })
         .map_err(class_error)?;
         self.pass_on(events, class, ledger);
+        let (mut standing, connected) = (broker.connected(), self.connected.clone());
+        tokio::spawn(async move {
+            while standing.changed().await.is_ok() {
+                if standing.borrow_and_update().is_some() && connected.send(()).is_err() {
+                    return;
+                }
+            }
+        });
         let broker = Arc::new(broker);
         let (devices, ledger) = (class.devices.clone(), class.ledger.clone());
         let connection = Arc::downgrade(&broker);

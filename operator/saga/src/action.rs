@@ -117,3 +117,15 @@ pub enum Wait {
     /// When an event comes.
     ForEvent,
 }
+
+impl Wait {
+    /// At this time at the latest.
+    #[must_use]
+    pub fn or_at(self, time: Timestamp) -> Self {
+        match self {
+            Self::Not => Self::Not,
+            Self::Until(other) => Self::Until(other.min(time)),
+            Self::ForEvent => Self::Until(time),
+        }
+    }
+}

@@ -121,7 +121,7 @@ pub(crate) fn renew_creation(next: &mut Record, now: Timestamp) {
         .filter(|entry| entry.state == EntryState::Intended)
         .is_some_and(|entry| {
             now >= entry.started_at + KEY_LIFETIME
-                || entry.tries >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
+                || entry.failures >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
         });
     if expired {
         next.next_attempt(Effect::CreateIntent);
@@ -155,7 +155,7 @@ pub(crate) fn notify(
     Ok(None)
 }
 
-/// Telling the customer: bounded tries, and never a reason to stop. None once it is settled.
+/// Telling the customer: a bounded number of failures, and never a reason to stop. None once it is settled.
 pub(crate) fn tell(
     next: &mut Record,
     effect: Effect,
@@ -166,7 +166,9 @@ pub(crate) fn tell(
     let entry = next.journal.get(&effect);
     match entry.map(|entry| entry.state) {
         None | Some(EntryState::NotDone) => Some(Next::Do(call)),
-        Some(EntryState::Intended) if entry.is_some_and(|entry| entry.tries < tries) => Some(Next::Do(call)),
+        Some(EntryState::Intended) if entry.is_some_and(|entry| entry.failures < tries) => {
+            Some(Next::Do(call))
+        }
         Some(EntryState::Intended) => {
             let message =
                 "Given up: the notification service took it in none of the tries allowed.".to_owned();

@@ -153,6 +153,7 @@ impl Record {
             Outcome::NeedsPerson(stall) => self.stall = Some(stall),
             Outcome::Unknown { effect, message } => {
                 if let Some(entry) = effect.and_then(|effect| self.journal.get_mut(&effect)) {
+                    entry.failures += 1;
                     entry.message = Some(message);
                 }
             }

@@ -221,6 +221,10 @@ pub struct Entry {
     pub key: String,
     /// How often the intent was taken.
     pub tries: u32,
+    /// How often the call failed, or its answer was lost, in a process that lived to see it. What bounds how
+    /// often something is tried: a process that dies again and again has not asked anybody yet.
+    #[serde(default)]
+    pub failures: u32,
     /// Device commands: the sequence number they carry.
     pub seq: Option<u64>,
     /// When the intent was first taken.
@@ -422,6 +426,7 @@ impl Record {
             attempt: 1,
             key: self.identity.key(effect, 1),
             tries: 0,
+            failures: 0,
             seq: command.then(|| {
                 self.seq += 1;
                 self.seq

@@ -174,6 +174,14 @@ impl Aws {
         self.iot.device_certificate(&self.endpoint, name).await
     }
 
+    /// Makes IoT keep what devices say below `prefix` in the ledger, whether or not an operator listens.
+    ///
+    /// # Errors
+    /// When `IoT` refuses.
+    pub async fn keep_device_events(&self, installation: &str, prefix: &str) -> Result<()> {
+        self.iot.keep_events(&self.endpoint, installation, prefix, &self.resources.ledger_table).await
+    }
+
     /// Stops ministack.
     ///
     /// # Errors

@@ -81,6 +81,11 @@ impl Kubernetes {
         &self.server
     }
 
+    /// The authority of its certificate, PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
     /// The API server's audit log: one JSON object a line, written before the answer leaves.
     pub fn audit_log(&self) -> PathBuf {
         self.dir.join(server::AUDIT_LOG)
@@ -151,11 +156,17 @@ impl Kubernetes {
         manifests::established(&self.client, &names).await
     }
 
-    /// Writes a kubeconfig that speaks as a service account, made if it is not there, and returns its path.
+    /// Writes a kubeconfig that speaks as a service account, made if it is not there, and returns its path. It
+    /// leads to `server`, if that is not the API server itself.
     ///
     /// # Errors
     /// When the API server refuses.
-    pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+    pub async fn service_account_kubeconfig(
+        &self,
+        namespace: &str,
+        name: &str,
+        server: Option<&str>,
+    ) -> Result<PathBuf> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
         let account = ServiceAccount {
             metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
@@ -170,7 +181,8 @@ impl Kubernetes {
         let name = account.name_any();
         let answer = accounts.create_token_request(&name, &PostParams::default(), &request).await?;
         let token = answer.status.context("the API server sent no token")?.token;
-        let text = kubeconfig::kubeconfig(&self.server, &self.ca_pem, &User::Token(&token), namespace)?;
+        let server = server.unwrap_or(&self.server);
+        let text = kubeconfig::kubeconfig(server, &self.ca_pem, &User::Token(&token), namespace)?;
         certificates::write(&self.dir, &format!("{namespace}-{name}.kubeconfig"), &text)
     }
 

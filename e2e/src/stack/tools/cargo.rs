@@ -22,22 +22,45 @@ impl Profile {
     }
 }
 
+/// What the operator is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// As users have it.
+    Plain,
+    /// With faults at named boundaries.
+    Faults,
+}
+
 /// Builds `comanda-operator` and returns its path. Cargo's progress goes to stderr.
 ///
 /// # Errors
 /// When the build fails or names no executable.
-pub async fn operator_binary(profile: Profile) -> Result<PathBuf> {
-    tokio::task::spawn_blocking(move || build("comanda-operator", profile)).await?
+pub async fn operator_binary(profile: Profile, built_for: Build) -> Result<PathBuf> {
+    tokio::task::spawn_blocking(move || build("comanda-operator", profile, built_for)).await?
 }
 
-fn build(binary: &str, profile: Profile) -> Result<PathBuf> {
+fn build(binary: &str, profile: Profile, built_for: Build) -> Result<PathBuf> {
     // At run time `$CARGO` names the cargo that runs us; started directly, the one we were built by.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut command = Command::new(cargo);
+    // What `cargo run` tells this program about its own package would make build scripts that look at such
+    // variables run anew each time.
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
+            .iter()
+            .any(|part| told.starts_with(part))
+        {
+            command.env_remove(name);
+        }
+    }
     // From the workspace's root and without --package: features are then unified over all members, as in
     // `cargo demo` and `cargo test --workspace`, and no dependency is built twice.
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command.args(["build", "--bin", binary, "--message-format=json-render-diagnostics"]);
+    if built_for == Build::Faults {
+        command.args(["--features", "comanda-operator/faults"]);
+    }
     if profile == Profile::Release {
         command.arg("--release");
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use cargo::{Profile, operator_binary};
+pub use cargo::{Build, Profile, operator_binary};
 
 use super::progress::Progress;
 

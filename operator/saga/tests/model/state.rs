@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use comanda_crds::Capture;
-use comanda_saga::{Action, Effect, Record, Write};
+use comanda_saga::{Action, Effect, EntryState, Record, Write};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::at;
@@ -253,7 +253,7 @@ const TIMED: [Effect; 6] = [
     Effect::RecallKitchen,
 ];
 
-/// Effects whose tries are bounded.
+/// Effects whose failures are bounded.
 const COUNTED: [Effect; 3] = [Effect::CreateIntent, Effect::NotifyConfirmed, Effect::NotifyEnding];
 
 /// The record without what no decision reads, so that histories that come to the same are one state.
@@ -267,8 +267,9 @@ pub fn plain(mut record: Record) -> Record {
         if !TIMED.contains(effect) {
             entry.started_at = now();
         }
-        if !COUNTED.contains(effect) {
-            entry.tries = 1;
+        entry.tries = 1;
+        if !COUNTED.contains(effect) || entry.state != EntryState::Intended {
+            entry.failures = 0;
         }
     }
     record

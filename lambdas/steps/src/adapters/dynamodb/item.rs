@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `ORDER#<identity>` | `ORDER` | `v`, `epoch`, `owner` (uid; absent: free to claim), `record`, and the projection |
 //! | same | `CONTACT` | `sealed`, `expires` |
-//! | same | `EVENT#<id>` | `side`, what the device said, `at`, `expires` |
+//! | same | `EVENT#<id>` | `side`, what the device said, `at`, `expires`; an IoT rule adds `store` |
 
 use std::collections::HashMap;
 
@@ -35,13 +35,32 @@ struct OrderItem {
     record: Record,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct EventItem {
     side: Side,
     at: Timestamp,
     expires: i64,
     #[serde(flatten)]
     event: WireEvent,
+}
+
+/// An event as it was kept, by this library or by an IoT rule.
+#[derive(Deserialize)]
+struct KeptEvent {
+    side: Side,
+    at: Arrival,
+    /// The store of the topic. This library keeps only what the order's own store says.
+    store: Option<String>,
+    #[serde(flatten)]
+    event: WireEvent,
+}
+
+/// When an event arrived: as this library writes it, or in milliseconds, as the `timestamp()` of a rule.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Arrival {
+    Time(Timestamp),
+    Milliseconds(i64),
 }
 
 pub(super) fn partition(identity: &Identity) -> String {
@@ -109,11 +128,18 @@ pub(super) fn is_event(sk: &str) -> bool {
     sk.starts_with(EVENT_PREFIX)
 }
 
-/// An event; none when it cannot be read. An IoT rule writes what devices say as it comes, and a
-/// hostile device must not be able to stop an order.
-pub(super) fn read_event(identity: &Identity, item: Item) -> Option<DeviceEvent> {
-    let stored: Option<EventItem> = serde_dynamo::from_item(item).ok();
-    let event = stored.and_then(|stored| stored.event.check(stored.side, stored.at).ok().flatten());
+/// An event, and the store that it came from, where the item says so; none when it cannot be read. An IoT
+/// rule writes what devices say as it comes, and a hostile device must not be able to stop an order.
+pub(super) fn read_event(identity: &Identity, item: Item) -> Option<(DeviceEvent, Option<String>)> {
+    let read = || {
+        let kept: KeptEvent = serde_dynamo::from_item(item).ok()?;
+        let at = match kept.at {
+            Arrival::Time(time) => time,
+            Arrival::Milliseconds(since) => Timestamp::from_millisecond(since).ok()?,
+        };
+        Some((kept.event.check(kept.side, at).ok().flatten()?, kept.store))
+    };
+    let event = read();
     if event.is_none() {
         tracing::warn!(order = %identity, "left out an event that cannot be read");
     }
@@ -195,7 +221,26 @@ mod tests {
         assert_eq!(item["seq"], number(3));
         // 2026-03-31T12:00:00Z
         assert_eq!(item["expires"], number(1_774_958_400_i64));
-        assert_eq!(read_event(&identity(), item), Some(heard));
+        assert_eq!(read_event(&identity(), item), Some((heard, None)));
+    }
+
+    #[test]
+    fn an_event_that_an_iot_rule_kept_is_read_with_its_store() {
+        let mut item = key(&identity(), "EVENT#e-2");
+        for (name, value) in [
+            ("eventId", "e-2"),
+            ("event", "ready"),
+            ("device", "tablet-1"),
+            ("side", "kitchen"),
+            ("store", "soho"),
+        ] {
+            item.insert(name.to_owned(), text(value));
+        }
+        // 2026-03-01T12:00:00Z
+        item.extend([("seq".to_owned(), number(3)), ("at".to_owned(), number(1_772_366_400_000_i64))]);
+        let (event, store) = read_event(&identity(), item).expect("an event");
+        assert_eq!((event.at, event.signal), (now(), DeviceSignal::Kitchen(KitchenState::Ready)));
+        assert_eq!(store.as_deref(), Some("soho"));
     }
 
     #[test]

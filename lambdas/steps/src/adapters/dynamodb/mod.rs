@@ -102,8 +102,15 @@ impl Ledger for DynamoLedger {
                 _ => {}
             }
         }
-        events.sort_by(|one: &DeviceEvent, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
-        Ok(record.map(|record| Loaded { record, events }))
+        Ok(record.map(|record: Record| {
+            // What another store says of the order does not count.
+            let own =
+                |store: &Option<String>| store.as_ref().is_none_or(|store| *store == record.terms.store);
+            let mut events: Vec<DeviceEvent> =
+                events.into_iter().filter(|(_, store)| own(store)).map(|(event, _)| event).collect();
+            events.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+            Loaded { record, events }
+        }))
     }
 
     async fn create(&self, record: &Record, contact: Option<&Inline>) -> Result<(), LedgerError> {

@@ -1,0 +1,224 @@
+//! Which effect of which order a call is, by what is on the wire.
+
+use comanda_crds::FINALIZER;
+use comanda_saga::{Effect, Record, Site, boundary};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Whom the operator calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum Service {
+    /// The API server.
+    Kubernetes,
+    /// The ledger and the catalogue.
+    DynamoDb,
+    /// Messages to customers.
+    Sns,
+    /// The payment provider.
+    Stripe,
+    /// The broker of the devices.
+    Mqtt,
+}
+
+impl Service {
+    /// The service that an effect calls.
+    pub const fn of(site: Site) -> Self {
+        match site {
+            Site::FinalizerOn | Site::FinalizerOff | Site::Status => Self::Kubernetes,
+            Site::Claim | Site::Finish | Site::Effect(Effect::Reserve | Effect::Release) => Self::DynamoDb,
+            Site::Effect(Effect::NotifyConfirmed | Effect::NotifyEnding) => Self::Sns,
+            Site::Effect(
+                Effect::CreateIntent
+                | Effect::Authorize
+                | Effect::Capture
+                | Effect::CancelIntent
+                | Effect::Refund,
+            ) => Self::Stripe,
+            Site::Effect(
+                Effect::Prepare | Effect::Deliver | Effect::RecallCourier | Effect::RecallKitchen,
+            ) => Self::Mqtt,
+        }
+    }
+}
+
+/// An order, as a call names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct OrderName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its id.
+    pub name: String,
+}
+
+/// A call on the wire.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// To whom.
+    pub service: Service,
+    /// In a line, for the record.
+    pub line: String,
+    /// For which order.
+    pub order: Option<OrderName>,
+    /// What it does; more than one where a write of the record does more than one thing.
+    pub sites: Vec<Site>,
+}
+
+impl Call {
+    pub(super) fn new(service: Service, line: String) -> Self {
+        Self { service, line, order: None, sites: Vec::new() }
+    }
+
+    fn of(mut self, order: Option<OrderName>, sites: Vec<Site>) -> Self {
+        (self.order, self.sites) = (order, sites);
+        self
+    }
+}
+
+/// A request to the API server.
+pub(super) fn kubernetes(method: &str, path: &str, body: &[u8]) -> Call {
+    let call = Call::new(Service::Kubernetes, format!("{method} {path}"));
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let ["apis", "comanda.dev", _, "namespaces", namespace, "orders", name, rest @ ..] = &parts[..] else {
+        return call;
+    };
+    let order = order(namespace, name);
+    let finalizers = |body: &[u8]| -> Option<Vec<Value>> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        body["metadata"]["finalizers"].as_array().cloned()
+    };
+    let sites = match (method, rest) {
+        ("PATCH", ["status"]) => vec![Site::Status],
+        ("PATCH", []) => finalizers(body)
+            .map(|left| if left.contains(&FINALIZER.into()) { Site::FinalizerOn } else { Site::FinalizerOff })
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    };
+    call.of(Some(order), sites)
+}
+
+/// A request to Stripe: a write carries the order and the effect in its idempotency key.
+pub(super) fn stripe(method: &str, path: &str, key: Option<&str>) -> Call {
+    let call = Call::new(Service::Stripe, format!("{method} {path}"));
+    let Some([_, namespace, name, part, _]) = key.and_then(|key| {
+        let parts: Vec<&str> = key.split('/').collect();
+        <[&str; 5]>::try_from(parts).ok()
+    }) else {
+        return call;
+    };
+    let effect = Site::all().find(|site| matches!(site, Site::Effect(effect) if effect.key_part() == part));
+    call.of(Some(order(namespace, name)), effect.into_iter().collect())
+}
+
+/// A request to AWS, and the record it writes, if it writes one. `before` is the record as it was.
+pub(super) fn aws(
+    target: Option<&str>,
+    body: &[u8],
+    before: impl Fn(&OrderName) -> Option<Record>,
+) -> (Call, Option<Record>) {
+    let Some(operation) = target.and_then(|target| target.strip_prefix("DynamoDB_20120810.")) else {
+        return (sns(body), None);
+    };
+    let call = Call::new(Service::DynamoDb, operation.to_owned());
+    let Some(after) = written(body) else { return (call, None) };
+    let order = order(&after.identity.tenant, &after.identity.order_id);
+    let crossed = boundary::crossings(before(&order).as_ref(), &after);
+    let sites = crossed.into_iter().filter_map(|crossing| match crossing {
+        boundary::Crossing::Effect(site) => Some(site),
+        // The call is the effect, and not the write before it or after it.
+        boundary::Crossing::Intent(_) | boundary::Crossing::Outcome(_) => None,
+    });
+    let sites = sites.collect();
+    (call.of(Some(order), sites), Some(after))
+}
+
+/// A message to a customer: the form carries the message as JSON.
+fn sns(body: &[u8]) -> Call {
+    let form: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
+    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let call = Call::new(Service::Sns, field("Action").unwrap_or("unknown").to_owned());
+    let Some(message) = field("Message").and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
+        return call;
+    };
+    let (Some(namespace), Some(name)) = (message["tenant"].as_str(), message["orderId"].as_str()) else {
+        return call;
+    };
+    let confirmed = message["kind"] == "confirmed";
+    let effect = if confirmed { Effect::NotifyConfirmed } else { Effect::NotifyEnding };
+    call.of(Some(order(namespace, name)), vec![Site::Effect(effect)])
+}
+
+/// A command to a device, by its topic.
+pub(super) fn mqtt(topic: &str) -> Call {
+    let call = Call::new(Service::Mqtt, format!("PUBLISH {topic}"));
+    let parts: Vec<&str> = topic.split('/').collect();
+    let [_, namespace, "stores", _, who, name, command] = &parts[..] else { return call };
+    let effect = match (*who, *command) {
+        ("orders", "prepare") => Effect::Prepare,
+        ("orders", "cancel") => Effect::RecallKitchen,
+        ("couriers", "deliver") => Effect::Deliver,
+        ("couriers", "cancel") => Effect::RecallCourier,
+        _ => return call,
+    };
+    call.of(Some(order(namespace, name)), vec![Site::Effect(effect)])
+}
+
+fn order(namespace: &str, name: &str) -> OrderName {
+    OrderName { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+/// The record in a conditional write of the ledger.
+fn written(body: &[u8]) -> Option<Record> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let puts = body["TransactItems"].as_array().into_iter().flatten().map(|item| &item["Put"]);
+    let item = puts.chain([&body]).map(|put| &put["Item"]).find(|item| item["record"].is_object())?;
+    serde_json::from_value(plain(&item["record"])).ok()
+}
+
+/// DynamoDB's typed JSON as plain JSON.
+fn plain(typed: &Value) -> Value {
+    let Some((kind, value)) = typed.as_object().and_then(|object| object.iter().next()) else {
+        return Value::Null;
+    };
+    match (kind.as_str(), value) {
+        ("N", Value::String(number)) => serde_json::from_str(number).unwrap_or(Value::Null),
+        ("L", Value::Array(items)) => items.iter().map(plain).collect(),
+        ("M", Value::Object(fields)) => Value::Object(
+            fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect::<Map<_, _>>(),
+        ),
+        ("NULL", _) => Value::Null,
+        _ => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_says_what_its_call_is() {
+        let path = "/apis/comanda.dev/v1alpha1/namespaces/shop/orders/one";
+        let on = format!(r#"{{"metadata":{{"finalizers":["{FINALIZER}"]}}}}"#);
+        assert_eq!(kubernetes("PATCH", path, on.as_bytes()).sites, [Site::FinalizerOn]);
+        let off = br#"{"metadata":{"finalizers":[]}}"#;
+        assert_eq!(kubernetes("PATCH", path, off).sites, [Site::FinalizerOff]);
+        assert_eq!(kubernetes("PATCH", &format!("{path}/status"), b"{}").sites, [Site::Status]);
+        assert_eq!(kubernetes("GET", path, b"").sites, []);
+
+        let refund = stripe("POST", "/v1/refunds", Some("local/shop/one/refund/2"));
+        assert_eq!(refund.sites, [Site::Effect(Effect::Refund)]);
+        assert_eq!(refund.order, Some(order("shop", "one")));
+        assert_eq!(stripe("GET", "/v1/payment_intents/pi_1", None).sites, []);
+
+        let message = r#"{"tenant":"shop","orderId":"one","kind":"cancelled"}"#;
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("Action", "Publish")
+            .append_pair("Message", message)
+            .finish();
+        assert_eq!(aws(None, form.as_bytes(), |_| None).0.sites, [Site::Effect(Effect::NotifyEnding)]);
+
+        let recall = mqtt("comanda/shop/stores/madrid/couriers/one/cancel");
+        assert_eq!(recall.sites, [Site::Effect(Effect::RecallCourier)]);
+        assert_eq!(mqtt("comanda/shop/stores/madrid/orders/one/events").sites, []);
+    }
+}

@@ -1,0 +1,189 @@
+//! A proxy between an operator and everything it calls: the API server, AWS, Stripe and the MQTT broker.
+//!
+//! It knows which effect of which order a call is ([`classify`]), does to it what a test planned ([`plan`]),
+//! and records what passed. It ends the operator's process at the two points of an effect that no process
+//! sees by itself: the call left and did not take effect, and it took effect and the answer is on its way.
+
+pub mod classify;
+mod http;
+mod mqtt;
+pub mod plan;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::installation::Routes;
+use crate::stack::Stack;
+use crate::stack::aws::DeviceCertificate;
+use classify::{Call, Service};
+use plan::{Passed, Plan, Planned, WireFault};
+
+/// A running proxy. Dropping it closes its ports.
+pub struct FaultProxy {
+    shared: Arc<Shared>,
+    routes: Routes,
+    _tasks: JoinSet<()>,
+}
+
+/// What every connection has in common.
+struct Shared {
+    plan: Mutex<Plan>,
+    passed: Mutex<Vec<Passed>>,
+    operators: Mutex<Vec<Pid>>,
+    down: watch::Sender<BTreeSet<Service>>,
+    watches: watch::Sender<Watches>,
+}
+
+/// What befalls the watches of the API server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watches {
+    /// Nothing.
+    #[default]
+    Alive,
+    /// They bring nothing more, and do not end either.
+    Dead,
+    /// They end, and each attempt to go on is answered with 410: what they missed is gone.
+    Gone,
+}
+
+impl FaultProxy {
+    /// Starts a proxy before the services of `stack`. `certificate` is the one it shows the broker in the
+    /// operator's name.
+    ///
+    /// # Errors
+    /// When a port or a certificate cannot be had.
+    pub async fn start(stack: &Stack, certificate: DeviceCertificate) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            plan: Mutex::default(),
+            passed: Mutex::default(),
+            operators: Mutex::default(),
+            down: watch::Sender::default(),
+            watches: watch::Sender::default(),
+        });
+        let mut tasks = JoinSet::new();
+        let upstreams = [
+            (http::Side::Kubernetes, stack.kubernetes.url()),
+            (http::Side::Aws, stack.aws.endpoint()),
+            (http::Side::Stripe, stack.stripe.url()),
+        ];
+        let mut urls = Vec::new();
+        for (side, upstream) in upstreams {
+            let (listener, address) = listen().await?;
+            let upstream = http::Upstream::new(side, upstream, stack.kubernetes.ca_pem())?;
+            tasks.spawn(http::serve(listener, upstream, Arc::clone(&shared)));
+            urls.push(format!("http://{address}"));
+        }
+        let (listener, address) = listen().await?;
+        let broker = mqtt::Broker::new(stack.aws.iot(), &certificate)?;
+        let authority = broker.authority().to_owned();
+        tasks.spawn(mqtt::serve(listener, broker, Arc::clone(&shared)));
+        let [kubernetes, aws, stripe] = urls.try_into().map_err(|_| anyhow::anyhow!("three services"))?;
+        let routes = Routes {
+            kubernetes,
+            aws,
+            stripe,
+            broker: format!("localhost:{}", address.port()),
+            broker_authority: authority,
+        };
+        Ok(Self { shared, routes, _tasks: tasks })
+    }
+
+    /// Where an operator finds each service.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The processes to end when a fault says so.
+    pub fn set_operators(&self, processes: &[u32]) {
+        let pids = processes.iter().filter_map(|pid| i32::try_from(*pid).ok()).map(Pid::from_raw);
+        *lock(&self.shared.operators) = pids.collect();
+    }
+
+    /// Plans a fault.
+    pub fn plan(&self, planned: Planned) {
+        lock(&self.shared.plan).add(planned);
+    }
+
+    /// Forgets the faults that have not happened.
+    pub fn clear(&self) {
+        lock(&self.shared.plan).clear();
+    }
+
+    /// The faults that happened, in order.
+    pub fn fired(&self) -> Vec<Planned> {
+        lock(&self.shared.plan).fired().to_vec()
+    }
+
+    /// Every call that passed or was befallen by a fault, in order.
+    pub fn passed(&self) -> Vec<Passed> {
+        lock(&self.shared.passed).clone()
+    }
+
+    /// Refuses a service, and cuts what is open, until it is let up again.
+    pub fn take_down(&self, service: Service) {
+        self.shared.down.send_modify(|down| {
+            down.insert(service);
+        });
+    }
+
+    /// Lets a service up again.
+    pub fn let_up(&self, service: Service) {
+        self.shared.down.send_modify(|down| {
+            down.remove(&service);
+        });
+    }
+
+    /// Decides over the watches of the API server.
+    pub fn set_watches(&self, watches: Watches) {
+        self.shared.watches.send_replace(watches);
+    }
+}
+
+impl Shared {
+    /// The fault that befalls a call, counted.
+    fn take(&self, call: &Call) -> Option<WireFault> {
+        lock(&self.plan).take(call)
+    }
+
+    fn record(&self, call: &Call, fault: Option<WireFault>, status: Option<u16>) {
+        lock(&self.passed).push(Passed::new(call, fault, status));
+    }
+
+    fn is_down(&self, service: Service) -> bool {
+        self.down.borrow().contains(&service)
+    }
+
+    /// Resolves when a service is taken down.
+    async fn taken_down(&self, service: Service) {
+        let mut down = self.down.subscribe();
+        // The sender lives as long as `self`.
+        let _ = down.wait_for(|down| down.contains(&service)).await;
+    }
+
+    /// Ends the operators, and waits until they are no more: nothing they have sent is read after this.
+    async fn kill_operators(&self) {
+        let operators = lock(&self.operators).clone();
+        for pid in &operators {
+            let _ = signal::kill(*pid, Signal::SIGKILL);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn listen() -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for the fault proxy")?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,198 @@
+//! What shall happen to which call, and what happened.
+
+use std::time::Duration;
+
+use comanda_saga::{Point, Site};
+use jiff::Timestamp;
+use serde::Serialize;
+use strum::{EnumIter, IntoStaticStr};
+
+use super::classify::{Call, OrderName, Service};
+
+/// What the proxy does to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr, Serialize)]
+#[strum(serialize_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
+pub enum WireFault {
+    /// The connection closes before the service has seen the request.
+    LoseRequest,
+    /// The request comes late.
+    Delay,
+    /// The service answers that it is asked too often.
+    Throttle,
+    /// The service answers that it failed, and did nothing.
+    Fail,
+    /// The connection stays open, and nothing more comes through it.
+    HalfOpen,
+    /// The operator is killed, and the service never sees the request.
+    KillThenLose,
+    /// The operator is killed, and the service sees the request when its successor is at work already.
+    KillThenLate,
+    /// The service does what was asked, and the connection closes without an answer.
+    LoseAnswer,
+    /// The service does what was asked, and the connection breaks in the middle of its answer.
+    CutAnswer,
+    /// The service does what was asked, and answers that it failed.
+    FailAfter,
+    /// The service does what was asked, and the operator is killed before it has the answer.
+    KillAfter,
+}
+
+/// How long a delayed request takes.
+pub const DELAY: Duration = Duration::from_millis(1500);
+/// When a request arrives whose sender was killed.
+pub const LATE: Duration = Duration::from_millis(2500);
+
+impl WireFault {
+    /// The name, as tables write it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Where on the way of an effect it is.
+    pub const fn point(self) -> Point {
+        match self {
+            Self::LoseRequest
+            | Self::Delay
+            | Self::Throttle
+            | Self::Fail
+            | Self::HalfOpen
+            | Self::KillThenLose
+            | Self::KillThenLate => Point::Sent,
+            Self::LoseAnswer | Self::CutAnswer | Self::FailAfter | Self::KillAfter => Point::Effected,
+        }
+    }
+
+    /// Whether a service can fail like this: MQTT has no status, and half a packet is none.
+    pub const fn befalls(self, service: Service) -> bool {
+        let of_http = matches!(
+            self,
+            Self::Throttle | Self::Fail | Self::CutAnswer | Self::FailAfter | Self::KillThenLate
+        );
+        !(of_http && matches!(service, Service::Mqtt))
+    }
+
+    /// Whether the operator does not survive it.
+    pub const fn kills(self) -> bool {
+        matches!(self, Self::KillThenLose | Self::KillThenLate | Self::KillAfter)
+    }
+}
+
+/// A fault for the calls of one effect of one order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// The order; none for any.
+    pub order: Option<OrderName>,
+    /// The effect.
+    #[serde(serialize_with = "name")]
+    pub site: Site,
+    /// What happens.
+    pub fault: WireFault,
+    /// To how many calls, from now on.
+    pub count: u32,
+}
+
+fn name<S: serde::Serializer>(site: &Site, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(site.name())
+}
+
+/// A call, and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Passed {
+    /// When.
+    pub time: Timestamp,
+    /// Where to.
+    pub service: Service,
+    /// The request, in a line.
+    pub line: String,
+    /// The order it was for.
+    pub order: Option<OrderName>,
+    /// The effects it was.
+    pub sites: Vec<&'static str>,
+    /// The fault that befell it.
+    pub fault: Option<WireFault>,
+    /// The status the service answered with, where it has one and was asked.
+    pub status: Option<u16>,
+}
+
+impl Passed {
+    pub(super) fn new(call: &Call, fault: Option<WireFault>, status: Option<u16>) -> Self {
+        Self {
+            time: Timestamp::now(),
+            service: call.service,
+            line: call.line.clone(),
+            order: call.order.clone(),
+            sites: call.sites.iter().map(|site| site.name()).collect(),
+            fault,
+            status,
+        }
+    }
+}
+
+/// The faults to come, and those that happened.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    planned: Vec<Planned>,
+    fired: Vec<Planned>,
+}
+
+impl Plan {
+    pub(super) fn add(&mut self, planned: Planned) {
+        self.planned.push(planned);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.planned.clear();
+    }
+
+    pub(super) fn fired(&self) -> &[Planned] {
+        &self.fired
+    }
+
+    pub(super) fn take(&mut self, call: &Call) -> Option<WireFault> {
+        let position = self.planned.iter().position(|planned| {
+            call.sites.contains(&planned.site)
+                && (planned.order.is_none() || planned.order == call.order)
+                && planned.fault.befalls(call.service)
+        })?;
+        let planned = &mut self.planned[position];
+        planned.count = planned.count.saturating_sub(1);
+        let fault = planned.fault;
+        self.fired.push(Planned { count: 1, ..planned.clone() });
+        if planned.count == 0 {
+            self.planned.remove(position);
+        }
+        Some(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use comanda_saga::Effect;
+
+    use super::*;
+
+    fn capture(order: &str) -> Call {
+        Call {
+            service: Service::Stripe,
+            line: "POST /v1/payment_intents/pi_1/capture".to_owned(),
+            order: Some(OrderName { namespace: "shop".to_owned(), name: order.to_owned() }),
+            sites: vec![Site::Effect(Effect::Capture)],
+        }
+    }
+
+    #[test]
+    fn a_fault_befalls_the_calls_of_its_order_and_effect_as_often_as_planned() {
+        let mut plan = Plan::default();
+        let fault = WireFault::LoseAnswer;
+        let site = Site::Effect(Effect::Capture);
+        plan.add(Planned { order: capture("one").order, site, fault, count: 2 });
+        assert_eq!(plan.take(&capture("other")), None);
+        let other_effect = Call { sites: vec![Site::Effect(Effect::Refund)], ..capture("one") };
+        assert_eq!(plan.take(&other_effect), None);
+        for expected in [Some(fault), Some(fault), None] {
+            assert_eq!(plan.take(&capture("one")), expected);
+        }
+        assert_eq!(plan.fired().len(), 2);
+    }
+}

@@ -1,0 +1,142 @@
+//! The cells: each boundary of each effect, with each fault that can happen there, in each kind of order.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use comanda_saga::{Boundary, Point, Site};
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
+
+use super::ending::Ending;
+use crate::fault_proxy::classify::Service;
+use crate::fault_proxy::plan::WireFault;
+
+/// One fault in the life of one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell {
+    /// How the order ends.
+    pub ending: Ending,
+    /// Where the fault happens.
+    pub boundary: Boundary,
+    /// What happens.
+    pub fault: Fault,
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fault {
+    /// To the process that is at the boundary.
+    Process(ProcessFault),
+    /// To the call that is on the wire.
+    Wire(WireFault),
+}
+
+/// What a process does to itself at a boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ProcessFault {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM: it finishes what it began, and ends.
+    Stop,
+    /// SIGSTOP, past the end of its lease: a successor takes over, and then it goes on where it was.
+    Pause,
+}
+
+/// What cells need around them, so that those with the same needs run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Company {
+    /// Nobody dies.
+    Calm,
+    /// The operator dies at each of them and is started again.
+    Deaths,
+    /// Two operators, of which the leader is paused at each of them.
+    Pauses,
+}
+
+impl Fault {
+    /// The name, as tables write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process(fault) => fault.into(),
+            Self::Wire(fault) => fault.name(),
+        }
+    }
+
+    /// Every fault there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ProcessFault::iter().map(Self::Process).chain(WireFault::iter().map(Self::Wire))
+    }
+
+    fn befalls(self, boundary: Boundary) -> bool {
+        match self {
+            Self::Process(_) => !boundary.point.is_on_the_wire(),
+            Self::Wire(fault) => fault.point() == boundary.point && fault.befalls(Service::of(boundary.site)),
+        }
+    }
+}
+
+impl Cell {
+    /// Every cell of the endings, whose orders come by the sites named with them.
+    pub fn all(visited: &[(Ending, BTreeSet<Site>)]) -> Vec<Self> {
+        let mut cells = Vec::new();
+        for (ending, sites) in visited {
+            for boundary in Boundary::all().filter(|boundary| sites.contains(&boundary.site)) {
+                let faults = Fault::all().filter(|fault| fault.befalls(boundary));
+                cells.extend(faults.map(|fault| Self { ending: *ending, boundary, fault }));
+            }
+        }
+        cells
+    }
+
+    /// What it needs around it.
+    pub fn company(self) -> Company {
+        match self.fault {
+            Fault::Process(ProcessFault::Pause) => Company::Pauses,
+            Fault::Process(_) => Company::Deaths,
+            Fault::Wire(fault) if fault.kills() => Company::Deaths,
+            Fault::Wire(_) => Company::Calm,
+        }
+    }
+
+    /// The site and the point of the fault.
+    pub fn place(self) -> (Site, Point) {
+        (self.boundary.site, self.boundary.point)
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.ending.name(), self.boundary, self.fault.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use comanda_saga::Effect;
+
+    use super::*;
+
+    #[test]
+    fn only_what_can_happen_is_a_cell() {
+        let sites =
+            BTreeSet::from([Site::Effect(Effect::Capture), Site::Effect(Effect::Prepare), Site::Status]);
+        let cells = Cell::all(&[(Ending::Delivered, sites)]);
+        let names: Vec<String> = cells.iter().map(Cell::to_string).collect();
+        for there in [
+            "delivered:Capture/answered:kill",
+            "delivered:Prepare/effected:lose-answer",
+            "delivered:Status/sent:fail",
+        ] {
+            assert!(names.iter().any(|name| name == there), "{there}");
+        }
+        for absent in [
+            "delivered:Status/answered:kill",
+            "delivered:Prepare/sent:throttle",
+            "delivered:Capture/sent:kill",
+        ] {
+            assert!(!names.iter().any(|name| name == absent), "{absent}");
+        }
+        // Four points of a process with three faults each, seven faults before the effect, four after it.
+        assert_eq!(names.iter().filter(|name| name.contains("Capture")).count(), 4 * 3 + 7 + 4);
+    }
+}

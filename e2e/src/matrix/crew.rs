@@ -1,0 +1,142 @@
+//! The operators of a run: started again when they die, woken when they were paused long enough.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::Signal;
+
+use crate::installation::{Installation, Operator};
+
+/// How long the Lease holds, in seconds: how long a paused leader is waited for.
+const LEASE: &str = "3";
+/// How long a successor works before the paused leader goes on.
+const AHEAD: Duration = Duration::from_millis(700);
+
+/// The replicas of one installation.
+pub struct Crew<'a> {
+    installation: &'a Installation,
+    faults: PathBuf,
+    replicas: Vec<Replica>,
+    /// How often a replica was started again.
+    pub restarts: usize,
+    /// How often one went on after a pause.
+    pub resumptions: usize,
+}
+
+struct Replica {
+    name: String,
+    operator: Operator,
+    /// Since when another leads while this one is paused.
+    replaced: Option<Instant>,
+}
+
+impl<'a> Crew<'a> {
+    /// Starts replicas, whose planned faults are in the directory `faults`.
+    ///
+    /// # Errors
+    /// When one does not get ready.
+    pub async fn start(installation: &'a Installation, faults: PathBuf, names: &[&str]) -> Result<Self> {
+        let mut crew = Self { installation, faults, replicas: Vec::new(), restarts: 0, resumptions: 0 };
+        for name in names {
+            let operator = crew.operator(name).await?;
+            crew.replicas.push(Replica { name: (*name).to_owned(), operator, replaced: None });
+        }
+        crew.announce();
+        Ok(crew)
+    }
+
+    async fn operator(&self, name: &str) -> Result<Operator> {
+        let faults = self.faults.as_os_str();
+        self.installation
+            .operator_with(name, &["--lease-seconds", LEASE], &[("COMANDA_FAULTS", faults)])
+            .await
+    }
+
+    /// Tells the proxy whom to end.
+    fn announce(&self) {
+        if let Some(proxy) = &self.installation.proxy {
+            let pids: Vec<u32> = self.replicas.iter().map(|replica| replica.operator.process.pid()).collect();
+            proxy.set_operators(&pids);
+        }
+    }
+
+    /// Starts the dead again, and wakes the paused whose place is taken.
+    ///
+    /// # Errors
+    /// When a replica cannot be started again.
+    pub async fn attend(&mut self) -> Result<()> {
+        for index in 0..self.replicas.len() {
+            if self.replicas[index].operator.process.exit_status()?.is_some() {
+                let name = self.replicas[index].name.clone();
+                let operator =
+                    self.operator(&name).await.with_context(|| format!("starting {name} again"))?;
+                self.replicas[index] = Replica { name, operator, replaced: None };
+                self.restarts += 1;
+                self.announce();
+            } else if self.is_paused(index) {
+                self.relieve(index).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_paused(&self, index: usize) -> bool {
+        // Source: proc_pid_stat(5): the state follows the name, which is in parentheses.
+        let stat = format!("/proc/{}/stat", self.replicas[index].operator.process.pid());
+        fs::read_to_string(stat)
+            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+    }
+
+    /// A paused replica goes on when another has led for a while. One that only stood by goes on at once, and
+    /// so does one when all are paused: the first of them.
+    async fn relieve(&mut self, index: usize) -> Result<()> {
+        let mut led = false;
+        let mut others_paused = true;
+        for other in (0..self.replicas.len()).filter(|other| *other != index) {
+            if self.is_paused(other) {
+                continue;
+            }
+            others_paused = false;
+            let metrics = self.replicas[other].operator.metrics().await.unwrap_or_default();
+            led |= metrics.contains("comanda_leader 1");
+        }
+        let replica = &mut self.replicas[index];
+        let since = match (led || others_paused, replica.replaced) {
+            (false, _) => return Ok(()),
+            (true, None) => *replica.replaced.insert(Instant::now()),
+            (true, Some(since)) => since,
+        };
+        if since.elapsed() >= AHEAD {
+            replica.replaced = None;
+            replica.operator.process.signal(Signal::SIGCONT)?;
+            self.resumptions += 1;
+        }
+        Ok(())
+    }
+
+    /// The end of every log, for a report.
+    pub fn log_lines(&self, about: &str) -> String {
+        let mut lines = String::new();
+        for replica in &self.replicas {
+            let log = replica.operator.log().unwrap_or_default();
+            for line in log.lines().filter(|line| line.contains(about)) {
+                lines.push_str(&format!("{}: {line}\n", replica.name));
+            }
+        }
+        lines
+    }
+
+    /// Ends all of them.
+    ///
+    /// # Errors
+    /// When a process cannot be waited for.
+    pub async fn stop(self) -> Result<()> {
+        for mut replica in self.replicas {
+            let _ = replica.operator.process.signal(Signal::SIGCONT);
+            replica.operator.process.terminate(Duration::from_secs(12)).await?;
+        }
+        Ok(())
+    }
+}
