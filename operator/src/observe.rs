@@ -15,7 +15,7 @@ use kube::{Api, ResourceExt};
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
-use crate::live::Memory;
+use crate::live::{Memory, listens};
 
 /// Gathers everything a decision needs. The record of a live order is read once and then held: its
 /// version fences it.
@@ -88,13 +88,17 @@ fn identity(order: &Order, memory: &Memory, class: Option<&OrderClass>) -> Ident
     Identity::of(installation, &namespace(order), &order.name_any(), &order.spec)
 }
 
-/// The order as the ledger of its class has it.
+/// The order as the ledger of its class has it, with what devices said, whoever kept it there.
 async fn find(observed: &Observed, context: &Context) -> Result<Option<Loaded>, Error> {
     let pinned = observed.saved.as_ref().map(|record| &record.class);
     let class = pinned.or(observed.class.as_ref().map(|class| &class.spec));
     let class = class.ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
     let services = context.services.of(class)?;
-    Ok(services.ledger.load(&observed.order.identity).await?)
+    let mut loaded = services.ledger.load(&observed.order.identity).await?;
+    if let Some(loaded) = loaded.as_mut().filter(|loaded| listens(&loaded.record)) {
+        loaded.events.extend(services.ledger.said(&loaded.record).await?);
+    }
+    Ok(loaded)
 }
 
 async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Result<(), Error> {
@@ -106,7 +110,7 @@ async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Re
     if let Some(loaded) = loaded {
         memory.saved = Some(loaded.record.clone());
         memory.record = Some(loaded.record);
-        memory.events = loaded.events;
+        memory.hear(loaded.events);
     }
     Ok(())
 }

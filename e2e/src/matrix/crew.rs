@@ -14,6 +14,9 @@ const LEASE: &str = "3";
 /// How long a successor works before the paused leader goes on.
 const AHEAD: Duration = Duration::from_millis(700);
 
+/// How long a replica may take to say whether it leads.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// The replicas of one installation.
 pub struct Crew<'a> {
     installation: &'a Installation,
@@ -99,8 +102,9 @@ impl<'a> Crew<'a> {
                 continue;
             }
             others_paused = false;
-            let metrics = self.replicas[other].operator.metrics().await.unwrap_or_default();
-            led |= metrics.contains("comanda_leader 1");
+            // It may be paused between the look and the question.
+            let metrics = tokio::time::timeout(ANSWER, self.replicas[other].operator.metrics()).await;
+            led |= metrics.is_ok_and(|text| text.unwrap_or_default().contains("\ncomanda_leader 1"));
         }
         let replica = &mut self.replicas[index];
         let since = match (led || others_paused, replica.replaced) {
@@ -114,6 +118,13 @@ impl<'a> Crew<'a> {
             self.resumptions += 1;
         }
         Ok(())
+    }
+
+    /// Sends a signal to one of the replicas; one that has ended already does not mind.
+    pub fn signal(&mut self, index: usize, signal: Signal) {
+        if let Some(replica) = self.replicas.get_mut(index) {
+            let _ = replica.operator.process.signal(signal);
+        }
     }
 
     /// The end of every log, for a report.

@@ -9,6 +9,7 @@ mod batch;
 mod cell;
 mod crew;
 mod ending;
+mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub use batch::Outcome;
 pub use cell::{Cell, Company, Fault};
 pub use crew::Crew;
 pub use ending::{Ending, Intervention};
+pub use ticket::{Ticket, commanded, missing_stock, stocks};
 
 /// How many orders share a quiet period.
 const CALM: usize = 60;
@@ -80,9 +82,10 @@ impl Stage {
             customer_seconds: 900,
             recall_seconds: 900,
         };
-        installation
-            .apply_class(ending::CLASS, installation.class_spec(timeouts, Capture::WhenReady))
-            .await?;
+        let mut class = installation.class_spec(timeouts, Capture::WhenReady);
+        // A topic that is away for some seconds must not be given up either.
+        class.retries.notification = 20;
+        installation.apply_class(ending::CLASS, class).await?;
         let articles: Vec<_> = Ending::iter().map(Ending::article).collect();
         installation.stack.aws.seed_catalogue(INSTALLATION, &articles).await?;
         let device = |role, name, rules: &[&str]| {
