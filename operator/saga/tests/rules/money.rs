@@ -299,3 +299,29 @@ fn a_message_is_tried_as_often_as_the_class_allows_and_never_stops_an_order() {
     assert_eq!(shop.record().state(Effect::NotifyConfirmed), Some(EntryState::Failed));
     assert_eq!(shop.record().phase, Phase::Preparing);
 }
+
+#[test]
+fn a_try_that_a_crash_cut_short_does_not_count_against_the_message() {
+    let mut shop = Driver::new();
+    // The class allows two. Four processes die between the intent and its answer.
+    for _ in 0..4 {
+        shop.lost = vec![(Call::NotifyConfirmed, Lost::Request)];
+        shop.run();
+        shop.restart();
+    }
+    shop.run();
+    assert_eq!(shop.record().state(Effect::NotifyConfirmed), Some(EntryState::Done));
+}
+
+#[test]
+fn a_creation_that_crashes_cut_short_keeps_its_key() {
+    let mut shop = Driver::new();
+    for _ in 0..6 {
+        shop.lost = vec![(Call::CreateIntent, Lost::Answer)];
+        shop.run();
+        shop.restart();
+    }
+    shop.run();
+    assert_eq!(shop.record().journal[&Effect::CreateIntent].attempt, 1);
+    assert_eq!(shop.record().phase, Phase::Preparing);
+}
