@@ -34,10 +34,10 @@ pub use ending::{Ending, Intervention};
 pub use ticket::{Ticket, commanded, missing_stock, stocks};
 
 /// How many orders share a quiet period.
-const CALM: usize = 60;
+const CALM: usize = 150;
 /// Fewer where each fault interrupts all of them.
-const DEATHS: usize = 40;
-const PAUSES: usize = 30;
+const DEATHS: usize = 80;
+const PAUSES: usize = 60;
 /// How often a cell whose fault did not happen is tried in other company.
 const ROUNDS: usize = 5;
 
