@@ -1,5 +1,6 @@
 //! The rules of an order, one sentence each.
 
+mod boundaries;
 mod devices;
 mod money;
 mod ownership;
