@@ -24,11 +24,11 @@ use crate::installation::INSTALLATION;
 
 const GLANCE: Duration = Duration::from_millis(100);
 /// How soon after the last fault every order must be where it belongs.
-const HEALING: Duration = Duration::from_secs(60);
+const HEALING: Duration = Duration::from_mins(1);
 /// How long nothing may happen afterwards.
 const QUIET: Duration = Duration::from_secs(10);
 /// A fault that has not happened after this long does not happen any more.
-const STUCK: Duration = Duration::from_secs(240);
+const STUCK: Duration = Duration::from_mins(4);
 
 /// What came of a batch.
 pub struct Outcome {
@@ -194,8 +194,9 @@ async fn settle(
         if now != count {
             (count, last) = (now, Instant::now());
         }
-        let list = orders.list(&ListParams::default()).await?.items;
-        let by_name: BTreeMap<String, &Order> = list.iter().map(|order| (order.name_any(), order)).collect();
+        let objects = orders.list(&ListParams::default()).await?.items;
+        let by_name: BTreeMap<String, &Order> =
+            objects.iter().map(|order| (order.name_any(), order)).collect();
         let commanded = commanded(stage, namespace)?;
         let mut ended = true;
         for case in cases.iter_mut() {
