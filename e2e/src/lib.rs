@@ -11,3 +11,4 @@ pub mod installation;
 pub mod matrix;
 pub mod stack;
 pub mod stripe_proxy;
+pub mod world;
