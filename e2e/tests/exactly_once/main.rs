@@ -4,8 +4,11 @@
 //! One installation serves all scenes. Those that only wait run side by side; one that takes away what all of
 //! them use, or an operator, runs alone.
 
+mod devices;
+mod identity;
 mod leaders;
 mod money;
+mod people;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,12 +66,21 @@ fn main() -> ExitCode {
             money::a_pending_refund_is_waited_for,
             money::a_failed_refund_waits_for_a_person_whose_retry_is_a_new_attempt,
             money::an_authorization_that_expires_before_the_capture_fails_the_order_uncharged,
+            devices::a_ready_after_the_undo_changes_nothing,
+            devices::a_delivery_after_the_undo_needs_a_person_and_charges_nothing,
+            people::a_tool_that_patches_annotations_all_the_time_disturbs_no_order,
+            people::a_namespace_deleted_with_orders_in_it_lets_them_go_when_they_are_settled,
+            people::an_abandoned_order_is_let_go_and_its_debt_is_kept,
+            identity::an_order_lost_and_applied_again_ten_times_is_one_order,
+            identity::of_two_objects_for_one_order_the_second_does_nothing,
+            identity::a_class_made_anew_with_another_stripe_does_not_redirect_an_undo,
         ],
         Alone: [
             leaders::a_leader_paused_before_the_confirmation_comes_back_to_a_cancelled_order_and_charges_nothing,
             leaders::a_leader_paused_before_the_capture_comes_back_to_a_cancelled_order_and_charges_nothing,
             leaders::a_leader_paused_past_its_lease_while_the_capture_is_under_way_leaves_one_refund,
             leaders::a_leader_paused_with_the_answer_to_a_capture_unwritten_is_succeeded_without_a_second_one,
+            identity::a_class_made_anew_with_another_ledger_starts_no_order_again,
             money::keys_that_expired_behind_a_lost_answer_charge_and_refund_once,
         ],
     ];
