@@ -12,3 +12,4 @@ pub mod matrix;
 pub mod soak;
 pub mod stack;
 pub mod stripe_proxy;
+pub mod world;

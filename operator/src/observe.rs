@@ -22,13 +22,12 @@ use crate::live::{Memory, listens};
 pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> Result<Observed, Error> {
     let mut observed = recall(order, memory, context);
     if observed.class.is_none() && memory.saved.is_none() {
-        // Which ledger to ask is the class's to say. An order that was never claimed waits for it, and one
-        // that ended needs nothing; any other must not be let go unread.
-        let phase = order.status.as_ref().map(|status| status.phase).unwrap_or_default();
-        if phase.is_final() || phase == Phase::Pending {
-            return Ok(observed);
-        }
-        return Err(Error::Class(format!("the OrderClass {} is gone", order.spec.class_name)));
+        // Which ledger to ask is the class's to say: an order that was never claimed waits for it.
+        return if phase(order) == Phase::Pending {
+            Ok(observed)
+        } else {
+            unread(order, observed, format!("the OrderClass {} is gone", order.spec.class_name))
+        };
     }
     let object = ObjectRef::from_obj(order);
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
@@ -43,12 +42,36 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     }
     memory.hear(context.live.collect(&observed.order.identity));
     observed = recall(order, memory, context);
+    if observed.record.is_none() && phase(order) != Phase::Pending {
+        // The order was claimed in a ledger, and it was not this one: the class was made anew. To claim it
+        // here would be to do it a second time.
+        memory.loaded = false;
+        let class = &order.spec.class_name;
+        return unread(
+            order,
+            observed,
+            format!("the ledger that the OrderClass {class} names does not hold it"),
+        );
+    }
     let foreign = |record: &&Record| record.owner.as_ref() != Some(&observed.order.owner);
     if let Some(record) = observed.record.as_ref().filter(foreign) {
         context.live.unfollow(&observed.order.identity, &object);
         observed.owner_is_gone = owner_is_gone(record, &observed.order, context).await?;
     }
     Ok(observed)
+}
+
+fn phase(order: &Order) -> Phase {
+    order.status.as_ref().map(|status| status.phase).unwrap_or_default()
+}
+
+/// An order that has begun, and whose record cannot be read. One that ended needs nothing, as if it had no
+/// class; any other must not be let go.
+fn unread(order: &Order, observed: Observed, why: String) -> Result<Observed, Error> {
+    if phase(order).is_final() {
+        return Ok(Observed { class: None, ..observed });
+    }
+    Err(Error::Class(why))
 }
 
 /// What is known without reading anything outside this process.

@@ -23,7 +23,7 @@ use crate::fault_proxy::plan::{Passed, Planned};
 
 const GLANCE: Duration = Duration::from_millis(100);
 /// How soon after the last fault every order must be where it belongs.
-const HEALING: Duration = Duration::from_secs(60);
+const HEALING: Duration = Duration::from_mins(1);
 /// How long nothing may happen afterwards.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -189,8 +189,9 @@ async fn settle(
         if now != count {
             (count, last) = (now, Instant::now());
         }
-        let list = orders.list(&ListParams::default()).await?.items;
-        let by_name: BTreeMap<String, &Order> = list.iter().map(|order| (order.name_any(), order)).collect();
+        let objects = orders.list(&ListParams::default()).await?.items;
+        let by_name: BTreeMap<String, &Order> =
+            objects.iter().map(|order| (order.name_any(), order)).collect();
         let commanded = commanded(stage, namespace)?;
         let mut ended = true;
         for Case { ticket, .. } in cases.iter_mut() {

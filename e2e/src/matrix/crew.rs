@@ -1,6 +1,5 @@
 //! The operators of a run: started again when they die, woken when they were paused long enough.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -86,10 +85,7 @@ impl<'a> Crew<'a> {
     }
 
     fn is_paused(&self, index: usize) -> bool {
-        // Source: proc_pid_stat(5): the state follows the name, which is in parentheses.
-        let stat = format!("/proc/{}/stat", self.replicas[index].operator.process.pid());
-        fs::read_to_string(stat)
-            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+        self.replicas[index].operator.process.is_paused()
     }
 
     /// A paused replica goes on when another has led for a while. One that only stood by goes on at once, and
@@ -133,7 +129,7 @@ impl<'a> Crew<'a> {
         for replica in &self.replicas {
             let log = replica.operator.log().unwrap_or_default();
             for line in log.lines().filter(|line| line.contains(about)) {
-                lines.push_str(&format!("{}: {line}\n", replica.name));
+                lines.extend([replica.name.as_str(), ": ", line, "\n"]);
             }
         }
         lines

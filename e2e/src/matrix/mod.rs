@@ -200,7 +200,9 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     let mut cells = Cell::all(&visited);
     cells.retain(|cell| only.as_ref().is_none_or(|only| only.is_match(&cell.to_string())));
     if options.list {
-        cells.iter().for_each(|cell| println!("{cell}"));
+        for cell in &cells {
+            println!("{cell}");
+        }
         println!("{} cells", cells.len());
     }
     let mut random = StdRng::seed_from_u64(seed);
