@@ -457,3 +457,14 @@ fn an_order_is_paid_from_the_hold_until_all_of_it_is_back() {
     shop.o.record.as_mut().expect("a record").payment.refunded = 2500;
     assert_eq!(paid(&shop), None);
 }
+
+#[test]
+fn a_message_that_was_given_up_shows_as_failed_while_the_order_goes_on() {
+    let mut shop = Driver::new();
+    shop.lost = vec![(Call::NotifyConfirmed, Lost::Request); 2];
+    shop.run();
+    shop.run();
+    let status = shop.run().status;
+    assert_eq!(steps(&status)[3..], ["NotifyConfirmed:Failed", "Prepare:Running"]);
+    assert_eq!(status.steps[3].attempts, 2);
+}
