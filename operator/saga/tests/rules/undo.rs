@@ -144,3 +144,17 @@ fn the_stock_is_returned_in_the_very_write_that_says_so() {
     shop.run();
     assert_eq!((shop.stock, shop.record().phase), (3, Phase::Rejected));
 }
+
+#[test]
+fn six_effects_lead_back_and_the_others_forward() {
+    use Effect::{
+        Authorize, CancelIntent, Capture, CreateIntent, Deliver, NotifyConfirmed, NotifyEnding, Prepare,
+        RecallCourier, RecallKitchen, Refund, Release, Reserve,
+    };
+    for effect in [RecallCourier, RecallKitchen, CancelIntent, Refund, Release, NotifyEnding] {
+        assert!(effect.undoes(), "{effect:?}");
+    }
+    for effect in [Reserve, CreateIntent, Authorize, Capture, NotifyConfirmed, Prepare, Deliver] {
+        assert!(!effect.undoes(), "{effect:?}");
+    }
+}
