@@ -306,9 +306,12 @@ impl Shop<'_> {
     ) -> Result<OrderStatus> {
         let begun = Instant::now();
         loop {
-            let status = self.status(name).await?;
-            if wanted(&status) {
-                return Ok(status);
+            // The API server may be away: an answer that does not come is not what is wanted.
+            let status = self.status(name).await;
+            if let Ok(status) = &status
+                && wanted(status)
+            {
+                return Ok(status.clone());
             }
             if begun.elapsed() > patience {
                 let log = self.world.operator().await.as_ref().map(|operator| operator.process.log_tail());
