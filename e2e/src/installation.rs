@@ -119,7 +119,7 @@ impl Installation {
             .await?;
         let items = CatalogueItem::list(include_str!("../catalogue.yaml"))?;
         stack.aws.seed_catalogue(INSTALLATION, &items).await?;
-        stack.aws.keep_device_events(INSTALLATION, PREFIX).await?;
+        stack.aws.keep_device_events(PREFIX).await?;
         let notifications = Mutex::default();
         let installation = Self { stack, proxy, binary: own, kubeconfig, notifications };
         installation.make_secrets(&certificate).await?;

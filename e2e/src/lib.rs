@@ -9,5 +9,7 @@ pub mod evidence;
 pub mod fault_proxy;
 pub mod installation;
 pub mod matrix;
+pub mod soak;
 pub mod stack;
 pub mod stripe_proxy;
+pub mod world;

@@ -9,7 +9,7 @@ use comanda_e2e::devices::{self, CourierOptions, KitchenOptions};
 use comanda_e2e::installation::{CLASS, TENANT};
 use comanda_e2e::stack::Options;
 use comanda_e2e::stack::progress::Progress;
-use comanda_e2e::{matrix, stripe_proxy};
+use comanda_e2e::{matrix, soak, stripe_proxy};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -34,6 +34,8 @@ enum Command {
     },
     /// Crash, pause and cut off the operator at every boundary of every effect, and look what became of the orders
     Matrix(matrix::Options),
+    /// Carry thousands of orders by two operators, of which one dies or meets a fault every few seconds
+    Soak(soak::Options),
     /// Be a kitchen tablet
     #[command(hide = true)]
     Kitchen(KitchenOptions),
@@ -51,6 +53,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let result = match Arguments::parse().command {
         Command::Demo { keep, stack_only } => demo(keep, stack_only).await,
+        Command::Soak(options) => run_soak(options).await,
         Command::Matrix(options) => run_matrix(options).await,
         Command::Kitchen(options) => devices::run_kitchen(options).await.map(|()| ExitCode::SUCCESS),
         Command::Courier(options) => devices::run_courier(options).await.map(|()| ExitCode::SUCCESS),
@@ -100,6 +103,17 @@ async fn run_matrix(options: matrix::Options) -> Result<ExitCode> {
     let Some(report) = report else { return Ok(ExitCode::from(130)) };
     println!("{}", report.summary());
     Ok(if report.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ends with 1 when an order did not come to what it must.
+async fn run_soak(options: soak::Options) -> Result<ExitCode> {
+    let report = until_interrupted(soak::run(Options::default(), &options, &Progress::stderr())).await?;
+    let Some(report) = report else { return Ok(ExitCode::from(130)) };
+    for violation in report.violations() {
+        println!("{violation}");
+    }
+    println!("{}", report.summary());
+    Ok(if report.violations().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// None when SIGINT or SIGTERM came first: what was started is dropped, and so stopped.

@@ -73,7 +73,8 @@ fn create(card: &str) -> Vec<(&str, &str)> {
 }
 
 fn fault(path_regex: &str, action: Action) -> Fault {
-    let matches = Match { method: Some("POST".to_owned()), path_regex: path_regex.to_owned() };
+    let matches =
+        Match { method: Some("POST".to_owned()), path_regex: path_regex.to_owned(), ..Match::default() };
     Fault { matches, action, count: 1 }
 }
 

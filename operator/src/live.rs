@@ -40,11 +40,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// True when a device may be about to speak of the order.
     fn listens(&self) -> bool {
-        let underway =
-            |record: &Record| !record.phase.is_final() && record.journal.contains_key(&Effect::Prepare);
-        self.saved.as_ref().is_some_and(underway)
+        self.saved.as_ref().is_some_and(listens)
     }
 
     /// When the events in the ledger have to be read again, because the connection to the broker began anew:
@@ -79,6 +76,11 @@ impl Memory {
             ..Self::default()
         };
     }
+}
+
+/// True when a device may be about to speak of the order.
+pub fn listens(record: &Record) -> bool {
+    !record.phase.is_final() && record.journal.contains_key(&Effect::Prepare)
 }
 
 /// The object of an order, and the store that may speak of it.

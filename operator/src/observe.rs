@@ -15,20 +15,19 @@ use kube::{Api, ResourceExt};
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
-use crate::live::Memory;
+use crate::live::{Memory, listens};
 
 /// Gathers everything a decision needs. The record of a live order is read once and then held: its
 /// version fences it.
 pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> Result<Observed, Error> {
     let mut observed = recall(order, memory, context);
     if observed.class.is_none() && memory.saved.is_none() {
-        // Which ledger to ask is the class's to say. An order that was never claimed waits for it, and one
-        // that ended needs nothing; any other must not be let go unread.
-        let phase = order.status.as_ref().map(|status| status.phase).unwrap_or_default();
-        if phase.is_final() || phase == Phase::Pending {
-            return Ok(observed);
-        }
-        return Err(Error::Class(format!("the OrderClass {} is gone", order.spec.class_name)));
+        // Which ledger to ask is the class's to say: an order that was never claimed waits for it.
+        return if phase(order) == Phase::Pending {
+            Ok(observed)
+        } else {
+            unread(order, observed, format!("the OrderClass {} is gone", order.spec.class_name))
+        };
     }
     let object = ObjectRef::from_obj(order);
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
@@ -43,12 +42,36 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     }
     memory.hear(context.live.collect(&observed.order.identity));
     observed = recall(order, memory, context);
+    if observed.record.is_none() && phase(order) != Phase::Pending {
+        // The order was claimed in a ledger, and it was not this one: the class was made anew. To claim it
+        // here would be to do it a second time.
+        memory.loaded = false;
+        let class = &order.spec.class_name;
+        return unread(
+            order,
+            observed,
+            format!("the ledger that the OrderClass {class} names does not hold it"),
+        );
+    }
     let foreign = |record: &&Record| record.owner.as_ref() != Some(&observed.order.owner);
     if let Some(record) = observed.record.as_ref().filter(foreign) {
         context.live.unfollow(&observed.order.identity, &object);
         observed.owner_is_gone = owner_is_gone(record, &observed.order, context).await?;
     }
     Ok(observed)
+}
+
+fn phase(order: &Order) -> Phase {
+    order.status.as_ref().map(|status| status.phase).unwrap_or_default()
+}
+
+/// An order that has begun, and whose record cannot be read. One that ended needs nothing, as if it had no
+/// class; any other must not be let go.
+fn unread(order: &Order, observed: Observed, why: String) -> Result<Observed, Error> {
+    if phase(order).is_final() {
+        return Ok(Observed { class: None, ..observed });
+    }
+    Err(Error::Class(why))
 }
 
 /// What is known without reading anything outside this process.
@@ -88,13 +111,17 @@ fn identity(order: &Order, memory: &Memory, class: Option<&OrderClass>) -> Ident
     Identity::of(installation, &namespace(order), &order.name_any(), &order.spec)
 }
 
-/// The order as the ledger of its class has it.
+/// The order as the ledger of its class has it, with what devices said, whoever kept it there.
 async fn find(observed: &Observed, context: &Context) -> Result<Option<Loaded>, Error> {
     let pinned = observed.saved.as_ref().map(|record| &record.class);
     let class = pinned.or(observed.class.as_ref().map(|class| &class.spec));
     let class = class.ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
     let services = context.services.of(class)?;
-    Ok(services.ledger.load(&observed.order.identity).await?)
+    let mut loaded = services.ledger.load(&observed.order.identity).await?;
+    if let Some(loaded) = loaded.as_mut().filter(|loaded| listens(&loaded.record)) {
+        loaded.events.extend(services.ledger.said(&loaded.record).await?);
+    }
+    Ok(loaded)
 }
 
 async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Result<(), Error> {
@@ -106,7 +133,7 @@ async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Re
     if let Some(loaded) = loaded {
         memory.saved = Some(loaded.record.clone());
         memory.record = Some(loaded.record);
-        memory.events = loaded.events;
+        memory.hear(loaded.events);
     }
     Ok(())
 }

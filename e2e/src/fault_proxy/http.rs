@@ -30,7 +30,7 @@ use super::plan::{DELAY, LATE, WireFault};
 use super::{Shared, Watches, lock};
 
 /// Longer than any caller waits.
-const HALF_OPEN: Duration = Duration::from_secs(60);
+const HALF_OPEN: Duration = Duration::from_mins(1);
 /// No request of an operator is larger.
 const LARGEST: usize = 16 << 20;
 

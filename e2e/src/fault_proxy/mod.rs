@@ -134,11 +134,19 @@ impl FaultProxy {
         });
     }
 
+    /// Refuses a service for some time.
+    pub fn take_down_for(&self, service: Service, time: std::time::Duration) {
+        self.take_down(service);
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            shared.let_up(service);
+        });
+    }
+
     /// Lets a service up again.
     pub fn let_up(&self, service: Service) {
-        self.shared.down.send_modify(|down| {
-            down.remove(&service);
-        });
+        self.shared.let_up(service);
     }
 
     /// Decides over the watches of the API server.
@@ -159,6 +167,12 @@ impl Shared {
 
     fn is_down(&self, service: Service) -> bool {
         self.down.borrow().contains(&service)
+    }
+
+    fn let_up(&self, service: Service) {
+        self.down.send_modify(|down| {
+            down.remove(&service);
+        });
     }
 
     /// Resolves when a service is taken down.

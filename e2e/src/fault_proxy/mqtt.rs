@@ -116,10 +116,10 @@ async fn connection(operator: TcpStream, broker: &Broker, shared: &Shared) -> Re
     let (from_operator, to_operator) = split(operator);
     let (from_broker, to_broker) = split(upstream);
     // Commands whose acknowledgement shall not arrive.
-    let (hold, held) = tokio::sync::mpsc::unbounded_channel();
+    let (hold, on_hold) = tokio::sync::mpsc::unbounded_channel();
     let end = tokio::select! {
         end = commands(from_operator, to_broker, shared, &hold) => end?,
-        end = answers(from_broker, to_operator, shared, held) => end?,
+        end = answers(from_broker, to_operator, shared, on_hold) => end?,
     };
     if matches!(end, End::Frozen) {
         std::future::pending::<()>().await;

@@ -92,6 +92,7 @@ pub struct Planned {
     pub count: u32,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
 fn name<S: serde::Serializer>(site: &Site, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(site.name())
 }

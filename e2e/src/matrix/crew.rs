@@ -1,6 +1,5 @@
 //! The operators of a run: started again when they die, woken when they were paused long enough.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,9 @@ use crate::installation::{Installation, Operator};
 const LEASE: &str = "3";
 /// How long a successor works before the paused leader goes on.
 const AHEAD: Duration = Duration::from_millis(700);
+
+/// How long a replica may take to say whether it leads.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// The replicas of one installation.
 pub struct Crew<'a> {
@@ -83,10 +85,7 @@ impl<'a> Crew<'a> {
     }
 
     fn is_paused(&self, index: usize) -> bool {
-        // Source: proc_pid_stat(5): the state follows the name, which is in parentheses.
-        let stat = format!("/proc/{}/stat", self.replicas[index].operator.process.pid());
-        fs::read_to_string(stat)
-            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+        self.replicas[index].operator.process.is_paused()
     }
 
     /// A paused replica goes on when another has led for a while. One that only stood by goes on at once, and
@@ -99,8 +98,9 @@ impl<'a> Crew<'a> {
                 continue;
             }
             others_paused = false;
-            let metrics = self.replicas[other].operator.metrics().await.unwrap_or_default();
-            led |= metrics.contains("comanda_leader 1");
+            // It may be paused between the look and the question.
+            let metrics = tokio::time::timeout(ANSWER, self.replicas[other].operator.metrics()).await;
+            led |= metrics.is_ok_and(|text| text.unwrap_or_default().contains("\ncomanda_leader 1"));
         }
         let replica = &mut self.replicas[index];
         let since = match (led || others_paused, replica.replaced) {
@@ -116,13 +116,20 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
+    /// Sends a signal to one of the replicas; one that has ended already does not mind.
+    pub fn signal(&mut self, index: usize, signal: Signal) {
+        if let Some(replica) = self.replicas.get_mut(index) {
+            let _ = replica.operator.process.signal(signal);
+        }
+    }
+
     /// The end of every log, for a report.
     pub fn log_lines(&self, about: &str) -> String {
         let mut lines = String::new();
         for replica in &self.replicas {
             let log = replica.operator.log().unwrap_or_default();
             for line in log.lines().filter(|line| line.contains(about)) {
-                lines.push_str(&format!("{}: {line}\n", replica.name));
+                lines.extend([replica.name.as_str(), ": ", line, "\n"]);
             }
         }
         lines

@@ -9,6 +9,7 @@ mod batch;
 mod cell;
 mod crew;
 mod ending;
+mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -30,12 +31,13 @@ pub use batch::Outcome;
 pub use cell::{Cell, Company, Fault};
 pub use crew::Crew;
 pub use ending::{Ending, Intervention};
+pub use ticket::{Ticket, commanded, missing_stock, stocks};
 
 /// How many orders share a quiet period.
-const CALM: usize = 60;
+const CALM: usize = 150;
 /// Fewer where each fault interrupts all of them.
-const DEATHS: usize = 40;
-const PAUSES: usize = 30;
+const DEATHS: usize = 80;
+const PAUSES: usize = 60;
 /// How often a cell whose fault did not happen is tried in other company.
 const ROUNDS: usize = 5;
 
@@ -80,9 +82,10 @@ impl Stage {
             customer_seconds: 900,
             recall_seconds: 900,
         };
-        installation
-            .apply_class(ending::CLASS, installation.class_spec(timeouts, Capture::WhenReady))
-            .await?;
+        let mut class = installation.class_spec(timeouts, Capture::WhenReady);
+        // A topic that is away for some seconds must not be given up either.
+        class.retries.notification = 20;
+        installation.apply_class(ending::CLASS, class).await?;
         let articles: Vec<_> = Ending::iter().map(Ending::article).collect();
         installation.stack.aws.seed_catalogue(INSTALLATION, &articles).await?;
         let device = |role, name, rules: &[&str]| {
@@ -197,7 +200,9 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     let mut cells = Cell::all(&visited);
     cells.retain(|cell| only.as_ref().is_none_or(|only| only.is_match(&cell.to_string())));
     if options.list {
-        cells.iter().for_each(|cell| println!("{cell}"));
+        for cell in &cells {
+            println!("{cell}");
+        }
         println!("{} cells", cells.len());
     }
     let mut random = StdRng::seed_from_u64(seed);

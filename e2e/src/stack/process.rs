@@ -107,6 +107,13 @@ impl Process {
         self.signal(Signal::SIGCONT)
     }
 
+    /// Whether the child is stopped (SIGSTOP), as the kernel has it.
+    pub fn is_paused(&self) -> bool {
+        // Source: proc_pid_stat(5): the state follows the name, which is in parentheses.
+        fs::read_to_string(format!("/proc/{}/stat", self.pid()))
+            .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+    }
+
     /// Kills the child's group at once (SIGKILL) and reaps the child, as a crash would.
     ///
     /// # Errors

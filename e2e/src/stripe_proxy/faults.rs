@@ -32,6 +32,10 @@ pub struct Match {
     /// A regular expression found anywhere in the path; empty means any.
     #[serde(default)]
     pub path_regex: String,
+    /// A regular expression found in the idempotency key, which names an order and an effect; empty means any,
+    /// also none.
+    #[serde(default)]
+    pub key_regex: String,
 }
 
 /// What happens to a call.
@@ -64,27 +68,38 @@ pub enum Action {
 
 /// The faults still to come, in the order they were asked for.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<(Fault, Regex)>);
+pub struct Faults(Vec<Awaited>);
+
+/// A fault, and what its expressions say.
+#[derive(Debug)]
+struct Awaited {
+    fault: Fault,
+    path: Regex,
+    key: Regex,
+}
 
 impl Faults {
     /// Adds a fault.
     ///
     /// # Errors
-    /// When its regular expression is none.
+    /// When one of its regular expressions is none.
     pub fn add(&mut self, fault: Fault) -> Result<()> {
         let path = Regex::new(&fault.matches.path_regex).context("path_regex")?;
-        self.0.push((fault, path));
+        let key = Regex::new(&fault.matches.key_regex).context("key_regex")?;
+        self.0.push(Awaited { fault, path, key });
         Ok(())
     }
 
     /// The fault that befalls this call, counted.
-    pub fn take(&mut self, method: &str, path: &str) -> Option<Action> {
-        let befalls = |(fault, regex): &(Fault, Regex)| {
-            fault.matches.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-                && regex.is_match(path)
+    pub fn take(&mut self, method: &str, path: &str, key: Option<&str>) -> Option<Action> {
+        let befalls = |awaited: &Awaited| {
+            let wanted = awaited.fault.matches.method.as_ref();
+            wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+                && awaited.path.is_match(path)
+                && awaited.key.is_match(key.unwrap_or_default())
         };
         let position = self.0.iter().position(befalls)?;
-        let fault = &mut self.0[position].0;
+        let fault = &mut self.0[position].fault;
         fault.count = fault.count.saturating_sub(1);
         let action = fault.action.clone();
         if fault.count == 0 {
@@ -95,7 +110,7 @@ impl Faults {
 
     /// The faults still to come.
     pub fn pending(&self) -> impl Iterator<Item = &Fault> {
-        self.0.iter().map(|(fault, _)| fault)
+        self.0.iter().map(|awaited| &awaited.fault)
     }
 
     /// Forgets them all.
@@ -113,9 +128,24 @@ mod tests {
         let asked = r#"{"match": {"method": "POST", "path_regex": "/capture$"}, "action": "drop_answer", "count": 2}"#;
         let mut faults = Faults::default();
         faults.add(serde_json::from_str(asked).unwrap()).unwrap();
-        assert_eq!(faults.take("GET", "/v1/payment_intents/pi_1/capture"), None);
+        assert_eq!(faults.take("GET", "/v1/payment_intents/pi_1/capture", None), None);
         for expected in [Some(Action::DropAnswer), Some(Action::DropAnswer), None] {
-            assert_eq!(faults.take("POST", "/v1/payment_intents/pi_1/capture"), expected);
+            assert_eq!(faults.take("POST", "/v1/payment_intents/pi_1/capture", Some("a/b")), expected);
+        }
+    }
+
+    #[test]
+    fn a_fault_may_befall_the_calls_of_one_order() {
+        let asked = r#"{"match": {"key_regex": "/shop/one/capture/"}, "action": "drop_request"}"#;
+        let mut faults = Faults::default();
+        faults.add(serde_json::from_str(asked).unwrap()).unwrap();
+        let path = "/v1/payment_intents/pi_1/capture";
+        for (key, expected) in [
+            (None, None),
+            (Some("local/shop/other/capture/1"), None),
+            (Some("local/shop/one/capture/1"), Some(Action::DropRequest)),
+        ] {
+            assert_eq!(faults.take("POST", path, key), expected);
         }
     }
 }

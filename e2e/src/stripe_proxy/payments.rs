@@ -60,6 +60,7 @@ impl Payments {
             (false, ["payment_intents", id]) => self.intent(request, id).await,
             (false, ["payment_intents"]) => self.list_intents(request).await,
             (false, ["refunds"]) if request.params.has("payment_intent") => self.list_refunds(request).await,
+            (false, ["refunds"]) => self.list_all_refunds(request).await,
             (false, ["refunds", id]) => self.read_refund(request, id).await,
             _ => {
                 let answer = self.upstream.call(
@@ -290,6 +291,16 @@ impl Payments {
         let intent = self.intent(request, id).await?;
         let refunds = self.refunds_of(request, &intent).await?;
         Ok(json!({ "object": "list", "url": "/v1/refunds", "has_more": false, "data": refunds }))
+    }
+
+    /// A page of all refunds, each as it is by now.
+    async fn list_all_refunds(&self, request: &Request) -> Outcome {
+        let answer = self.upstream.get(&request.authorization, &request.path, &request.params).await;
+        let mut list = answer.success().map_err(unstored)?;
+        for raw in list["data"].as_array_mut().into_iter().flatten() {
+            *raw = self.memory.settle(raw.take());
+        }
+        Ok(list)
     }
 
     /// The refunds of an intent, newest first.

@@ -44,7 +44,7 @@ pub(super) async fn serve(
 
 /// None when the connection is to be closed.
 async fn handle(proxy: Arc<Proxy>, request: Request) -> Option<Answered> {
-    let fault = proxy.faults().take(request.method.as_str(), &request.path);
+    let fault = proxy.faults().take(request.method.as_str(), &request.path, request.key.as_deref());
     if fault == Some(Action::DropRequest) {
         proxy.calls.record(record(&request, None, fault.as_ref()));
         return None;

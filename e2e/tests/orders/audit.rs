@@ -10,7 +10,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::Value;
 
-use crate::world::{CANARIES, World};
+use comanda_e2e::world::{CANARIES, World};
 
 const OPERATOR: &str = "system:serviceaccount:comanda-system:comanda-operator";
 

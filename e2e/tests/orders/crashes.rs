@@ -6,12 +6,13 @@ use anyhow::{Context, Result, ensure};
 use comanda_crds::Phase;
 use comanda_e2e::stripe_proxy::faults::{Action, Fault, Match};
 
-use crate::world::World;
+use comanda_e2e::world::World;
 
 pub async fn killed_between_a_capture_and_its_answer_it_captures_once(world: &World) -> Result<()> {
     let shop = world.namespace("killed").await?;
     let stripe = &world.installation.stack.stripe;
-    let matches = Match { method: Some("POST".to_owned()), path_regex: "/capture$".to_owned() };
+    let matches =
+        Match { method: Some("POST".to_owned()), path_regex: "/capture$".to_owned(), ..Match::default() };
     stripe.inject(&Fault { matches, action: Action::DelayAnswerMs { ms: 3000 }, count: 1 }).await?;
     shop.order("captured", |_| {}).await?;
     // The kitchen is ready; the capture takes effect, and its answer is held back.

@@ -6,7 +6,7 @@ use comanda_e2e::installation::PREFIX;
 use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
 use comanda_steps::ports::Devices;
 
-use crate::world::World;
+use comanda_e2e::world::World;
 
 pub async fn repeated_and_overtaking_events_change_nothing(world: &World) -> Result<()> {
     let shop = world.namespace("repeated").await?;

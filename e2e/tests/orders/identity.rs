@@ -9,7 +9,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::world::{SOON, World, condition, timeouts, uid};
+use comanda_e2e::world::{SOON, World, condition, timeouts, uid};
 
 pub async fn an_order_applied_again_after_its_end_does_nothing(world: &World) -> Result<()> {
     let shop = world.namespace("again").await?;

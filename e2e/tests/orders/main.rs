@@ -9,19 +9,23 @@ mod devices;
 mod identity;
 mod money;
 mod people;
-mod world;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use comanda_e2e::stack::Options;
+use comanda_e2e::world::World;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-use world::World;
-
 type Scene = for<'a> fn(&'a World) -> futures::future::LocalBoxFuture<'a, anyhow::Result<()>>;
+
+fn options() -> Options {
+    Options { program: Some(PathBuf::from(env!("CARGO_BIN_EXE_comanda-e2e"))), ..Options::default() }
+}
 
 macro_rules! scenes {
     ($($module:ident :: $name:ident),* $(,)?) => {
@@ -77,7 +81,7 @@ fn main() -> ExitCode {
             let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));
             Trial::test(name, move || {
                 let run = async {
-                    let world = world.get_or_try_init(World::start).await?;
+                    let world = world.get_or_try_init(|| World::start(options())).await?;
                     let begun = Instant::now();
                     let result = scene(world).await;
                     eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64());

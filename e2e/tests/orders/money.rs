@@ -12,7 +12,8 @@ use comanda_saga::{Identity, StockChange};
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoLedger};
 use comanda_steps::ports::{Ledger, LedgerError};
 
-use crate::world::{AT_ONCE, SOON, World, options};
+use crate::options;
+use comanda_e2e::world::{AT_ONCE, SOON, World};
 
 pub async fn every_order_of_the_demo_ends_as_its_evidence_demands(_: &World) -> Result<()> {
     let demo = Demo::start(options(), &Progress::silent()).await?;
@@ -71,7 +72,7 @@ pub async fn the_last_portion_is_sold_once(world: &World) -> Result<()> {
 /// Delivers an order whose `path` meets a fault once, and holds it against a fault-free one.
 async fn delivered_despite(world: &World, name: &str, path: &str, action: Action) -> Result<()> {
     let shop = world.namespace(name).await?;
-    let matches = Match { method: Some("POST".to_owned()), path_regex: path.to_owned() };
+    let matches = Match { method: Some("POST".to_owned()), path_regex: path.to_owned(), ..Match::default() };
     let stripe = &world.installation.stack.stripe;
     stripe.inject(&Fault { matches, action, count: 1 }).await?;
     shop.order(name, |_| {}).await?;
@@ -119,7 +120,8 @@ pub async fn a_stored_error_without_effect_gets_a_new_key(world: &World) -> Resu
 pub async fn a_lost_answer_to_a_refund_refunds_once(world: &World) -> Result<()> {
     let shop = world.namespace("lost-refund").await?;
     let stripe = &world.installation.stack.stripe;
-    let matches = Match { method: Some("POST".to_owned()), path_regex: "/refunds$".to_owned() };
+    let matches =
+        Match { method: Some("POST".to_owned()), path_regex: "/refunds$".to_owned(), ..Match::default() };
     stripe.inject(&Fault { matches, action: Action::DropAnswer, count: 1 }).await?;
     shop.order("fails-1", |_| {}).await?;
     shop.until_phase("fails-1", Phase::Failed).await?;

@@ -10,7 +10,7 @@ use kube::runtime::conditions::Condition;
 use kube::runtime::wait::await_condition;
 use serde_json::json;
 
-use crate::world::{SOON, World, canary, condition};
+use comanda_e2e::world::{SOON, World, canary, condition};
 
 fn finished() -> impl Condition<Order> {
     |order: Option<&Order>| {

@@ -157,6 +157,15 @@ impl EventTopic {
     }
 }
 
+/// The topics on which the devices of an order's store speak of it.
+pub fn event_topics(record: &Record) -> [(Side, String); 2] {
+    let (prefix, identity) = (&record.class.devices.topic_prefix, &record.identity);
+    [Side::Kitchen, Side::Courier].map(|side| {
+        let (tenant, store, order_id) = (&identity.tenant, &record.terms.store, &identity.order_id);
+        (side, format!("{prefix}/{tenant}/stores/{store}/{}/{order_id}/events", side.level()))
+    })
+}
+
 /// Why an event is dropped. It is acknowledged all the same, or it would come back for ever.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 pub enum EventError {

@@ -22,6 +22,10 @@ pub trait Ledger: Send + Sync {
     /// Keeps what a device said; false when it was known.
     async fn put_event(&self, identity: &Identity, event: &DeviceEvent) -> Result<bool, LedgerError>;
 
+    /// What an `IoT` rule kept of what the devices of the order's store said, in any order: nothing where there
+    /// is no such rule.
+    async fn said(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError>;
+
     /// The customer's contact; none once it expired.
     async fn contact(&self, identity: &Identity) -> Result<Option<Inline>, LedgerError>;
 

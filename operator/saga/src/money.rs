@@ -102,6 +102,8 @@ mod tests {
         assert_eq!(Money::new(5, "EUR").to_string(), "0.05 EUR");
         assert_eq!(Money::new(1800, "JPY").to_string(), "1800 JPY");
         assert_eq!(Money::new(1500, "KWD").to_string(), "1.500 KWD");
+        assert_eq!(Money::new(-1250, "EUR").to_string(), "-12.50 EUR");
+        assert_eq!(Money::new(0, "EUR").to_string(), "0.00 EUR");
     }
 
     #[test]
@@ -111,6 +113,7 @@ mod tests {
             (900, "JPY", 900),
             (500, "ISK", 50_000),
             (500, "UGX", 50_000),
+            (4200, "MGA", 42),
             (1500, "KWD", 1500),
         ] {
             assert_eq!(Money::new(minor, currency).stripe_amount(), Ok(stripe), "{currency}");
@@ -121,6 +124,10 @@ mod tests {
     #[test]
     fn an_amount_the_provider_cannot_charge_exactly_is_refused() {
         assert!(matches!(Money::new(1501, "KWD").stripe_amount(), Err(MoneyError::TooFine { step: 10, .. })));
+        assert!(matches!(
+            Money::new(4250, "MGA").stripe_amount(),
+            Err(MoneyError::TooFine { step: 100, .. })
+        ));
         assert!(matches!(Money::new(1, "XXZ").stripe_amount(), Err(MoneyError::UnknownCurrency(_))));
     }
 }

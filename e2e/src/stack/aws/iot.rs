@@ -54,28 +54,17 @@ impl IotEndpoint {
         Ok(Self { host: "localhost".to_owned(), port, ca_pem, ca_file, dir })
     }
 
-    /// Makes the rules that keep what devices say in the ledger, whoever listens. They are those of
+    /// Makes the rule that keeps what devices say in the ledger, whoever listens. It is that of
     /// `docs/order-classes.md`.
-    pub(super) async fn keep_events(
-        &self,
-        endpoint: &str,
-        installation: &str,
-        prefix: &str,
-        table: &str,
-    ) -> Result<()> {
-        for (side, level) in [("kitchen", "orders"), ("courier", "couriers")] {
-            // AWS has concat(), ministack has not; both have replace().
-            let sql = format!(
-                "SELECT eventId, event, device, seq, reason, '{side}' AS side, topic(4) AS store, timestamp() AS at, \
-                 replace(replace('ORDER#{installation}/@tenant/@order', '@tenant', topic(2)), '@order', topic(6)) AS pk, \
-                 replace('EVENT#@id', '@id', eventId) AS sk, timestamp() / 1000 + 2592000 AS expires \
-                 FROM '{prefix}/+/stores/+/{level}/+/events' WHERE event <> 'location'"
-            );
-            let put = json!({ "roleArn": "arn:aws:iam::000000000000:role/device-events", "putItem": { "tableName": table } });
-            let rule =
-                json!({ "sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [{ "dynamoDBv2": put }] });
-            call(endpoint, reqwest::Method::POST, &format!("/rules/comanda_{side}_events"), rule).await?;
-        }
+    pub(super) async fn keep_events(&self, endpoint: &str, prefix: &str, table: &str) -> Result<()> {
+        let sql = format!(
+            "SELECT topic() AS pk, eventId AS sk, eventId, event, device, seq, reason, timestamp() AS at, \
+             timestamp() / 1000 + 2592000 AS expires FROM '{prefix}/+/stores/+/+/+/events' WHERE event <> 'location'"
+        );
+        let role = "arn:aws:iam::000000000000:role/device-events";
+        let action = json!({ "dynamoDBv2": { "roleArn": role, "putItem": { "tableName": table } } });
+        let rule = json!({ "sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [action] });
+        call(endpoint, reqwest::Method::POST, "/rules/comanda_device_events", rule).await?;
         Ok(())
     }
 

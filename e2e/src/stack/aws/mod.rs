@@ -178,8 +178,8 @@ impl Aws {
     ///
     /// # Errors
     /// When `IoT` refuses.
-    pub async fn keep_device_events(&self, installation: &str, prefix: &str) -> Result<()> {
-        self.iot.keep_events(&self.endpoint, installation, prefix, &self.resources.ledger_table).await
+    pub async fn keep_device_events(&self, prefix: &str) -> Result<()> {
+        self.iot.keep_events(&self.endpoint, prefix, &self.resources.ledger_table).await
     }
 
     /// Stops ministack.

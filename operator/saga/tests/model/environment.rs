@@ -3,7 +3,9 @@
 use comanda_saga::{IntentState, RefundState};
 use stateright::{Model, Property};
 
-use crate::state::{Bounds, Kept, Object, Rest, Said, State, Tick, Who, Writer, aged};
+use crate::faults::{Fault, Spot};
+use crate::kept::Kept;
+use crate::state::{Bounds, Object, Rest, Said, State, Tick, Who, Writer, aged};
 use crate::support::world::{Stage, World};
 use crate::writer::Fate;
 
@@ -48,6 +50,12 @@ pub enum Move {
     Suspend(bool),
     /// A person retries.
     Retry,
+    /// A fault on the way of the next thing that an operator does.
+    Fault(usize, Fault, Spot),
+    /// What is on the wire arrives; the process that sent it hears so, or not.
+    Land(bool),
+    /// A stopped process goes on.
+    Resume(usize),
     /// Time passes, with somebody in the middle of something or not.
     Time(Tick, bool),
 }
@@ -56,6 +64,7 @@ impl Move {
     /// A move nobody has to make: an order must come to its end without it.
     pub fn is_free_will(&self) -> bool {
         matches!(self, Self::Cancel | Self::Delete | Self::Retry | Self::Suspend(true) | Self::Device(..))
+            || matches!(self, Self::Fault(..) | Self::Land(_) | Self::Resume(_))
     }
 }
 
@@ -74,6 +83,8 @@ impl Model for Bounds {
                 underway: std::collections::BTreeSet::new(),
                 heard: std::collections::BTreeSet::new(),
                 writers: [Writer::default(), Writer::default()],
+                told: None,
+                wire: None,
                 left: self.budget,
                 broken: None,
             };
@@ -96,7 +107,7 @@ impl Model for Bounds {
             }
             let writer = &state.writers[w];
             let has_more = !writer.queue.is_empty() || writer.record != state.ledger;
-            if writer.running && has_more && state.left.crashes > 0 {
+            if writer.works() && has_more && state.left.crashes > 0 {
                 moves.push(Move::Crash(w));
             }
         }
@@ -104,6 +115,7 @@ impl Model for Bounds {
         if first.running && !second.running && state.left.failovers > 0 {
             moves.push(Move::Failover);
         }
+        state.fault_moves(self, moves);
         self.device_moves(state, moves);
         self.provider_moves(state, moves);
         self.people_moves(state, moves);
@@ -123,6 +135,9 @@ impl Model for Bounds {
                 state.left.failovers -= 1;
                 state.start(self, 1);
             }
+            Move::Fault(w, fault, spot) => state.fail(self, w, fault, spot),
+            Move::Land(heard) => state.land(heard),
+            Move::Resume(w) => state.resume(self, w),
             Move::Device(who, deed, late) => state.device_does(who, deed, late),
             Move::Arrive(said) => {
                 state.underway.remove(&said);
@@ -179,6 +194,8 @@ impl Model for Bounds {
                 state.pass_time(tick);
             }
         }
+        state.drop_stale_message();
+        state.forget_what_is_refused(self);
         Some(state)
     }
 
@@ -250,9 +267,9 @@ impl Bounds {
 
     /// Time passes when an operator waits for it, or somebody naps.
     fn time_moves(&self, state: &State, moves: &mut Vec<Move>) {
-        let busy = state.writers.iter().any(|writer| !writer.queue.is_empty());
-        let awaited =
-            state.writers.iter().any(|writer| writer.queue.is_empty() && writer.rest == Rest::Until);
+        let at_work = || state.writers.iter().filter(|writer| writer.works());
+        let busy = at_work().any(|writer| !writer.queue.is_empty());
+        let awaited = at_work().any(|writer| writer.queue.is_empty() && writer.rest == Rest::Until);
         if busy && state.left.naps == 0 || !busy && !awaited {
             return;
         }
@@ -319,6 +336,7 @@ impl State {
                 intent.made_at = tick.age(intent.made_at);
             }
         }
+        self.wire = self.wire.as_ref().map(|message| message.map(|record| aged(record, tick)));
         for writer in &mut self.writers {
             writer.map(|record| aged(record, tick));
             writer.fresh = false;

@@ -8,7 +8,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use crate::properties::ALONE;
 use crate::state::{Bounds, Budget, Defect};
 
-fn explore(name: &str, bounds: Bounds) {
+pub fn explore(name: &str, bounds: Bounds) {
     let began = Instant::now();
     let checker = bounds.checker().threads(2).spawn_bfs().join();
     println!("{name}: {} states in {:.1} s", checker.unique_state_count(), began.elapsed().as_secs_f32());
@@ -105,7 +105,7 @@ fn one_operator_that_crashes_and_loses_answers_among_bad_cards_and_moody_devices
 }
 
 /// Explores until the first violation, and names what is violated.
-fn violated(defect: Defect, bounds: Bounds) -> Vec<&'static str> {
+pub fn violated(defect: Defect, bounds: Bounds) -> Vec<&'static str> {
     let bounds = Bounds { defect: Some(defect), ..bounds };
     let checker = bounds.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let always =

@@ -9,7 +9,7 @@ use crate::support::world::{Device, Stage};
 
 pub type Always = (&'static str, fn(&Bounds, &State) -> bool);
 
-const ALWAYS: [Always; 14] = [
+const ALWAYS: [Always; 15] = [
     ("an operator never decides wrongly or runs in circles", |_, s| s.broken.is_none()),
     ("nothing is done that must never be done", |_, s| s.world.wrong.is_none()),
     ("money is captured at most once", |_, s| s.world.provider.captures <= 1),
@@ -72,11 +72,19 @@ const ALWAYS: [Always; 14] = [
                 && (record.phase == Phase::Delivered || record.payment.authorized == captured)
         })
     }),
-    ("an object goes only when its order is finished or was never claimed", |_, s| {
-        !s.object.gone || s.record().is_none_or(|record| record.phase.is_final())
+    // A claim that arrives when its object goes leaves a record for which nothing was done.
+    ("an object goes only when its order is finished or was never begun", |_, s| {
+        !s.object.gone
+            || s.record().is_none_or(|record| {
+                record.phase.is_final() || record.journal.keys().all(|effect| effect.undoes())
+            })
     }),
     ("an order that rests is finished, needs a person, is suspended, or waits for a time", |_, s| {
         !rests(s) || s.object.suspend || s.object.gone || is_settled(s)
+    }),
+    ("the status of an order that rests shows its phase", |bounds, s| {
+        let shown = || s.told.as_ref().map(|told| told.phase) == s.record().map(|record| record.phase);
+        !bounds.tells || !rests(s) || s.object.gone || s.record().is_none() || shown()
     }),
 ];
 
@@ -89,7 +97,7 @@ pub fn all(bounds: &Bounds) -> Vec<Property<Bounds>> {
     let mut all: Vec<_> =
         ALWAYS.iter().map(|(name, holds)| Property::<Bounds>::always(name, *holds)).collect();
     // A hold that expires under the operator's hands cannot be known.
-    if bounds.budget.failovers == 0 && !bounds.bad_luck {
+    if bounds.budget.failovers == 0 && bounds.fault.is_none() && !bounds.bad_luck {
         all.push(Property::always(ALONE.0, ALONE.1));
     }
     let mut possible = |wanted: bool, name, reached: fn(&Bounds, &State) -> bool| {
@@ -144,11 +152,13 @@ fn undone(s: &State) -> Option<&Record> {
     ended(s, |phase| phase.is_final() && phase != Phase::Delivered)
 }
 
-/// True when no operator does anything any more unless a device or a person moves.
+/// True when no operator does anything any more unless a device or a person moves, or a stopped process goes
+/// on, which it may never do.
 fn rests(s: &State) -> bool {
     let at_rest = |w: usize| {
         let writer = &s.writers[w];
         writer.queue.is_empty() && !s.may_wake(w) && (!writer.running || writer.rest == Rest::Event)
+            || writer.running && !writer.works()
     };
     at_rest(0) && at_rest(1) && s.underway.is_empty() && s.broken.is_none()
 }

@@ -1,61 +1,14 @@
 use std::collections::BTreeSet;
-use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use comanda_crds::Capture;
-use comanda_saga::{Action, Effect, EntryState, Record, Write};
+use comanda_saga::{Action, Effect, EntryState, Phase, Record, Site, Write};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::boundaries::Met;
+use crate::faults::{Fault, Message};
+use crate::kept::Kept;
 use crate::support::at;
 use crate::support::world::{Device, World};
-
-/// A value that is shared between states and hashed once.
-pub struct Kept<T> {
-    hash: u64,
-    value: Arc<T>,
-}
-
-impl<T: Hash> Kept<T> {
-    pub fn new(value: T) -> Self {
-        let mut hasher = DefaultHasher::new();
-        value.hash(&mut hasher);
-        Self { hash: hasher.finish(), value: Arc::new(value) }
-    }
-}
-
-impl<T> std::ops::Deref for Kept<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<T> Clone for Kept<T> {
-    fn clone(&self) -> Self {
-        Self { hash: self.hash, value: Arc::clone(&self.value) }
-    }
-}
-
-impl<T: PartialEq> PartialEq for Kept<T> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.value, &other.value) || self.hash == other.hash && self.value == other.value
-    }
-}
-
-impl<T: Eq> Eq for Kept<T> {}
-
-impl<T> Hash for Kept<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Kept<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.value.fmt(f)
-    }
-}
 
 /// What may go wrong, and how often: the size of the exploration.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +37,14 @@ pub struct Bounds {
     pub capture: Capture,
     /// An operator that lost a race goes on beside the winner.
     pub losers_stay: bool,
+    /// What may happen at the boundaries of effects, as often as the budget allows.
+    pub fault: Option<Fault>,
+    /// At these sites.
+    pub at: fn(Site) -> bool,
+    /// Where it happened is noted here.
+    pub met: Option<&'static Met>,
+    /// Operators write the status of the object, which is left out elsewhere as no decision reads it.
+    pub tells: bool,
     /// A defect that the properties must find.
     pub defect: Option<Defect>,
 }
@@ -104,6 +65,10 @@ impl Bounds {
             stocks: &[1],
             capture: Capture::WhenReady,
             losers_stay: false,
+            fault: None,
+            at: |_| true,
+            met: None,
+            tells: false,
             defect: None,
         }
     }
@@ -122,6 +87,8 @@ pub struct Budget {
     pub naps: u8,
     /// Second operators that start while the first still runs.
     pub failovers: u8,
+    /// Faults at boundaries.
+    pub faults: u8,
 }
 
 /// A defect put in on purpose.
@@ -164,6 +131,38 @@ pub struct Object {
     pub retry: bool,
 }
 
+/// What the status of the object says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Told {
+    pub phase: Phase,
+    pub reason: Option<String>,
+}
+
+/// One thing that an operator does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// What its decision asks for.
+    Act(Action),
+    /// The status is written.
+    Tell(Told),
+    /// A write that the ledger will refuse: nothing else of what it holds matters any more.
+    Refused,
+}
+
+/// Whether an operator's process is stopped. Its memory stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Stop {
+    /// It works.
+    #[default]
+    No,
+    /// Between two things.
+    Between,
+    /// It sent a call, and hears nothing of it.
+    InCall,
+    /// It sent a write, and hears nothing of it.
+    InWrite,
+}
+
 /// How an operator rests when its queue is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Rest {
@@ -185,7 +184,7 @@ pub struct Writer {
     /// The same with outcomes that are not saved.
     pub record: Option<Kept<Record>>,
     /// What it has decided and not done yet, next one last.
-    pub queue: Vec<Kept<Action>>,
+    pub queue: Vec<Kept<Task>>,
     pub rest: Rest,
     /// The provider answered it lately that somebody has to be waited for.
     pub fresh: bool,
@@ -193,6 +192,7 @@ pub struct Writer {
     pub news: bool,
     /// Passes since it last wrote or slept.
     pub idle_passes: u8,
+    pub stop: Stop,
 }
 
 /// Everything.
@@ -209,6 +209,10 @@ pub struct State {
     /// Events that the ledger has.
     pub heard: BTreeSet<Said>,
     pub writers: [Writer; 2],
+    /// What the status says.
+    pub told: Option<Told>,
+    /// What left a process and did not arrive yet.
+    pub wire: Option<Kept<Message>>,
     pub left: Budget,
     /// What went wrong inside an operator.
     pub broken: Option<&'static str>,
@@ -286,18 +290,29 @@ pub fn aged(record: &Record, tick: Tick) -> Record {
     record
 }
 
+impl Kept<Task> {
+    /// Changes the record that it writes.
+    pub fn map(&self, change: impl Fn(&Record) -> Record) -> Self {
+        let Task::Act(Action::Write(write)) = &**self else { return self.clone() };
+        let record = change(&write.record);
+        Self::new(Task::Act(Action::Write(Box::new(Write { record, ..Write::clone(write) }))))
+    }
+}
+
 impl Writer {
     /// Changes every record this process has in hand.
     pub fn map(&mut self, change: impl Fn(&Record) -> Record) {
         for held in [&mut self.saved, &mut self.record] {
             *held = held.as_ref().map(|record| Kept::new(change(record)));
         }
-        for action in &mut self.queue {
-            if let Action::Write(write) = &**action {
-                let record = change(&write.record);
-                *action = Kept::new(Action::Write(Box::new(Write { record, ..Write::clone(write) })));
-            }
+        for task in &mut self.queue {
+            *task = task.map(&change);
         }
+    }
+
+    /// True for a process that does things: others may wait for ever.
+    pub fn works(&self) -> bool {
+        self.running && self.stop == Stop::No
     }
 }
 
@@ -310,6 +325,8 @@ impl State {
     pub fn commit(&mut self, mut record: Record) {
         record.version = NEWEST;
         self.ledger = Some(Kept::new(record));
+        // A write that is underway names a version that was replaced: it comes to nothing.
+        self.wire.take_if(|message| matches!(*message.task, Task::Act(Action::Write(_))));
         for writer in &mut self.writers {
             let is_old = |record: &Kept<Record>| record.version == OLD;
             if writer.running && !writer.saved.as_ref().is_some_and(is_old) {
@@ -333,7 +350,7 @@ impl State {
     }
 }
 
-/// A device.
+/// A device that acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     Kitchen,

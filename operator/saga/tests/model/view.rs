@@ -9,7 +9,8 @@ use comanda_saga::{
     Wait, Write, decide,
 };
 
-use crate::state::{Defect, Kept, Object, Rest, Said, now, plain};
+use crate::kept::Kept;
+use crate::state::{Defect, Object, Rest, Said, Task, Told, now, plain};
 use crate::support::{event, observed};
 
 thread_local! {
@@ -38,8 +39,10 @@ pub struct View {
 /// What it decides, the next thing last.
 #[derive(Clone)]
 pub struct Plan {
-    pub actions: Vec<Kept<Action>>,
+    pub tasks: Vec<Kept<Task>>,
     pub rest: Rest,
+    /// What the status is to say.
+    pub told: Told,
 }
 
 impl View {
@@ -54,19 +57,20 @@ impl View {
         if decision.actions.iter().any(returns) && self.heard.iter().any(|(said, _)| began.contains(said)) {
             return Err("returns stock of which the kitchen said that it is used up");
         }
-        let actions = decision.actions.into_iter().rev().map(|action| {
-            Kept::new(match action {
+        let told = Told { phase: decision.status.phase, reason: decision.status.reason };
+        let tasks = decision.actions.into_iter().rev().map(|action| {
+            Kept::new(Task::Act(match action {
                 Action::Write(write) => {
                     Action::Write(Box::new(Write { record: plain(write.record), ..*write }))
                 }
                 other => other,
-            })
+            }))
         });
         let rest = match decision.wait {
             Wait::Until(_) => Rest::Until,
             _ => Rest::Event,
         };
-        Ok(Plan { actions: actions.collect(), rest })
+        Ok(Plan { tasks: tasks.collect(), rest, told })
     }
 
     fn observe(&self) -> Observed {

@@ -1,9 +1,10 @@
 //! An operator: load, decide, do one thing after the other, rest. Each thing done is one move of the
 //! model; deciding belongs to the move before it, because it touches nothing outside.
 
-use comanda_saga::{Action, Call, IntentState, Outcome, Record, RefundState, StockChange, Write};
+use comanda_saga::{Action, Call, IntentState, Outcome, Phase, Record, RefundState, StockChange, Write};
 
-use crate::state::{Bounds, Defect, Kept, Rest, Said, State, Writer, now, plain};
+use crate::kept::Kept;
+use crate::state::{Bounds, Defect, Rest, Said, State, Stop, Task, Told, Writer, now, plain};
 use crate::support::world::{Luck, Refusal, commit, out_of_stock};
 use crate::view::{Plan, View, plan};
 
@@ -26,16 +27,16 @@ const IDLE_PASSES: u8 = 3;
 impl State {
     /// The fates of the next thing that operator `w` does.
     pub fn fates(&self, bounds: &Bounds, w: usize, fates: &mut Vec<Fate>) {
-        let Some(action) = self.writers[w].queue.last() else { return };
-        match &**action {
-            Action::Call(call) if bounds.bad_luck => {
+        let Some(task) = self.next_task(w) else { return };
+        match &**task {
+            Task::Act(Action::Call(call)) if bounds.bad_luck => {
                 fates.extend(Luck::of(*call).iter().map(|luck| Fate::Answered(*luck)));
             }
             _ => fates.push(Fate::Answered(Luck::Good)),
         }
-        if self.left.losses > 0 && matches!(**action, Action::Write(_) | Action::Call(_)) {
+        if self.left.losses > 0 && matches!(**task, Task::Act(Action::Write(_) | Action::Call(_))) {
             fates.push(Fate::AnswerLost);
-            if let Action::Call(call) = **action {
+            if let Task::Act(Action::Call(call)) = **task {
                 fates.push(Fate::RequestLost);
                 if bounds.stored_errors && call.effect().is_some() {
                     fates.push(Fate::ErrorStored);
@@ -44,15 +45,21 @@ impl State {
         }
     }
 
+    /// What operator `w` does next.
+    pub fn next_task(&self, w: usize) -> Option<&Kept<Task>> {
+        self.writers[w].queue.last().filter(|_| self.writers[w].works())
+    }
+
     /// True when operator `w` rests and has a reason to look again.
     pub fn may_wake(&self, w: usize) -> bool {
         let writer = &self.writers[w];
-        writer.running && writer.queue.is_empty() && (writer.rest == Rest::Due || writer.news)
+        writer.works() && writer.queue.is_empty() && (writer.rest == Rest::Due || writer.news)
     }
 
     /// Operator `w` forgets everything and begins with what the ledger holds.
     pub fn start(&mut self, bounds: &Bounds, w: usize) {
         self.writers[w].running = true;
+        self.writers[w].stop = Stop::No;
         self.remember(w, self.ledger.clone());
         self.writers[w].fresh = false;
         self.writers[w].idle_passes = 0;
@@ -67,26 +74,49 @@ impl State {
 
     /// Operator `w` does the next thing.
     pub fn step(&mut self, bounds: &Bounds, w: usize, fate: Fate) {
-        let Some(action) = self.writers[w].queue.pop() else { return };
         if !matches!(fate, Fate::Answered(_)) {
             self.left.losses -= 1;
         }
-        let goes_on = match &*action {
-            Action::Write(write) => self.write(bounds, w, write, fate),
-            Action::Call(call) => self.call(w, *call, fate),
-            Action::AddFinalizer => {
-                self.object.finalizer = !self.object.gone;
-                self.object.finalizer || self.sleep(w, Rest::Event)
-            }
-            Action::RemoveFinalizer | Action::DeleteObject => {
-                self.object.finalizer = false;
-                self.object.gone = self.object.deleted;
-                true
-            }
-        };
-        if goes_on && self.writers[w].queue.is_empty() {
+        if self.act(bounds, w, fate) && self.writers[w].queue.is_empty() {
             self.pass(bounds, w);
         }
+    }
+
+    /// Operator `w` does the next thing and does not think yet; false when that ends its reconcile.
+    pub fn act(&mut self, bounds: &Bounds, w: usize, fate: Fate) -> bool {
+        let Some(task) = self.writers[w].queue.pop() else { return false };
+        match &*task {
+            Task::Act(Action::Write(write)) => self.write(bounds, w, write, fate),
+            Task::Refused => self.conflict(bounds, w),
+            Task::Act(Action::Call(call)) => self.call(w, *call, fate),
+            Task::Act(Action::AddFinalizer) => {
+                self.add_finalizer();
+                self.object.finalizer || self.sleep(w, Rest::Event)
+            }
+            Task::Act(Action::RemoveFinalizer | Action::DeleteObject) => {
+                self.remove_finalizer();
+                true
+            }
+            Task::Tell(told) => {
+                self.tell(told);
+                self.sleep(w, self.writers[w].rest)
+            }
+        }
+    }
+
+    pub fn add_finalizer(&mut self) {
+        self.object.finalizer = !self.object.gone;
+    }
+
+    pub fn remove_finalizer(&mut self) {
+        self.object.finalizer = false;
+        self.object.gone = self.object.deleted;
+    }
+
+    /// The status is written; the watch tells of it.
+    pub fn tell(&mut self, told: &Told) {
+        self.told = Some(told.clone());
+        self.news();
     }
 
     fn write(&mut self, bounds: &Bounds, w: usize, write: &Write, fate: Fate) -> bool {
@@ -111,14 +141,37 @@ impl State {
                 self.apply(w, out_of_stock());
                 true
             }
-            Err(Refusal::Conflict) => {
-                if self.writers[1 - w].running && !bounds.losers_stay {
-                    self.writers[w] = Writer::default();
-                } else {
-                    self.start(bounds, w);
+            Err(Refusal::Conflict) => self.conflict(bounds, w),
+        }
+    }
+
+    /// Operator `w` learns that another wrote.
+    fn conflict(&mut self, bounds: &Bounds, w: usize) -> bool {
+        if self.writers[1 - w].works() && !bounds.losers_stay {
+            self.writers[w] = Writer::default();
+        } else {
+            self.start(bounds, w);
+        }
+        false
+    }
+
+    /// Takes from an operator what can have no effect any more: all that it remembers, once the next thing it
+    /// hears is that its write was refused, or failed. Versions never come back.
+    pub fn forget_what_is_refused(&mut self, bounds: &Bounds) {
+        for w in 0..2 {
+            let Writer { running, stop, ref queue, .. } = self.writers[w];
+            let queue = match queue.last().map(|task| &**task) {
+                _ if stop == Stop::InWrite && self.wire.is_none() => Vec::new(),
+                Some(Task::Act(Action::Write(write)))
+                    if stop != Stop::InWrite
+                        && bounds.defect != Some(Defect::NoVersionCheck)
+                        && commit(self.record(), self.stock, write) == Err(Refusal::Conflict) =>
+                {
+                    vec![Kept::new(Task::Refused)]
                 }
-                false
-            }
+                _ => continue,
+            };
+            self.writers[w] = Writer { running, queue, stop, ..Writer::default() };
         }
     }
 
@@ -140,7 +193,7 @@ impl State {
         known || self.sleep(w, Rest::Due)
     }
 
-    fn apply(&mut self, w: usize, outcome: Outcome) {
+    pub fn apply(&mut self, w: usize, outcome: Outcome) {
         let mut record = Record::clone(self.writers[w].record.as_ref().expect("a record"));
         record.apply(outcome, now());
         self.writers[w].record = Some(Kept::new(plain(record)));
@@ -151,13 +204,13 @@ impl State {
         self.remember_record(w, record);
     }
 
-    fn remember_record(&mut self, w: usize, record: Option<Kept<Record>>) {
+    pub fn remember_record(&mut self, w: usize, record: Option<Kept<Record>>) {
         self.writers[w].saved.clone_from(&record);
         self.writers[w].record = record;
     }
 
     /// Ends the reconcile of operator `w`.
-    fn sleep(&mut self, w: usize, rest: Rest) -> bool {
+    pub fn sleep(&mut self, w: usize, rest: Rest) -> bool {
         self.writers[w].queue.clear();
         self.writers[w].rest = rest;
         self.writers[w].idle_passes = 0;
@@ -165,7 +218,7 @@ impl State {
     }
 
     /// Operator `w` decides.
-    fn pass(&mut self, bounds: &Bounds, w: usize) {
+    pub fn pass(&mut self, bounds: &Bounds, w: usize) {
         if self.object.gone {
             // There is no object to reconcile any more.
             self.writers[w] = Writer::default();
@@ -176,12 +229,15 @@ impl State {
         let writer = &mut self.writers[w];
         writer.news = false;
         match plan {
-            Ok(Plan { actions, rest }) if actions.is_empty() => {
+            Ok(Plan { tasks, rest, told }) if tasks.is_empty() => {
                 self.sleep(w, rest);
+                if bounds.tells && is_news(self.told.as_ref(), &told) {
+                    self.writers[w].queue.push(Kept::new(Task::Tell(told)));
+                }
             }
-            Ok(Plan { actions, rest }) => {
+            Ok(Plan { tasks, rest, .. }) => {
                 writer.rest = rest;
-                writer.queue = actions;
+                writer.queue = tasks;
                 writer.idle_passes += 1;
                 if writer.idle_passes > IDLE_PASSES {
                     self.broken = Some("decides again and again without getting on");
@@ -198,7 +254,7 @@ impl State {
     fn call_first(&mut self, w: usize) {
         let writer = &mut self.writers[w];
         let [call, intent] = writer.queue.as_slice() else { return };
-        if let (Action::Call(_), Action::Write(write)) = (&**call, &**intent)
+        if let (Task::Act(Action::Call(_)), Task::Act(Action::Write(write))) = (&**call, &**intent)
             && write.stock == StockChange::None
         {
             // The call needs its key, which an honest operator has written down by now.
@@ -234,8 +290,15 @@ impl State {
     }
 }
 
+/// True when the status has to be written. Of an order that ended, an operator that has not read the ledger
+/// knows less than the object says.
+fn is_news(before: Option<&Told>, told: &Told) -> bool {
+    let forgetful = told.phase == Phase::Pending && before.is_some_and(|before| before.phase.is_final());
+    before != Some(told) && !forgetful
+}
+
 /// True for an answer after which the provider is not asked again at once.
-fn must_wait(outcome: &Outcome) -> bool {
+pub fn must_wait(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Payment(view) => {
             matches!(view.state, IntentState::Processing | IntentState::RequiresAction)

@@ -149,3 +149,14 @@ fn a_command_is_sent_again_with_its_number_until_the_broker_has_it() {
     assert!(numbers.len() >= 3 && numbers.iter().all(|seq| *seq == 1), "{numbers:?}");
     assert_eq!(shop.count(comanda_saga::Call::Prepare), 3);
 }
+
+#[test]
+fn a_kitchen_that_speaks_under_the_number_of_its_recall_is_heard() {
+    let mut shop = Driver::preparing();
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    // It had the recall already when it said so.
+    shop.hear(DeviceSignal::Kitchen(KitchenState::Preparing), Effect::RecallKitchen);
+    shop.run();
+    assert_eq!((shop.record().kitchen.state, shop.record().stock_spent), (KitchenState::Preparing, true));
+}

@@ -1,9 +1,14 @@
 //! The rules of an order, one sentence each.
 
+mod answers;
+mod boundaries;
 mod devices;
+mod digest;
 mod money;
 mod ownership;
 mod people;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod undo;
+mod waiting;

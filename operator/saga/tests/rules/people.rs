@@ -1,9 +1,9 @@
 use comanda_crds::OrderStatus;
-use comanda_saga::{Action, Call, CourierState, Effect, EntryState, Phase, Reason, Wait};
+use comanda_saga::{Action, Call, CourierState, Effect, EntryState, KitchenState, Phase, Reason, Wait};
 use jiff::SignedDuration;
 
 use crate::support::TOTAL;
-use crate::support::driver::{Done, Driver};
+use crate::support::driver::{Done, Driver, Lost};
 use crate::support::world::Luck;
 
 fn shows(status: &OrderStatus, kind: &str) -> Option<String> {
@@ -159,9 +159,8 @@ fn a_suspended_order_hears_its_devices_but_has_no_effect_until_it_is_released() 
 #[test]
 fn an_order_suspended_between_check_and_reservation_takes_its_stock_when_it_goes_on() {
     let mut shop = Driver::new();
-    while shop.o.record.as_ref().is_none_or(|record| record.total.is_none()) {
-        shop.step();
-    }
+    assert!(shop.step() && shop.step(), "it was claimed, and checked");
+    assert_eq!(shop.o.record.as_ref().and_then(|record| record.total), Some(TOTAL));
     shop.o.order.suspend = true;
     shop.run();
     assert_eq!((shop.record().state(Effect::Reserve), shop.stock), (None, 3));
@@ -235,4 +234,37 @@ fn a_finished_object_that_needs_a_person_is_kept() {
     shop.run();
     assert!(shop.record().is_stalled());
     assert_eq!(shop.decide().actions, []);
+}
+
+#[test]
+fn a_retry_is_on_record_before_anything_is_looked_up_for_it() {
+    let mut shop = Driver::preparing();
+    shop.lost.push((Call::CaptureIntent, Lost::Answer));
+    shop.kitchen(KitchenState::Ready);
+    shop.run();
+    shop.luck.push((Call::LookUpPayment, Luck::Person));
+    shop.run();
+    assert!(shop.record().is_stalled());
+    shop.o.order.retry = Some("once more".to_owned());
+    let actions = shop.decide().actions;
+    assert!(
+        matches!(actions.as_slice(), [Action::Write(_), Action::Call(Call::LookUpPayment)]),
+        "{actions:#?}"
+    );
+}
+
+#[test]
+fn a_person_may_abandon_what_needs_one_and_what_is_being_undone() {
+    let mut stalled = Driver::with_luck(&[(Call::Validate, Luck::Person)]);
+    stalled.run();
+    let mut undone = Driver::preparing();
+    undone.o.order.cancel = Some("no longer hungry".to_owned());
+    undone.run();
+    assert!(stalled.record().is_stalled() && !undone.record().is_stalled());
+    for mut shop in [stalled, undone] {
+        shop.o.order.abandon = Some("settled by telephone".to_owned());
+        shop.run();
+        assert_eq!(shop.record().phase, Phase::Failed);
+        assert_eq!(shop.record().abandoned.as_deref(), Some("settled by telephone"));
+    }
 }

@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | `ORDER#<identity>` | `ORDER` | `v`, `epoch`, `owner` (uid; absent: free to claim), `record`, and the projection |
 //! | same | `CONTACT` | `sealed`, `expires` |
-//! | same | `EVENT#<id>` | `side`, what the device said, `at`, `expires`; an IoT rule adds `store` |
+//! | same | `EVENT#<id>` | `side`, what the device said, `at`, `expires` |
+//! | `<topic>` | `<event id>` | what a device said there, kept by an IoT rule: its payload, `at`, `expires` |
 
 use std::collections::HashMap;
 
@@ -35,7 +36,7 @@ struct OrderItem {
     record: Record,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct EventItem {
     side: Side,
     at: Timestamp,
@@ -44,23 +45,13 @@ struct EventItem {
     event: WireEvent,
 }
 
-/// An event as it was kept, by this library or by an IoT rule.
+/// An event as an IoT rule keeps it.
 #[derive(Deserialize)]
-struct KeptEvent {
-    side: Side,
-    at: Arrival,
-    /// The store of the topic. This library keeps only what the order's own store says.
-    store: Option<String>,
+struct SaidItem {
+    /// The `timestamp()` of the rule: milliseconds since 1970.
+    at: i64,
     #[serde(flatten)]
     event: WireEvent,
-}
-
-/// When an event arrived: as this library writes it, or in milliseconds, as the `timestamp()` of a rule.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Arrival {
-    Time(Timestamp),
-    Milliseconds(i64),
 }
 
 pub(super) fn partition(identity: &Identity) -> String {
@@ -128,22 +119,22 @@ pub(super) fn is_event(sk: &str) -> bool {
     sk.starts_with(EVENT_PREFIX)
 }
 
-/// An event, and the store that it came from, where the item says so; none when it cannot be read. An IoT
-/// rule writes what devices say as it comes, and a hostile device must not be able to stop an order.
-pub(super) fn read_event(identity: &Identity, item: Item) -> Option<(DeviceEvent, Option<String>)> {
-    let read = || {
-        let kept: KeptEvent = serde_dynamo::from_item(item).ok()?;
-        let at = match kept.at {
-            Arrival::Time(time) => time,
-            Arrival::Milliseconds(since) => Timestamp::from_millisecond(since).ok()?,
-        };
-        Some((kept.event.check(kept.side, at).ok().flatten()?, kept.store))
-    };
-    let event = read();
+/// An event; none when it cannot be read. An IoT rule writes what devices say as it comes, and a
+/// hostile device must not be able to stop an order.
+pub(super) fn read_event(identity: &Identity, item: Item) -> Option<DeviceEvent> {
+    let stored: Option<EventItem> = serde_dynamo::from_item(item).ok();
+    let event = stored.and_then(|stored| stored.event.check(stored.side, stored.at).ok().flatten());
     if event.is_none() {
         tracing::warn!(order = %identity, "left out an event that cannot be read");
     }
     event
+}
+
+/// What `side` said, as an IoT rule kept it; none when it cannot be read, or says nothing that counts.
+pub(super) fn read_said(side: Side, item: Item) -> Option<DeviceEvent> {
+    let said: SaidItem = serde_dynamo::from_item(item).ok()?;
+    let at = Timestamp::from_millisecond(said.at).ok()?;
+    said.event.check(side, at).ok().flatten()
 }
 
 fn encode(identity: &Identity, sk: &str, attributes: impl Serialize) -> Result<Item, LedgerError> {
@@ -221,26 +212,22 @@ mod tests {
         assert_eq!(item["seq"], number(3));
         // 2026-03-31T12:00:00Z
         assert_eq!(item["expires"], number(1_774_958_400_i64));
-        assert_eq!(read_event(&identity(), item), Some((heard, None)));
+        assert_eq!(read_event(&identity(), item), Some(heard));
     }
 
     #[test]
-    fn an_event_that_an_iot_rule_kept_is_read_with_its_store() {
-        let mut item = key(&identity(), "EVENT#e-2");
-        for (name, value) in [
-            ("eventId", "e-2"),
-            ("event", "ready"),
-            ("device", "tablet-1"),
-            ("side", "kitchen"),
-            ("store", "soho"),
-        ] {
+    fn an_event_that_an_iot_rule_kept_is_read_as_if_it_had_been_heard() {
+        let mut item = Item::new();
+        for (name, value) in [("eventId", "e-2"), ("event", "ready"), ("device", "tablet-1")] {
             item.insert(name.to_owned(), text(value));
         }
         // 2026-03-01T12:00:00Z
         item.extend([("seq".to_owned(), number(3)), ("at".to_owned(), number(1_772_366_400_000_i64))]);
-        let (event, store) = read_event(&identity(), item).expect("an event");
+        let event = read_said(Side::Kitchen, item.clone()).expect("an event");
         assert_eq!((event.at, event.signal), (now(), DeviceSignal::Kitchen(KitchenState::Ready)));
-        assert_eq!(store.as_deref(), Some("soho"));
+        assert_eq!(event.id, "e-2");
+        item.insert("event".to_owned(), text("exploded"));
+        assert_eq!(read_said(Side::Kitchen, item), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use self::item::{Item, number, text};
 use self::write::Refusal;
 use crate::adapters::aws::describe;
+use crate::devices::event_topics;
 use crate::ports::{Ledger, LedgerError, Loaded};
 
 pub use catalogue::DynamoCatalogue;
@@ -102,15 +103,28 @@ impl Ledger for DynamoLedger {
                 _ => {}
             }
         }
-        Ok(record.map(|record: Record| {
-            // What another store says of the order does not count.
-            let own =
-                |store: &Option<String>| store.as_ref().is_none_or(|store| *store == record.terms.store);
-            let mut events: Vec<DeviceEvent> =
-                events.into_iter().filter(|(_, store)| own(store)).map(|(event, _)| event).collect();
-            events.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
-            Loaded { record, events }
-        }))
+        events.sort_by(|one: &DeviceEvent, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        Ok(record.map(|record| Loaded { record, events }))
+    }
+
+    async fn said(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError> {
+        let mut events = Vec::new();
+        for (side, topic) in event_topics(record) {
+            let mut pages = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :topic")
+                .expression_attribute_values(":topic", text(topic))
+                .consistent_read(true)
+                .into_paginator()
+                .items()
+                .send();
+            while let Some(found) = pages.next().await {
+                events.extend(item::read_said(side, found.map_err(|error| self.unreachable(&error))?));
+            }
+        }
+        Ok(events)
     }
 
     async fn create(&self, record: &Record, contact: Option<&Inline>) -> Result<(), LedgerError> {

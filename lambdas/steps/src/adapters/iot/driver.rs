@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rumqttc::{Event, EventLoop, Outgoing, Packet, SubscribeReasonCode};
+use rumqttc::{Event, EventLoop, Outgoing, Packet, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
@@ -21,6 +21,9 @@ const STABLE: Duration = Duration::from_secs(10);
 /// Why a connection ended.
 enum End {
     Lost(String),
+    /// More events came than there was room for. All that were taken in are acknowledged; for those that were
+    /// not, a new connection has to be made.
+    Overflowed,
     /// Nobody reads events any more.
     Unwanted,
 }
@@ -39,15 +42,21 @@ pub(super) async fn run(
         let end = attend(&mut events, &link, &filters, &deliver, &ready).await;
         ready.send_replace(None);
         link.lost(&mut events);
-        let End::Lost(reason) = end else { return };
+        let reason = match end {
+            End::Lost(reason) => reason,
+            End::Overflowed => {
+                tracing::info!("connecting again for events that found no room");
+                continue;
+            }
+            End::Unwanted => return,
+        };
         if since.elapsed() >= STABLE {
             pause = FIRST_PAUSE;
         }
         tracing::warn!(reason, pause_ms = pause.as_millis(), "the connection to the device broker is down");
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        // After an overflow: not before the reader has caught up.
-        if deliver.reserve_many(deliver.max_capacity() / 2).await.is_err() {
+        if deliver.is_closed() {
             return;
         }
     }
@@ -65,7 +74,12 @@ async fn attend(
         link.ready();
         ready.send_replace(Some(Timestamp::now()));
     };
+    // Taken in and not acknowledged; and whether one could not be taken in.
+    let (mut unacknowledged, mut overflowed) = (0_usize, false);
     loop {
+        if overflowed && unacknowledged == 0 {
+            return End::Overflowed;
+        }
         match events.poll().await {
             Err(error) => return End::Lost(error.to_string()),
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
@@ -87,16 +101,17 @@ async fn attend(
             Ok(Event::Outgoing(Outgoing::Publish(packet))) => link.sent(packet),
             Ok(Event::Incoming(Packet::PubAck(answer))) => link.acknowledged(answer.pkid),
             Ok(Event::Incoming(Packet::Publish(publish))) => {
-                // Waiting here would stop keep-alive and acknowledgements. So a reader that falls behind
-                // costs the connection, and the broker delivers again what was not acknowledged.
+                // Waiting here would stop keep-alive and acknowledgements. What finds no room is left to the
+                // broker, which delivers it again by the next connection. That is made when all that found
+                // room is acknowledged, so that each connection brings the backlog on.
+                let wants_acknowledgement = publish.qos != QoS::AtMostOnce;
                 match deliver.try_send(link.received(publish)) {
-                    Ok(()) => {}
-                    Err(TrySendError::Full(_)) => {
-                        return End::Lost("events arrive faster than they are handled".to_owned());
-                    }
+                    Ok(()) => unacknowledged += usize::from(wants_acknowledgement),
+                    Err(TrySendError::Full(_)) => overflowed = true,
                     Err(TrySendError::Closed(_)) => return End::Unwanted,
                 }
             }
+            Ok(Event::Outgoing(Outgoing::PubAck(_))) => unacknowledged = unacknowledged.saturating_sub(1),
             Ok(_) => {}
         }
     }

@@ -167,18 +167,22 @@ async fn an_acknowledgement_never_reaches_a_later_connection_where_its_number_me
 }
 
 #[tokio::test]
-async fn a_reader_that_falls_behind_costs_the_connection_and_loses_nothing() {
+async fn events_that_find_no_room_come_by_a_new_connection_once_all_others_are_acknowledged() {
     let (broker, devices, mut incoming) = Broker::start().await;
     let mut connection = broker.accept(false).await;
     until(&devices, true).await;
     for number in 0..=EVENTS {
         connection.deliver(u16::try_from(number + 1).expect("small"), &number.to_string()).await;
     }
-    until(&devices, false).await;
+    assert!(connection.is_silent().await, "the connection ended before its events were acknowledged");
     for number in 0..EVENTS {
         let event = incoming.recv().await.expect("an event");
         assert_eq!(event.payload(), number.to_string().as_bytes());
+        event.acknowledge();
+        let id = u16::try_from(number + 1).expect("small");
+        assert_eq!(connection.next().await, Packet::PubAck(PubAck::new(id)));
     }
+    until(&devices, false).await;
     let mut connection = broker.accept(true).await;
     connection.deliver(1, "again").await;
     assert_eq!(incoming.recv().await.expect("an event").payload(), b"again");

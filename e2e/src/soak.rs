@@ -1,0 +1,257 @@
+//! The soak: thousands of orders of every ending, two operators, and a fault every few seconds.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use comanda_crds::Order;
+use comanda_saga::Site;
+use futures::future::try_join_all;
+use kube::api::{ListParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use nix::sys::signal::Signal;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use rand::{Rng as _, SeedableRng as _};
+use strum::IntoEnumIterator as _;
+
+use crate::evidence::Witness;
+use crate::fault_proxy::FaultProxy;
+use crate::fault_proxy::classify::Service;
+use crate::fault_proxy::plan::{Planned, WireFault};
+use crate::matrix::{Crew, Ending, Stage, Ticket, commanded, missing_stock, stocks};
+use crate::stack;
+use crate::stack::progress::Progress;
+
+const NAMESPACE: &str = "soak";
+const GLANCE: Duration = Duration::from_millis(100);
+/// How often the orders are looked at.
+const ROUND: Duration = Duration::from_secs(1);
+/// How long after the last fault every order must have ended.
+const HEALING: Duration = Duration::from_secs(600);
+/// How long nothing may happen afterwards.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// How much of it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// How many orders
+    #[arg(long, default_value_t = 2000)]
+    pub orders: usize,
+    /// Over how many seconds they arrive
+    #[arg(long, default_value_t = 300)]
+    pub over: u64,
+    /// How many seconds between faults
+    #[arg(long, default_value_t = 5)]
+    pub every: u64,
+    /// Draws orders and faults. Default: from the clock; it is printed
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// What a soak came to.
+pub struct Report {
+    seed: u64,
+    orders: usize,
+    faults: BTreeMap<&'static str, usize>,
+    phases: BTreeMap<String, usize>,
+    interruptions: usize,
+    charged: i64,
+    healed: Duration,
+    took: Duration,
+    violations: Vec<String>,
+}
+
+impl Report {
+    /// What was not as it must be.
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// The figures, in a few lines.
+    pub fn summary(&self) -> String {
+        let list = |counts: Vec<String>| counts.join(", ");
+        let faults = self.faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let phases = self.phases.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        format!(
+            "{} orders: {}\n{} faults: {}\n{} restarts and resumptions, charged {} in all, healed {:.0} s after the last \
+             fault, {} violations, {:.0} s, seed {}",
+            self.orders,
+            list(phases),
+            self.faults.values().sum::<usize>(),
+            list(faults),
+            self.interruptions,
+            self.charged,
+            self.healed.as_secs_f64(),
+            self.violations.len(),
+            self.took.as_secs_f64(),
+            self.seed,
+        )
+    }
+}
+
+/// Draws faults.
+struct Trouble<'a> {
+    proxy: &'a FaultProxy,
+    random: StdRng,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+impl Trouble<'_> {
+    /// One fault: a process killed or paused, calls that fail, a service that is away.
+    fn strike(&mut self, crew: &mut Crew<'_>) {
+        let name = match self.random.random_range(0..10) {
+            0..4 => {
+                crew.signal(self.random.random_range(0..2), Signal::SIGKILL);
+                "kill"
+            }
+            4 => {
+                crew.signal(self.random.random_range(0..2), Signal::SIGSTOP);
+                "pause"
+            }
+            5..9 => {
+                let sites: Vec<Site> = Site::all().collect();
+                let site = *sites.choose(&mut self.random).unwrap_or(&Site::Status);
+                let faults: Vec<WireFault> =
+                    WireFault::iter().filter(|fault| fault.befalls(Service::of(site))).collect();
+                let fault = *faults.choose(&mut self.random).unwrap_or(&WireFault::LoseAnswer);
+                let count = self.random.random_range(1..4);
+                self.proxy.plan(Planned { order: None, site, fault, count });
+                fault.name()
+            }
+            _ => {
+                let services =
+                    [Service::Kubernetes, Service::DynamoDb, Service::Sns, Service::Stripe, Service::Mqtt];
+                let service = *services.choose(&mut self.random).unwrap_or(&Service::Stripe);
+                let lasts = Duration::from_millis(self.random.random_range(500..6000));
+                self.proxy.take_down_for(service, lasts);
+                "outage"
+            }
+        };
+        *self.counts.entry(name).or_default() += 1;
+    }
+}
+
+/// Runs a soak.
+///
+/// # Errors
+/// When the stack itself does not work. What orders do wrong is in the report.
+pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) -> Result<Report> {
+    let seed = options
+        .seed
+        .unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default());
+    progress.line(format!("the seed is {seed}"));
+    let mut random = StdRng::seed_from_u64(seed);
+    let stage = Stage::start(stack, progress).await?;
+    let proxy = stage.installation.proxy.as_ref().context("a soak has a proxy")?;
+    stage.installation.stack.kubernetes.ensure_namespace(NAMESPACE).await?;
+    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), NAMESPACE);
+    let mut tickets: Vec<Ticket> = Ending::iter()
+        .cycle()
+        .take(options.orders)
+        .enumerate()
+        .map(|(n, ending)| Ticket::new(ending, n))
+        .collect();
+    tickets.shuffle(&mut random);
+    let stock = stocks(&stage).await?;
+    let faults = stage.installation.stack.dir().join("faults-soak");
+    std::fs::create_dir_all(&faults)?;
+    let mut crew = Crew::start(&stage.installation, faults, &["first", "second"]).await?;
+    let mut trouble = Trouble { proxy, random, counts: BTreeMap::new() };
+
+    let (begun, over, every) =
+        (Instant::now(), Duration::from_secs(options.over), Duration::from_secs(options.every));
+    let (mut arrived, mut struck, mut looked) = (0, begun, begun);
+    let mut last_fault = begun;
+    let mut ended = 0;
+    loop {
+        if arrived == options.orders {
+            // What was planned and befell nobody yet would be a fault after the last.
+            proxy.clear();
+        }
+        let due = begun.elapsed().as_secs_f64() / over.as_secs_f64() * options.orders as f64;
+        let due = (due as usize).min(options.orders);
+        let fresh = &tickets[arrived..due];
+        try_join_all(
+            fresh.iter().map(async |ticket| orders.create(&PostParams::default(), &ticket.order()).await),
+        )
+        .await?;
+        arrived = due;
+        crew.attend().await?;
+        let all_here = arrived == options.orders;
+        if struck.elapsed() >= every && !all_here {
+            trouble.strike(&mut crew);
+            (struck, last_fault) = (Instant::now(), Instant::now());
+        }
+        if looked.elapsed() >= ROUND {
+            looked = Instant::now();
+            let now = look(&stage, &orders, &mut tickets[..arrived]).await?;
+            if now / 100 > ended / 100 {
+                let seconds = begun.elapsed().as_secs();
+                progress.line(format!("{seconds} s: {arrived} orders arrived, {now} ended"));
+            }
+            ended = now;
+        }
+        if (all_here && ended == options.orders) || last_fault.elapsed() > HEALING {
+            break;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    let healed = last_fault.elapsed();
+
+    let witness = Witness::new(&stage.installation, NAMESPACE, vec![&stage.kitchen, &stage.courier]);
+    let before = witness.snapshot().await?;
+    let quiet = Instant::now() + QUIET;
+    while Instant::now() < quiet {
+        crew.attend().await?;
+        tokio::time::sleep(GLANCE).await;
+    }
+    let after = witness.snapshot().await?;
+    let mut violations = missing_stock(&stage, &stock, tickets.iter()).await?;
+    let (mut charged, mut phases) = (0, BTreeMap::new());
+    for ticket in &tickets {
+        charged += after.charged(&ticket.name);
+        *phases.entry(after.facts(&ticket.name).ledger).or_default() += 1;
+        for violation in ticket.judge(&before, &after) {
+            violations.push(format!(
+                "{}: {violation}\n{}",
+                ticket.name,
+                crew.log_lines(&format!("\"{}\"", ticket.name))
+            ));
+        }
+    }
+    let owed: i64 = tickets.iter().map(|ticket| ticket.ending.charge()).sum();
+    if charged != owed {
+        violations.push(format!("{charged} was charged in all, and {owed} is owed"));
+    }
+    let interruptions = crew.restarts + crew.resumptions;
+    crew.stop().await?;
+    let faults = trouble.counts;
+    stage.stop().await?;
+    let orders = options.orders;
+    Ok(Report {
+        seed,
+        orders,
+        faults,
+        phases,
+        interruptions,
+        charged,
+        healed,
+        took: begun.elapsed(),
+        violations,
+    })
+}
+
+/// Lets people do what they do to their orders, and counts those that ended.
+async fn look(stage: &Stage, orders: &Api<Order>, tickets: &mut [Ticket]) -> Result<usize> {
+    let list = orders.list(&ListParams::default()).await?.items;
+    let by_name: BTreeMap<String, &Order> = list.iter().map(|order| (order.name_any(), order)).collect();
+    let commanded = commanded(stage, NAMESPACE)?;
+    let mut ended = 0;
+    for ticket in tickets {
+        let order = by_name.get(&ticket.name).copied();
+        ticket.intervene(orders, order, &commanded).await?;
+        ended += usize::from(ticket.has_ended(order));
+    }
+    Ok(ended)
+}

@@ -1,0 +1,142 @@
+//! Scenes in which something goes badly wrong, on the real stack: each proves that its fault happened, and
+//! reads from the systems themselves what became of its orders. Whatever crashes, nobody is charged twice.
+//!
+//! One installation serves all scenes. Those that only wait run side by side; one that takes away what all of
+//! them use, or an operator, runs alone.
+
+mod devices;
+mod identity;
+mod leaders;
+mod money;
+mod people;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use comanda_e2e::fault_proxy::Watches;
+use comanda_e2e::fault_proxy::classify::Service;
+use comanda_e2e::stack::Options;
+use comanda_e2e::world::World;
+use futures::future::LocalBoxFuture;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+use tokio::sync::{OnceCell, RwLock};
+
+type Scene = for<'a> fn(&'a World) -> LocalBoxFuture<'a, Result<()>>;
+
+/// Whom a scene disturbs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// Nobody.
+    Beside,
+    /// Everybody.
+    Alone,
+}
+
+/// How many scenes run side by side. They mostly wait.
+const BESIDE: usize = 12;
+
+fn options() -> Options {
+    Options { program: Some(PathBuf::from(env!("CARGO_BIN_EXE_comanda-e2e"))), ..Options::default() }
+}
+
+macro_rules! scenes {
+    ($($company:ident: [$($module:ident :: $name:ident),* $(,)?]),* $(,)?) => {
+        [$($((
+            stringify!($name),
+            Company::$company,
+            (|world| Box::pin($module::$name(world))) as Scene,
+        )),*),*]
+    };
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(BESIDE);
+    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let world: Arc<OnceCell<World>> = Arc::default();
+    let turn: Arc<RwLock<()>> = Arc::default();
+    let scenes = scenes![
+        Beside: [
+            money::a_key_that_is_still_in_use_is_asked_again_and_the_order_is_charged_once,
+            money::a_key_that_somebody_else_used_is_left_and_the_order_is_charged_once,
+            money::a_pending_refund_is_waited_for,
+            money::a_failed_refund_waits_for_a_person_whose_retry_is_a_new_attempt,
+            money::an_authorization_that_expires_before_the_capture_fails_the_order_uncharged,
+            devices::a_ready_after_the_undo_changes_nothing,
+            devices::a_delivery_after_the_undo_needs_a_person_and_charges_nothing,
+            people::a_tool_that_patches_annotations_all_the_time_disturbs_no_order,
+            people::a_namespace_deleted_with_orders_in_it_lets_them_go_when_they_are_settled,
+            people::an_abandoned_order_is_let_go_and_its_debt_is_kept,
+            identity::an_order_lost_and_applied_again_ten_times_is_one_order,
+            identity::of_two_objects_for_one_order_the_second_does_nothing,
+            identity::a_class_made_anew_with_another_stripe_does_not_redirect_an_undo,
+        ],
+        Alone: [
+            leaders::a_leader_paused_before_the_confirmation_comes_back_to_a_cancelled_order_and_charges_nothing,
+            leaders::a_leader_paused_before_the_capture_comes_back_to_a_cancelled_order_and_charges_nothing,
+            leaders::a_leader_paused_past_its_lease_while_the_capture_is_under_way_leaves_one_refund,
+            leaders::a_leader_paused_with_the_answer_to_a_capture_unwritten_is_succeeded_without_a_second_one,
+            identity::a_class_made_anew_with_another_ledger_starts_no_order_again,
+            money::keys_that_expired_behind_a_lost_answer_charge_and_refund_once,
+        ],
+    ];
+    let trials = scenes
+        .into_iter()
+        .map(|(name, company, scene)| {
+            let (runtime, world, turn) = (Arc::clone(&runtime), Arc::clone(&world), Arc::clone(&turn));
+            Trial::test(name, move || {
+                let run = async {
+                    let world = world.get_or_try_init(|| World::with_faults(options())).await?;
+                    play(name, company, scene, world, &turn).await
+                };
+                runtime.block_on(run).map_err(|error| Failed::from(format!("{error:#}")))
+            })
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(world) = Arc::into_inner(world).and_then(OnceCell::into_inner) {
+        runtime.block_on(world.stop());
+    }
+    conclusion.exit_code()
+}
+
+async fn play(name: &str, company: Company, scene: Scene, world: &World, turn: &RwLock<()>) -> Result<()> {
+    let timed = async {
+        let begun = Instant::now();
+        let result = scene(world).await;
+        eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64());
+        result
+    };
+    match company {
+        Company::Beside => {
+            let _turn = turn.read().await;
+            timed.await
+        }
+        Company::Alone => {
+            let _turn = turn.write().await;
+            let result = timed.await;
+            if result.is_err() {
+                mend(world).await?;
+            }
+            result
+        }
+    }
+}
+
+/// What a scene that failed half-way may have left broken.
+async fn mend(world: &World) -> Result<()> {
+    if let Some(proxy) = &world.installation.proxy {
+        proxy.clear();
+        proxy.set_watches(Watches::Alive);
+        for service in [Service::Kubernetes, Service::DynamoDb, Service::Sns, Service::Stripe, Service::Mqtt]
+        {
+            proxy.let_up(service);
+        }
+    }
+    world.kill_operator().await?;
+    world.start_operator().await
+}

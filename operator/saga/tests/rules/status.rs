@@ -1,0 +1,444 @@
+//! What the object shows, written out by hand for the moments that people ask about.
+
+use comanda_crds::OrderStatus;
+use comanda_saga::{
+    Call, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Reason, Trouble, status,
+};
+use jiff::Timestamp;
+
+use crate::support::at;
+use crate::support::driver::{Driver, Lost};
+use crate::support::observed;
+use crate::support::world::Luck;
+
+/// Conditions as `Type=Status:Reason`, in the order shown.
+fn conditions(status: &OrderStatus) -> Vec<String> {
+    let of = |c: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
+        format!("{}={}:{}", c.type_, c.status, c.reason)
+    };
+    status.conditions.iter().map(of).collect()
+}
+
+/// The message of a condition.
+fn message<'a>(status: &'a OrderStatus, kind: &str) -> &'a str {
+    &status.conditions.iter().find(|c| c.type_ == kind).unwrap_or_else(|| panic!("no {kind}")).message
+}
+
+/// Steps as `Name:State`, with the reason, if there is one.
+fn steps(status: &OrderStatus) -> Vec<String> {
+    let of = |step: &comanda_crds::StepStatus| {
+        let reason = step.reason.as_ref().map(|reason| format!("({reason})")).unwrap_or_default();
+        format!("{}:{:?}{reason}", step.name, step.state)
+    };
+    status.steps.iter().map(of).collect()
+}
+
+/// Undos as `Name:State: message`.
+fn undos(status: &OrderStatus) -> Vec<String> {
+    let of = |undo: &comanda_crds::CompensationStatus| {
+        format!("{}:{:?}: {}", undo.name, undo.state, undo.message.as_deref().unwrap_or("-"))
+    };
+    status.compensations.iter().map(of).collect()
+}
+
+/// Whom it waits for, to do what, since when and until when, in seconds.
+fn waits(status: &OrderStatus) -> Option<(&str, &str, Option<i64>, Option<i64>)> {
+    let seconds = |time: Timestamp| time.as_second() - at(0).as_second();
+    status.waiting_for.as_ref().map(|waiting| {
+        let (since, until) = (waiting.since.as_ref(), waiting.deadline.as_ref());
+        let (since, until) = (since.map(|time| seconds(time.0)), until.map(|time| seconds(time.0)));
+        (waiting.who.as_str(), waiting.what.as_str(), since, until)
+    })
+}
+
+fn cancel(shop: &mut Driver) -> OrderStatus {
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run().status
+}
+
+#[test]
+fn an_order_in_the_kitchen_says_whom_it_waits_for_and_until_when() {
+    let mut shop = Driver::new();
+    shop.o.order.generation = 7;
+    let status = shop.run().status;
+    assert_eq!((status.phase.name(), status.reason.as_deref()), ("Preparing", Some("Waiting")));
+    assert_eq!(
+        conditions(&status),
+        [
+            "Accepted=True:Claimed",
+            "Validated=True:Succeeded",
+            "Paid=True:Authorized",
+            "Notified=True:Succeeded",
+            "Finished=False:Waiting",
+            "Ready=False:Waiting",
+            "Reconciling=True:Waiting",
+        ]
+    );
+    assert_eq!(message(&status, "Ready"), "Waiting for the kitchen to prepare the order.");
+    assert_eq!(waits(&status), Some(("kitchen", "prepare the order", Some(0), Some(2700))));
+    assert_eq!(
+        steps(&status),
+        [
+            "Reserve:Succeeded",
+            "CreateIntent:Succeeded",
+            "Authorize:Succeeded",
+            "NotifyConfirmed:Succeeded",
+            "Prepare:Running",
+        ]
+    );
+    assert_eq!(status.steps[4].finished_at, None);
+    assert_eq!((status.observed_generation, status.total.as_deref()), (7, Some("25.00 EUR")));
+    assert_eq!(status.conditions[0].observed_generation, Some(7));
+    assert_eq!(status.conditions[0].last_transition_time.0, at(0));
+    let payment = status.payment.expect("a payment");
+    assert_eq!((payment.authorized, payment.captured, payment.refunded), (2500, 0, 0));
+}
+
+#[test]
+fn a_delivered_order_shows_who_brought_it_and_what_was_taken() {
+    let mut shop = Driver::delivering();
+    assert_eq!(waits(&shop.run().status), Some(("courier", "deliver the order", Some(0), Some(3600))));
+    shop.courier(CourierState::Delivered);
+    let status = shop.run().status;
+    assert_eq!((status.phase.name(), status.reason.as_deref()), ("Delivered", Some("Delivered")));
+    assert_eq!(
+        conditions(&status),
+        [
+            "Accepted=True:Claimed",
+            "Validated=True:Succeeded",
+            "Paid=True:Captured",
+            "Notified=True:Succeeded",
+            "Prepared=True:Succeeded",
+            "Delivered=True:Succeeded",
+            "Finished=True:Delivered",
+            "Ready=True:Delivered",
+        ]
+    );
+    assert_eq!(message(&status, "Ready"), "Delivered; 25.00 EUR was captured.");
+    assert_eq!(waits(&status), None);
+    let ended =
+        |name: &str| status.steps.iter().find(|step| step.name == name).and_then(|s| s.finished_at.clone());
+    assert_eq!(steps(&status)[4..], ["Prepare:Succeeded", "Capture:Succeeded", "Deliver:Succeeded"]);
+    assert_eq!(ended("Prepare").map(|time| time.0), Some(at(0)), "when the kitchen was heard");
+    assert_eq!(status.courier.as_deref(), Some("courier-1"));
+}
+
+#[test]
+fn a_step_ends_when_its_device_was_heard_and_not_when_the_command_was_taken() {
+    let mut shop = Driver::preparing();
+    shop.kitchen(KitchenState::Ready);
+    shop.o.events[0].at = at(600);
+    shop.wait(600);
+    shop.run();
+    shop.courier(CourierState::Delivered);
+    shop.o.events[1].at = at(1200);
+    shop.wait(700);
+    let status = shop.run().status;
+    let ended = |name: &str| {
+        let step = status.steps.iter().find(|step| step.name == name).expect("a step");
+        step.finished_at.as_ref().map(|time| time.0)
+    };
+    assert_eq!(
+        (ended("Prepare"), ended("Capture"), ended("Deliver")),
+        (Some(at(600)), Some(at(600)), Some(at(1200)))
+    );
+}
+
+#[test]
+fn an_order_cancelled_on_the_road_tells_the_whole_way_back() {
+    let mut shop = Driver::delivering();
+    let status = cancel(&mut shop);
+    assert_eq!(status.reason.as_deref(), Some("CancelRequested"));
+    assert_eq!(
+        message(&status, "Ready"),
+        "The order was cancelled: ordered twice. What was done is being undone."
+    );
+    assert_eq!(message(&status, "Compensated"), "What was done is being undone.");
+    assert_eq!(waits(&status), Some(("courier", "confirm the recall", Some(0), Some(60))));
+    assert_eq!(undos(&status), ["RecallCourier:Running: The device was told to stop."]);
+    assert_eq!(steps(&status)[6], "Deliver:Failed(CancelRequested)");
+
+    shop.hear(DeviceSignal::CourierRecalled(true), Effect::RecallCourier);
+    let status = shop.run().status;
+    assert_eq!((status.phase.name(), status.reason.as_deref()), ("Cancelled", Some("CancelRequested")));
+    assert_eq!(
+        conditions(&status),
+        [
+            "Accepted=True:Claimed",
+            "Validated=True:Succeeded",
+            "Paid=False:CancelRequested",
+            "Notified=True:Succeeded",
+            "Prepared=True:Succeeded",
+            "Delivered=False:CancelRequested",
+            "Compensated=True:Undone",
+            "Finished=True:Cancelled",
+            "Ready=True:Cancelled",
+        ]
+    );
+    assert_eq!(message(&status, "Delivered"), "The order was cancelled: ordered twice.");
+    assert_eq!(
+        message(&status, "Ready"),
+        "The order was cancelled: ordered twice. 25.00 EUR was refunded. The kitchen had begun: the stock is recorded \
+         as spent. The customer was told."
+    );
+    assert_eq!(
+        undos(&status),
+        [
+            "RecallCourier:Succeeded: The device confirmed that it stopped.",
+            "Refund:Succeeded: 25.00 EUR was refunded.",
+            "Release:Succeeded: The kitchen had begun: the stock is recorded as spent.",
+            "NotifyEnding:Succeeded: The customer was told that the order was cancelled.",
+        ]
+    );
+}
+
+#[test]
+fn an_order_cancelled_in_the_kitchen_shows_that_nothing_was_charged() {
+    let mut shop = Driver::preparing();
+    let status = cancel(&mut shop);
+    assert_eq!(waits(&status), Some(("kitchen", "confirm the recall", Some(0), Some(60))));
+    assert_eq!(undos(&status), ["RecallKitchen:Running: The device was told to stop."]);
+    shop.hear(DeviceSignal::KitchenRecalled(false), Effect::RecallKitchen);
+    let status = shop.run().status;
+    assert_eq!(
+        undos(&status),
+        [
+            "RecallKitchen:Succeeded: The device had gone too far to stop.",
+            "CancelIntent:Succeeded: The payment was cancelled; nothing is held or charged.",
+            "Release:Succeeded: The kitchen had begun: the stock is recorded as spent.",
+            "NotifyEnding:Succeeded: The customer was told that the order was cancelled.",
+        ]
+    );
+    assert_eq!(
+        message(&status, "Ready"),
+        "The order was cancelled: ordered twice. Nothing was charged. The kitchen had begun: the stock is recorded as \
+         spent. The customer was told."
+    );
+    assert_eq!(steps(&status)[4], "Prepare:Failed(CancelRequested)");
+}
+
+#[test]
+fn a_dead_tablet_is_shown_as_unconfirmed_and_the_order_as_failed() {
+    let mut shop = Driver::preparing();
+    shop.wait(2700);
+    shop.run();
+    shop.wait(60);
+    let status = shop.run().status;
+    assert_eq!(undos(&status)[0], "RecallKitchen:Unconfirmed: The device did not confirm within 60 seconds.");
+    assert_eq!(undos(&status)[3], "NotifyEnding:Succeeded: The customer was told that the order failed.");
+    assert_eq!(
+        message(&status, "Ready"),
+        "The kitchen did not have the food ready within 2700 seconds. Nothing was charged. The stock was returned. The \
+         customer was told."
+    );
+}
+
+#[test]
+fn a_declined_card_shows_as_a_rejection_of_a_step_that_failed() {
+    let status = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Bad)]).run().status;
+    assert_eq!((status.phase.name(), status.reason.as_deref()), ("Rejected", Some("PaymentDeclined")));
+    assert_eq!(
+        steps(&status),
+        ["Reserve:Succeeded", "CreateIntent:Succeeded", "Authorize:Failed(PaymentDeclined)"]
+    );
+    let told = undos(&status).pop();
+    assert_eq!(
+        told.as_deref(),
+        Some("NotifyEnding:Succeeded: The customer was told that the order was rejected.")
+    );
+}
+
+#[test]
+fn a_customer_who_could_not_be_told_is_not_said_to_be() {
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Bad)]);
+    shop.lost = vec![(Call::NotifyEnding, Lost::Request); 2];
+    shop.run();
+    shop.run();
+    let status = shop.run().status;
+    assert!(message(&status, "Ready").ends_with("The customer could not be told."), "{status:#?}");
+    assert_eq!(
+        undos(&status).pop().as_deref(),
+        Some("NotifyEnding:Failed: Given up: the notification service took it in none of the tries allowed.")
+    );
+}
+
+#[test]
+fn a_customer_who_has_to_act_gets_the_link_and_the_deadline() {
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
+    shop.run();
+    shop.o.record.as_mut().expect("a record").payment.action_url =
+        Some("https://bank.example/3ds".to_owned());
+    let status = shop.decide().status;
+    assert_eq!(waits(&status), Some(("customer", "confirm the payment (3-D Secure)", Some(0), Some(900))));
+    let link = status.waiting_for.and_then(|waiting| waiting.link);
+    assert_eq!(link.as_deref(), Some("https://bank.example/3ds"));
+    assert_eq!(steps(&shop.decide().status)[2], "Authorize:Running");
+}
+
+#[test]
+fn a_provider_that_is_slow_is_waited_for_without_a_deadline() {
+    let status = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]).run().status;
+    assert_eq!(waits(&status), Some(("payment provider", "answer", Some(0), None)));
+    assert_eq!(message(&status, "Ready"), "Waiting for the payment provider to answer.");
+    let paying = Driver::new();
+    let mut shop = paying;
+    shop.lost.push((Call::ConfirmIntent, Lost::Request));
+    let status = shop.run().status;
+    assert_eq!((waits(&status), message(&status, "Ready")), (None, "The order is on its way."));
+    assert_eq!(shop.o.record.as_ref().and_then(|r| r.payment.state), Some(IntentState::RequiresConfirmation));
+}
+
+#[test]
+fn an_order_that_needs_a_person_says_what_for() {
+    let mut shop = Driver::delivering();
+    shop.luck.push((Call::RefundPayment, Luck::Bad));
+    shop.courier(CourierState::Failed);
+    let status = shop.run().status;
+    assert_eq!(waits(&status), Some(("person", "see to it", None, None)));
+    assert_eq!(
+        conditions(&status)[5..],
+        [
+            "Delivered=False:CourierFailed",
+            "Compensated=False:RefundFailed",
+            "Finished=False:RefundFailed",
+            "Ready=False:RefundFailed",
+            "Stalled=True:RefundFailed",
+        ]
+    );
+    assert_eq!(conditions(&status)[2], "Paid=True:Captured", "the amount is still taken");
+
+    shop.o.order.abandon = Some("refunded in cash".to_owned());
+    let status = shop.run().status;
+    assert_eq!(
+        conditions(&status)[6..],
+        ["Compensated=False:Abandoned", "Finished=True:Failed", "Ready=True:Failed"]
+    );
+    assert_eq!(message(&status, "Compensated"), "refunded in cash");
+    assert_eq!(
+        message(&status, "Ready"),
+        "The courier could not deliver: no reason given. What was left to undo was abandoned: refunded in cash. 25.00 \
+         EUR of the customer's money is still held."
+    );
+}
+
+type Change = Box<dyn Fn(&mut comanda_saga::Observed)>;
+
+#[test]
+fn what_keeps_an_order_from_being_claimed_is_said() {
+    let full = |o: &mut comanda_saga::Observed| o.class.as_mut().expect("a class").full = true;
+    let cases: [(Change, &str, &str); 6] = [
+        (Box::new(|o| o.class = None), "ClassNotReady", "The OrderClass does not exist or is not ready"),
+        (Box::new(full), "Waiting", "The class lisbon takes no order now"),
+        (Box::new(|o| o.order.suspend = true), "Suspended", "The order is suspended"),
+        (
+            Box::new(|o| o.class.as_mut().expect("a class").spec.suspend = true),
+            "Suspended",
+            "The order is suspended",
+        ),
+        (Box::new(|_| {}), "InProgress", "The order is about to be claimed"),
+        (
+            Box::new(|o| {
+                o.class = None;
+                o.trouble = Some(Trouble { reason: Reason::Retrying, error: "no route".to_owned() });
+            }),
+            "Retrying",
+            "The order is not accepted yet: no route.",
+        ),
+    ];
+    for (change, reason, text) in cases {
+        let mut o = observed(None);
+        change(&mut o);
+        let status = comanda_saga::decide(&o, at(0)).expect("a decision").status;
+        let expected = ["Accepted=False", "Ready=False", "Reconciling=True"].map(|c| format!("{c}:{reason}"));
+        assert_eq!(conditions(&status), expected);
+        assert_eq!((status.phase.name(), status.reason.as_deref()), ("Pending", Some(reason)));
+        assert!(message(&status, "Ready").starts_with(text), "{}", message(&status, "Ready"));
+    }
+}
+
+#[test]
+fn an_order_of_somebody_else_is_stalled_and_one_that_can_be_had_is_not() {
+    let mut shop = Driver::preparing();
+    shop.o.order.owner.uid = "uid-2".to_owned();
+    let status = shop.decide().status;
+    assert_eq!(
+        conditions(&status),
+        ["Accepted=False:OwnedElsewhere", "Ready=False:OwnedElsewhere", "Stalled=True:OwnedElsewhere"]
+    );
+    assert!(message(&status, "Ready").contains("belongs to lisbon/order-1 in cluster home"));
+
+    shop.o.order.digest = "other".to_owned();
+    assert_eq!(
+        conditions(&shop.decide().status),
+        ["Accepted=False:OrderIdConflict", "Ready=False:OrderIdConflict", "Stalled=True:OrderIdConflict"]
+    );
+}
+
+#[test]
+fn a_suspended_order_and_one_in_trouble_say_so() {
+    let mut shop = Driver::preparing();
+    let of_class = |shop: &mut Driver, on| shop.o.class.as_mut().expect("a class").spec.suspend = on;
+    of_class(&mut shop, true);
+    assert_eq!(shop.run().status.reason.as_deref(), Some("Suspended"));
+    of_class(&mut shop, false);
+    shop.o.order.suspend = true;
+    assert_eq!(shop.run().status.reason.as_deref(), Some("Suspended"));
+    shop.o.trouble = Some(Trouble { reason: Reason::Retrying, error: "no route".to_owned() });
+    let status = shop.run().status;
+    assert_eq!(status.reason.as_deref(), Some("Retrying"));
+    assert_eq!(message(&status, "Ready"), "It is tried again: no route.");
+}
+
+#[test]
+fn a_refused_cancel_says_so_after_the_pick_up_only() {
+    for delete in [false, true] {
+        let mut shop = Driver::delivering();
+        shop.courier(CourierState::Accepted);
+        shop.run();
+        shop.courier(CourierState::PickedUp);
+        assert_eq!(shop.run().status.reason.as_deref(), Some("Waiting"));
+        shop.o.order.deleted = delete;
+        shop.o.order.cancel = (!delete).then(|| "ordered twice".to_owned());
+        assert_eq!(shop.run().status.reason.as_deref(), Some("CancelRefused"));
+    }
+}
+
+#[test]
+fn a_condition_keeps_its_time_until_its_status_changes() {
+    let mut shop = Driver::preparing();
+    let old = shop.run().status;
+    shop.wait(60);
+    shop.kitchen(KitchenState::Ready);
+    let mut new = shop.run().status;
+    status::carry_times(&mut new, &old);
+    let since =
+        |kind: &str| new.conditions.iter().find(|c| c.type_ == kind).map(|c| c.last_transition_time.0);
+    assert_eq!((since("Paid"), since("Ready")), (Some(at(0)), Some(at(0))));
+    assert_eq!(since("Prepared"), Some(at(60)), "it is new");
+
+    shop.courier(CourierState::Delivered);
+    shop.wait(60);
+    let mut end = shop.run().status;
+    status::carry_times(&mut end, &new);
+    let ready = end.conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.last_transition_time.0);
+    assert_eq!(ready, Some(at(120)), "it changed");
+}
+
+#[test]
+fn times_counters_and_messages_are_no_news_and_a_reason_is() {
+    let mut shop = Driver::preparing();
+    let old = shop.run().status;
+    let changed = |change: fn(&mut OrderStatus)| {
+        let mut new = old.clone();
+        change(&mut new);
+        status::is_news(&new, &old)
+    };
+    assert!(!changed(|_| {}));
+    assert!(!changed(|s| s.conditions[0].message = "in other words".to_owned()));
+    assert!(!changed(|s| s.steps[0].attempts = 3));
+    assert!(!changed(|s| s.courier = Some("courier-2".to_owned())));
+    assert!(!changed(|s| s.conditions.reverse()));
+    assert!(changed(|s| s.reason = Some("Suspended".to_owned())));
+    assert!(changed(|s| s.conditions[0].status = "False".to_owned()));
+    assert!(changed(|s| s.waiting_for = None));
+}

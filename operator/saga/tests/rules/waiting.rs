@@ -1,0 +1,140 @@
+use comanda_saga::{
+    Call, Cause, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Phase, RefundState, Wait,
+};
+use jiff::SignedDuration;
+
+use crate::support::driver::{Driver, Lost};
+use crate::support::world::Luck;
+
+fn in_seconds(shop: &Driver, seconds: i64) -> Wait {
+    Wait::Until(shop.now + SignedDuration::from_secs(seconds))
+}
+
+/// Asks again after ten seconds, and not before.
+fn assert_asked_every_ten_seconds(mut shop: Driver, call: Call) {
+    let before = shop.count(call);
+    assert_eq!(shop.run().wait, in_seconds(&shop, 10), "{call:?}");
+    shop.wait(9);
+    shop.run();
+    assert_eq!(shop.count(call), before, "{call:?}");
+    shop.wait(1);
+    let decision = shop.run();
+    assert_eq!(shop.count(call), before + 1, "{call:?}");
+    assert_eq!(decision.wait, in_seconds(&shop, 10), "{call:?}");
+}
+
+#[test]
+fn a_confirmation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Paying);
+    assert_asked_every_ten_seconds(shop, Call::LookUpPayment);
+}
+
+#[test]
+fn a_capture_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
+    let mut shop = Driver::preparing();
+    shop.lost.push((Call::CaptureIntent, Lost::Request));
+    shop.kitchen(KitchenState::Ready);
+    shop.run();
+    shop.world.provider.intents[0].state = IntentState::Processing;
+    shop.run();
+    assert_asked_every_ten_seconds(shop, Call::LookUpPayment);
+}
+
+#[test]
+fn a_cancellation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]);
+    shop.run();
+    shop.o.order.cancel = Some("no longer hungry".to_owned());
+    shop.run();
+    assert_eq!((shop.record().phase, shop.count(Call::CancelIntent)), (Phase::Compensating, 0));
+    assert_asked_every_ten_seconds(shop, Call::LookUpPayment);
+}
+
+#[test]
+fn a_pending_refund_is_asked_for_every_ten_seconds() {
+    let mut shop = Driver::delivering();
+    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.courier(CourierState::Failed);
+    shop.run();
+    assert_eq!(shop.world.provider.refunds[0].1, RefundState::Pending);
+    assert_asked_every_ten_seconds(shop, Call::LookUpRefunds);
+}
+
+#[test]
+fn a_customer_is_waited_for_to_the_second() {
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
+    shop.run();
+    shop.wait(895);
+    assert_eq!(shop.run().wait, in_seconds(&shop, 5), "not past the deadline");
+    shop.wait(4);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Paying);
+    shop.wait(1);
+    shop.run();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::PaymentNotConfirmed));
+}
+
+#[test]
+fn a_courier_is_waited_for_to_the_second() {
+    let mut shop = Driver::delivering();
+    assert_eq!(shop.run().wait, in_seconds(&shop, 3600));
+    shop.wait(3599);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Delivering);
+    shop.wait(1);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+}
+
+#[test]
+fn a_recall_is_waited_for_to_the_second() {
+    let mut shop = Driver::preparing();
+    shop.o.order.cancel = Some("no longer hungry".to_owned());
+    assert_eq!(shop.run().wait, in_seconds(&shop, 60));
+    shop.wait(59);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+    shop.wait(1);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Cancelled);
+}
+
+#[test]
+fn nobody_is_called_silent_within_five_seconds_of_listening_again() {
+    let mut shop = Driver::preparing();
+    shop.wait(2700);
+    shop.o.hearing_since = Some(shop.now);
+    assert_eq!(shop.run().wait, in_seconds(&shop, 5));
+    shop.wait(4);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Preparing);
+    shop.wait(1);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+}
+
+#[test]
+fn a_broker_that_stays_away_holds_an_order_for_twice_the_deadline() {
+    let mut shop = Driver::preparing();
+    shop.o.hearing_since = None;
+    assert_eq!(shop.run().wait, in_seconds(&shop, 5400));
+    shop.wait(5399);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Preparing);
+    shop.wait(1);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+}
+
+#[test]
+fn a_kitchen_that_answers_after_its_deadline_is_too_late() {
+    let mut shop = Driver::preparing();
+    shop.wait(2700);
+    shop.run();
+    shop.hear(DeviceSignal::Kitchen(KitchenState::Ready), Effect::Prepare);
+    shop.run();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::KitchenSilent));
+    assert_eq!(shop.count(Call::CaptureIntent), 0);
+}
