@@ -120,4 +120,22 @@ mod tests {
         assert_eq!(error.backoff(40, 0.5), Duration::from_secs(30));
         assert_eq!(error.backoff(40, 1.0), Duration::from_secs(45));
     }
+
+    #[test]
+    fn what_is_in_memory_is_forgotten_when_the_ledger_may_hold_something_else() {
+        let unreachable = LedgerError::Unreachable("timeout".to_owned());
+        for error in [LedgerError::Conflict.into(), unreachable.into(), Error::Defect(String::new())] {
+            assert!(Error::forgets(&error), "{error}");
+        }
+        // The outcome of a call is nowhere but in memory until it is written.
+        for error in [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Stopping] {
+            assert!(!error.forgets(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_read_again_at_once_and_a_class_that_cannot_be_used_is_not() {
+        assert_eq!(Error::Conflict.backoff(1, 0.5), Duration::from_millis(20));
+        assert_eq!(Error::Class(String::new()).backoff(1, 0.5), Duration::from_secs(2));
+    }
 }

@@ -172,3 +172,141 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Every section under these locks leaves the maps whole, so a panic elsewhere does not spoil them.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use comanda_crds::{OrderClassSpec, Phase};
+    use comanda_saga::{DeviceSignal, KitchenState, Owner, Reason, Terms};
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::constant(1_768_478_400, 0) + SignedDuration::from_secs(seconds)
+    }
+
+    fn identity() -> Identity {
+        Identity { installation: "bistro".to_owned(), tenant: "shop".to_owned(), order_id: "a-1".to_owned() }
+    }
+
+    fn class() -> OrderClassSpec {
+        serde_json::from_value(serde_json::json!({
+            "installation": "bistro",
+            "ledger": {"table": "ledger", "contactKey": {"secretName": "keys", "key": "contact"}},
+            "catalogue": {"table": "catalogue"},
+            "notifications": {"topicArn": "arn:aws:sns:eu-west-1:000000000000:orders"},
+            "payments": {"stripe": {"secretKey": {"secretName": "stripe", "key": "secret"}}},
+            "devices": {
+                "endpoint": "localhost:8883",
+                "topicPrefix": "comanda",
+                "certificate": {"secretName": "mqtt"}
+            }
+        }))
+        .expect("a class")
+    }
+
+    fn record() -> Record {
+        let owner = Owner {
+            cluster: "c".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "a-1".to_owned(),
+            uid: "u-1".to_owned(),
+        };
+        let terms = Terms {
+            store: "centro".to_owned(),
+            currency: "EUR".to_owned(),
+            lines: Vec::new(),
+            agreed_total: None,
+            payment_method: "pm_card_visa".to_owned(),
+        };
+        Record::claim(identity(), owner, "digest".to_owned(), "standard", &class(), terms, at(0))
+    }
+
+    /// An order that the kitchen was told of, and whose events were read at the beginning.
+    fn told() -> Memory {
+        let mut record = record();
+        record.intend(Effect::Prepare, at(0));
+        Memory {
+            saved: Some(record.clone()),
+            record: Some(record),
+            loaded: true,
+            events_read_at: Some(at(0)),
+            ..Memory::default()
+        }
+    }
+
+    fn event(id: &str) -> DeviceEvent {
+        DeviceEvent {
+            id: id.to_owned(),
+            signal: DeviceSignal::Kitchen(KitchenState::Ready),
+            seq: 1,
+            device: "tablet-1".to_owned(),
+            reason: None,
+            at: at(0),
+        }
+    }
+
+    #[test]
+    fn what_was_said_around_a_new_connection_is_read_from_the_ledger_once_and_not_too_early() {
+        let mut memory = told();
+        assert_eq!(memory.catch_up_at(Some(at(-10))), None, "it was read after that connection");
+        assert_eq!(memory.catch_up_at(Some(at(30))), Some(at(32)));
+        assert!(!memory.events_due(Some(at(30)), at(31)));
+        assert!(memory.events_due(Some(at(30)), at(32)));
+        memory.events_read_at = Some(at(31));
+        assert_eq!(memory.catch_up_at(Some(at(30))), Some(at(32)), "a rule may have been slower");
+        memory.events_read_at = Some(at(32));
+        assert_eq!(memory.catch_up_at(Some(at(30))), None);
+        assert!(!memory.events_due(Some(at(30)), at(33)));
+    }
+
+    #[test]
+    fn an_order_that_is_looked_at_anyway_reads_its_events_again_after_a_minute() {
+        let memory = told();
+        assert!(!memory.events_due(None, at(59)));
+        assert!(memory.events_due(None, at(60)));
+    }
+
+    #[test]
+    fn an_order_of_which_no_device_may_speak_reads_no_events() {
+        let mut untold = told();
+        untold.saved = Some(record());
+        let mut over = told();
+        if let Some(record) = &mut over.saved {
+            record.phase = Phase::Delivered;
+        }
+        for memory in [untold, over, Memory::default()] {
+            assert_eq!(memory.catch_up_at(Some(at(30))), None);
+            assert!(!memory.events_due(Some(at(30)), at(3600)));
+        }
+    }
+
+    #[test]
+    fn what_the_ledger_knows_better_is_forgotten_and_the_back_off_goes_on() {
+        let mut memory = told();
+        memory.hear(vec![event("e-1"), event("e-1")]);
+        assert_eq!(memory.events.len(), 1, "an event that is known is no news");
+        memory.failures = 3;
+        memory.trouble = Some(Trouble { reason: Reason::Retrying, error: "no answer".to_owned() });
+        memory.forget();
+        assert_eq!((memory.saved, memory.record, memory.loaded), (None, None, false));
+        assert_eq!((memory.events, memory.events_read_at), (Vec::new(), None));
+        assert_eq!((memory.failures, memory.trouble.is_some()), (3, true));
+    }
+
+    #[test]
+    fn an_event_wakes_the_object_that_follows_its_order_and_no_other() {
+        let live = Live::default();
+        let (first, second) =
+            (ObjectRef::new("a-1").within("shop"), ObjectRef::new("a-1-again").within("shop"));
+        assert_eq!(live.deliver(&identity(), event("e-0")), None, "nobody follows it");
+        assert!(live.follow(&identity(), &first, "centro"));
+        assert!(!live.follow(&identity(), &second, "centro"), "another has it");
+        live.unfollow(&identity(), &second);
+        assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
+        assert_eq!(live.deliver(&identity(), event("e-1")), Some(first.clone()));
+        assert_eq!(live.collect(&identity()), [event("e-1")]);
+        assert_eq!(live.collect(&identity()), []);
+        live.drop_order(&identity(), &first);
+        assert_eq!(live.store_of(&identity()), None);
+    }
+}

@@ -185,3 +185,6 @@ fn judge(error: StripeError) -> PaymentError {
         _ => PaymentError::Unanswered(format!("status {status} ({code})")),
     }
 }
+
+#[cfg(test)]
+mod tests;

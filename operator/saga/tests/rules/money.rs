@@ -292,6 +292,24 @@ fn an_answer_that_says_declined_after_the_undo_began_changes_no_cause() {
 }
 
 #[test]
+fn a_process_that_died_before_it_asked_has_used_up_no_try() {
+    let mut shop = Driver::new();
+    shop.lost.push((Call::NotifyConfirmed, Lost::Request));
+    shop.run();
+    // The class allows two tries, of which one has failed. Five processes take the intent and die.
+    for _ in 0..5 {
+        shop.restart();
+        if let [comanda_saga::Action::Write(write), ..] = shop.decide().actions.as_slice() {
+            shop.ledger = Some(write.record.clone());
+        }
+    }
+    shop.restart();
+    shop.run();
+    assert_eq!(shop.world.confirmations, 1);
+    assert_eq!(shop.record().state(Effect::NotifyConfirmed), Some(EntryState::Done));
+}
+
+#[test]
 fn a_message_is_tried_as_often_as_the_class_allows_and_never_stops_an_order() {
     let mut shop = Driver::new();
     shop.lost = vec![(Call::NotifyConfirmed, Lost::Request); 2];

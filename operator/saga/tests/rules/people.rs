@@ -203,6 +203,15 @@ fn a_full_class_makes_a_new_order_wait_and_leaves_a_live_one_alone() {
 }
 
 #[test]
+fn an_order_whose_class_is_gone_goes_on_as_it_was_claimed() {
+    let mut shop = Driver::new();
+    shop.o.class.as_mut().expect("a class").spec.timeouts.kitchen_seconds = 100;
+    shop.run();
+    shop.o.class = None;
+    assert_eq!(shop.run().wait, Wait::Until(shop.now + SignedDuration::from_secs(100)));
+}
+
+#[test]
 fn a_finished_object_goes_when_its_time_to_live_is_over_and_not_before() {
     let mut shop = Driver::delivering();
     shop.o.order.ttl = Some(300);

@@ -158,3 +158,35 @@ fn six_effects_lead_back_and_the_others_forward() {
         assert!(!effect.undoes(), "{effect:?}");
     }
 }
+
+#[test]
+fn not_even_a_look_is_taken_for_an_undo_before_the_ledger_says_that_it_began() {
+    // A courier who failed is not called back: this undo begins with a look at the payment.
+    let mut shop = Driver::delivering();
+    shop.courier(CourierState::PickedUp);
+    shop.run();
+    shop.courier(CourierState::Failed);
+    let actions = shop.decide().actions;
+    assert!(
+        matches!(
+            actions.as_slice(),
+            [comanda_saga::Action::Write(write), comanda_saga::Action::Call(Call::LookUpPayment)]
+                if write.record.direction == comanda_saga::Direction::Undo
+        ),
+        "{actions:#?}"
+    );
+}
+
+#[test]
+fn a_kitchen_that_may_have_been_told_is_stopped() {
+    use crate::support::driver::Lost;
+    for loss in [Lost::Answer, Lost::Request] {
+        let mut shop = Driver::new();
+        shop.lost.push((Call::Prepare, loss));
+        shop.run();
+        shop.restart();
+        assert_eq!(shop.record().state(Effect::Prepare), Some(EntryState::Intended));
+        let shop = cancelled(shop);
+        assert_eq!(shop.calls().last(), Some(&Call::RecallKitchen), "{loss:?}");
+    }
+}
