@@ -28,7 +28,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// How often the orders are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 /// How long after the last fault every order must have ended.
-const HEALING: Duration = Duration::from_secs(600);
+const HEALING: Duration = Duration::from_mins(10);
 /// How long nothing may happen afterwards.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -145,7 +145,6 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     let stage = Stage::start(stack, progress).await?;
     let proxy = stage.installation.proxy.as_ref().context("a soak has a proxy")?;
     stage.installation.stack.kubernetes.ensure_namespace(NAMESPACE).await?;
-    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), NAMESPACE);
     let mut tickets: Vec<Ticket> = Ending::iter()
         .cycle()
         .take(options.orders)
@@ -153,77 +152,16 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
         .map(|(n, ending)| Ticket::new(ending, n))
         .collect();
     tickets.shuffle(&mut random);
-    let stock = stocks(&stage).await?;
+    let before = stocks(&stage).await?;
     let faults = stage.installation.stack.dir().join("faults-soak");
     std::fs::create_dir_all(&faults)?;
     let mut crew = Crew::start(&stage.installation, faults, &["first", "second"]).await?;
     let mut trouble = Trouble { proxy, random, counts: BTreeMap::new() };
 
-    let (begun, over, every) =
-        (Instant::now(), Duration::from_secs(options.over), Duration::from_secs(options.every));
-    let (mut arrived, mut struck, mut looked) = (0, begun, begun);
-    let mut last_fault = begun;
-    let mut ended = 0;
-    loop {
-        if arrived == options.orders {
-            // What was planned and befell nobody yet would be a fault after the last.
-            proxy.clear();
-        }
-        let due = begun.elapsed().as_secs_f64() / over.as_secs_f64() * options.orders as f64;
-        let due = (due as usize).min(options.orders);
-        let fresh = &tickets[arrived..due];
-        try_join_all(
-            fresh.iter().map(async |ticket| orders.create(&PostParams::default(), &ticket.order()).await),
-        )
-        .await?;
-        arrived = due;
-        crew.attend().await?;
-        let all_here = arrived == options.orders;
-        if struck.elapsed() >= every && !all_here {
-            trouble.strike(&mut crew);
-            (struck, last_fault) = (Instant::now(), Instant::now());
-        }
-        if looked.elapsed() >= ROUND {
-            looked = Instant::now();
-            let now = look(&stage, &orders, &mut tickets[..arrived]).await?;
-            if now / 100 > ended / 100 {
-                let seconds = begun.elapsed().as_secs();
-                progress.line(format!("{seconds} s: {arrived} orders arrived, {now} ended"));
-            }
-            ended = now;
-        }
-        if (all_here && ended == options.orders) || last_fault.elapsed() > HEALING {
-            break;
-        }
-        tokio::time::sleep(GLANCE).await;
-    }
-    let healed = last_fault.elapsed();
-
-    let witness = Witness::new(&stage.installation, NAMESPACE, vec![&stage.kitchen, &stage.courier]);
-    let before = witness.snapshot().await?;
-    let quiet = Instant::now() + QUIET;
-    while Instant::now() < quiet {
-        crew.attend().await?;
-        tokio::time::sleep(GLANCE).await;
-    }
-    let after = witness.snapshot().await?;
-    let mut violations = missing_stock(&stage, &stock, tickets.iter()).await?;
-    let (mut charged, mut phases) = (0, BTreeMap::new());
-    for ticket in &tickets {
-        charged += after.charged(&ticket.name);
-        *phases.entry(after.facts(&ticket.name).ledger).or_default() += 1;
-        for violation in ticket.judge(&before, &after) {
-            violations.push(format!(
-                "{}: {violation}\n{}",
-                ticket.name,
-                crew.log_lines(&format!("\"{}\"", ticket.name))
-            ));
-        }
-    }
-    let owed: i64 = tickets.iter().map(|ticket| ticket.ending.charge()).sum();
-    if charged != owed {
-        violations.push(format!("{charged} was charged in all, and {owed} is owed"));
-    }
+    let begun = Instant::now();
+    let healed = storm(&stage, &mut crew, &mut tickets, &mut trouble, options, progress).await?;
+    let Examined { mut violations, charged, phases } = examine(&stage, &mut crew, &tickets).await?;
+    violations.extend(missing_stock(&stage, &before, tickets.iter()).await?);
     let interruptions = crew.restarts + crew.resumptions;
     crew.stop().await?;
     let faults = trouble.counts;
@@ -240,6 +178,94 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
         took: begun.elapsed(),
         violations,
     })
+}
+
+/// Lets the orders arrive and the faults strike, until every order ended or no more will. Returns how long
+/// that took after the last fault.
+async fn storm(
+    stage: &Stage,
+    crew: &mut Crew<'_>,
+    tickets: &mut [Ticket],
+    trouble: &mut Trouble<'_>,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Duration> {
+    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), NAMESPACE);
+    let (begun, over, every) =
+        (Instant::now(), Duration::from_secs(options.over), Duration::from_secs(options.every));
+    let (mut arrived, mut struck, mut looked) = (0, begun, begun);
+    let mut last_fault = begun;
+    let mut ended = 0;
+    loop {
+        if arrived == options.orders {
+            // What was planned and befell nobody yet would be a fault after the last.
+            trouble.proxy.clear();
+        }
+        let due = options.orders as u128 * begun.elapsed().as_millis() / over.as_millis().max(1);
+        let due = usize::try_from(due)?.min(options.orders);
+        let fresh = &tickets[arrived..due];
+        try_join_all(
+            fresh.iter().map(async |ticket| orders.create(&PostParams::default(), &ticket.order()).await),
+        )
+        .await?;
+        arrived = due;
+        crew.attend().await?;
+        let all_here = arrived == options.orders;
+        if struck.elapsed() >= every && !all_here {
+            trouble.strike(crew);
+            (struck, last_fault) = (Instant::now(), Instant::now());
+        }
+        if looked.elapsed() >= ROUND {
+            looked = Instant::now();
+            let now = look(stage, &orders, &mut tickets[..arrived]).await?;
+            if now / 100 > ended / 100 {
+                let seconds = begun.elapsed().as_secs();
+                progress.line(format!("{seconds} s: {arrived} orders arrived, {now} ended"));
+            }
+            ended = now;
+        }
+        if (all_here && ended == options.orders) || last_fault.elapsed() > HEALING {
+            break;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    Ok(last_fault.elapsed())
+}
+
+/// What the systems say of all orders together.
+struct Examined {
+    violations: Vec<String>,
+    charged: i64,
+    phases: BTreeMap<String, usize>,
+}
+
+/// Waits for the quiet that must be, and holds every order against what it must have come to.
+async fn examine(stage: &Stage, crew: &mut Crew<'_>, tickets: &[Ticket]) -> Result<Examined> {
+    let witness = Witness::new(&stage.installation, NAMESPACE, vec![&stage.kitchen, &stage.courier]);
+    let before = witness.snapshot().await?;
+    let quiet = Instant::now() + QUIET;
+    while Instant::now() < quiet {
+        crew.attend().await?;
+        tokio::time::sleep(GLANCE).await;
+    }
+    let after = witness.snapshot().await?;
+    let (mut violations, mut charged, mut phases) = (Vec::new(), 0, BTreeMap::new());
+    for ticket in tickets {
+        charged += after.charged(&ticket.name);
+        *phases.entry(after.facts(&ticket.name).ledger).or_default() += 1;
+        for violation in ticket.judge(&before, &after) {
+            violations.push(format!(
+                "{}: {violation}\n{}",
+                ticket.name,
+                crew.log_lines(&format!("\"{}\"", ticket.name))
+            ));
+        }
+    }
+    let owed: i64 = tickets.iter().map(|ticket| ticket.ending.charge()).sum();
+    if charged != owed {
+        violations.push(format!("{charged} was charged in all, and {owed} is owed"));
+    }
+    Ok(Examined { violations, charged, phases })
 }
 
 /// Lets people do what they do to their orders, and counts those that ended.

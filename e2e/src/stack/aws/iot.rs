@@ -61,8 +61,8 @@ impl IotEndpoint {
             "SELECT topic() AS pk, eventId AS sk, eventId, event, device, seq, reason, timestamp() AS at, \
              timestamp() / 1000 + 2592000 AS expires FROM '{prefix}/+/stores/+/+/+/events' WHERE event <> 'location'"
         );
-        let role = "arn:aws:iam::000000000000:role/device-events";
-        let action = json!({ "dynamoDBv2": { "roleArn": role, "putItem": { "tableName": table } } });
+        let writer = "arn:aws:iam::000000000000:role/device-events";
+        let action = json!({ "dynamoDBv2": { "roleArn": writer, "putItem": { "tableName": table } } });
         let rule = json!({ "sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [action] });
         call(endpoint, reqwest::Method::POST, "/rules/comanda_device_events", rule).await?;
         Ok(())
