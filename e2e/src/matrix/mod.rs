@@ -3,7 +3,7 @@
 //! itself: an effect that no order of the matrix comes by is an error.
 //!
 //! Each order gets one fault, and shares its operators with others who have theirs. What must be true in the
-//! end is in [`ending`], written by hand; who says it are the systems themselves ([`crate::evidence`]).
+//! end is in [`Ending::facts`], written by hand; who says it are the systems themselves ([`crate::evidence`]).
 
 mod batch;
 mod cell;
