@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use comanda_crds::Phase;
+use comanda_crds::{OrderSpec, Phase};
 use comanda_e2e::fault_proxy::plan::WireFault;
 use comanda_e2e::stack::clock;
 use comanda_e2e::world::{PATIENT, Shop, World};
@@ -13,10 +13,15 @@ use jiff::Timestamp;
 const AHEAD: Duration = Duration::from_hours(48);
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// With deadlines that only a wrong clock passes.
+fn patient(spec: &mut OrderSpec) {
+    spec.class_name = PATIENT.to_owned();
+}
+
 /// The operator ends in the middle of an order, when a call has taken effect and its answer is on the way.
 async fn dies_at(shop: &Shop<'_>, order: &str, boundary: &str) -> Result<()> {
     shop.wire(order, boundary, WireFault::KillAfter, 1)?;
-    shop.order(order, |_| {}).await?;
+    shop.order(order, patient).await?;
     shop.until_befallen(order, WireFault::KillAfter).await?;
     let mut operator = shop.world.operator().await;
     operator.as_mut().context("an operator ran")?.process.wait().await?;
@@ -70,9 +75,9 @@ pub async fn a_clock_two_days_ahead_charges_nobody_twice(world: &World) -> Resul
     ensure!(keys.contains(&shop.key("created", "pi", 2)), "{keys:?}");
 
     // Begun two days ahead, and finished by a clock that is right.
-    shop.order("ahead", |_| {}).await?;
+    shop.order("ahead", patient).await?;
     ensure!(exact(&shop, "ahead").await? == Phase::Delivered, "it was well in time");
-    shop.order("slow-back", |spec| spec.class_name = PATIENT.to_owned()).await?;
+    shop.order("slow-back", patient).await?;
     shop.until_phase("slow-back", Phase::Preparing).await?;
     let snapshot = shop.snapshot().await?;
     let record = snapshot.record("slow-back").context("the ledger has it")?;

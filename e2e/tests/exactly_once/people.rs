@@ -40,7 +40,8 @@ pub async fn a_tool_that_patches_annotations_all_the_time_disturbs_no_order(worl
         ended = orders => ended,
         broken = tool => broken,
     }?;
-    ensure!(patches > 100, "the tool came to {patches} patches only");
+    // Several while each order was under way, however busy the machine is.
+    ensure!(patches >= 40, "the tool came to {patches} patches only");
     for number in 0..5 {
         let name = format!("slow-{number}");
         shop.expect_delivered(&name).await?;
