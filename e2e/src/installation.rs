@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use comanda_crds::{
@@ -54,6 +54,10 @@ pub struct Installation {
     pub proxy: Option<FaultProxy>,
     binary: PathBuf,
     kubeconfig: PathBuf,
+    /// What the operator shows the broker.
+    certificate: DeviceCertificate,
+    /// What customers' data is sealed with, base64.
+    contact_key: String,
     notifications: Mutex<Vec<Value>>,
 }
 
@@ -103,6 +107,20 @@ impl Installation {
             Build::Faults => Some(FaultProxy::start(&stack, certificate.clone()).await?),
         };
         let routes = proxy.as_ref().map(FaultProxy::routes);
+        let kubeconfig = Self::prepare_cluster(&stack, routes).await?;
+        let items = CatalogueItem::list(include_str!("../catalogue.yaml"))?;
+        stack.aws.seed_catalogue(INSTALLATION, &items).await?;
+        stack.aws.keep_device_events(PREFIX).await?;
+        let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
+        let notifications = Mutex::default();
+        let installation =
+            Self { stack, proxy, binary: own, kubeconfig, certificate, contact_key, notifications };
+        installation.make_secrets().await?;
+        Ok(installation)
+    }
+
+    /// Definitions, rules, and the operator's account, in whose name its kubeconfig speaks.
+    async fn prepare_cluster(stack: &Stack, routes: Option<&Routes>) -> Result<PathBuf> {
         let kubernetes = &stack.kubernetes;
         for namespace in [NAMESPACE, TENANT] {
             kubernetes.ensure_namespace(namespace).await?;
@@ -110,20 +128,20 @@ impl Installation {
         let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/comanda/files");
         kubernetes.install_definitions(&files.join("crds")).await?;
         kubernetes.apply_path(&files.join("rbac.yaml"), NAMESPACE).await?;
-        let kubeconfig = kubernetes
-            .service_account_kubeconfig(
-                NAMESPACE,
-                SERVICE_ACCOUNT,
-                routes.map(|routes| routes.kubernetes.as_str()),
-            )
-            .await?;
-        let items = CatalogueItem::list(include_str!("../catalogue.yaml"))?;
-        stack.aws.seed_catalogue(INSTALLATION, &items).await?;
-        stack.aws.keep_device_events(PREFIX).await?;
-        let notifications = Mutex::default();
-        let installation = Self { stack, proxy, binary: own, kubeconfig, notifications };
-        installation.make_secrets(&certificate).await?;
-        Ok(installation)
+        let server = routes.map(|routes| routes.kubernetes.as_str());
+        kubernetes.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT, server).await
+    }
+
+    /// Installs everything but classes and operators again, in a cluster that was made anew: same Secrets, and
+    /// the same services behind them.
+    ///
+    /// # Errors
+    /// When something cannot be applied.
+    pub async fn install_again(&self) -> Result<()> {
+        // In the place of the last one, so that operators find it.
+        let kubeconfig = Self::prepare_cluster(&self.stack, self.routes()).await?;
+        ensure!(kubeconfig == self.kubeconfig, "the kubeconfig is elsewhere: {}", kubeconfig.display());
+        self.make_secrets().await
     }
 
     /// Starts an operator that speaks as its service account, and waits until it is ready.
@@ -230,14 +248,14 @@ impl Installation {
         Ok(())
     }
 
-    async fn make_secrets(&self, certificate: &DeviceCertificate) -> Result<()> {
+    async fn make_secrets(&self) -> Result<()> {
         let ca = match self.routes() {
             Some(routes) => routes.broker_authority.clone(),
             None => self.stack.aws.iot().ca_pem.clone(),
         };
-        let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
+        let certificate = &self.certificate;
         self.secret(STRIPE_SECRET, &[("secret-key", stack::stripe::SECRET_KEY)]).await?;
-        self.secret(CONTACT_SECRET, &[("key", &contact_key)]).await?;
+        self.secret(CONTACT_SECRET, &[("key", &self.contact_key)]).await?;
         self.secret(
             BROKER_SECRET,
             &[("tls.crt", &certificate.cert_pem), ("tls.key", &certificate.key_pem), ("ca.crt", &ca)],

@@ -312,15 +312,16 @@ async fn broken(watches: &mut tokio::sync::watch::Receiver<Watches>, shared: &Sh
     }
 }
 
-/// What the API server says to a watch that asks for changes it has forgotten.
+/// What the API server says to a watch that asks for changes it has forgotten: a stream whose one event is
+/// the error, as its cache of recent changes does it.
 fn expired() -> Response {
-    let message = "The resourceVersion for the provided watch is too old.";
-    let body = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                       "reason": "Expired", "message": message, "code": 410 });
+    let message = "too old resource version";
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                         "reason": "Expired", "message": message, "code": 410 });
+    let event = json!({ "type": "ERROR", "object": status });
     Response::builder()
-        .status(StatusCode::GONE)
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body.to_string()))
+        .body(Body::from(format!("{event}\n")))
         .expect("status and header are valid")
 }
 

@@ -11,6 +11,7 @@ pub mod plan;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
@@ -40,6 +41,8 @@ struct Shared {
     operators: Mutex<Vec<Pid>>,
     down: watch::Sender<BTreeSet<Service>>,
     watches: watch::Sender<Watches>,
+    /// What the broker says does not arrive.
+    deaf: AtomicBool,
 }
 
 /// What befalls the watches of the API server.
@@ -50,7 +53,7 @@ pub enum Watches {
     Alive,
     /// They bring nothing more, and do not end either.
     Dead,
-    /// They end, and each attempt to go on is answered with 410: what they missed is gone.
+    /// They end, and each attempt to go on is answered with 410: what they missed is forgotten.
     Gone,
 }
 
@@ -67,6 +70,7 @@ impl FaultProxy {
             operators: Mutex::default(),
             down: watch::Sender::default(),
             watches: watch::Sender::default(),
+            deaf: AtomicBool::default(),
         });
         let mut tasks = JoinSet::new();
         let upstreams = [
@@ -147,6 +151,12 @@ impl FaultProxy {
     /// Lets a service up again.
     pub fn let_up(&self, service: Service) {
         self.shared.let_up(service);
+    }
+
+    /// Swallows what the broker acknowledges and passes on, until told otherwise: commands go out, and nobody
+    /// hears what became of them.
+    pub fn deafen(&self, deaf: bool) {
+        self.shared.deaf.store(deaf, Ordering::SeqCst);
     }
 
     /// Decides over the watches of the API server.

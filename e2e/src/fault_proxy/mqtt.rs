@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, ensure};
 use rcgen::{
@@ -188,6 +189,10 @@ async fn answers<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
                 shared.kill_operators().await;
             }
             return Ok(End::Closed);
+        }
+        let says = packet.acknowledges().is_some() || packet.publish().is_some();
+        if says && shared.deaf.load(Ordering::SeqCst) {
+            continue;
         }
         to.write_all(&packet.bytes).await?;
         to.flush().await?;

@@ -1,6 +1,7 @@
 //! The local stack: real servers as child processes, each on a free port with its own data.
 
 pub mod aws;
+pub mod clock;
 pub mod kubernetes;
 pub mod port;
 pub mod process;

@@ -306,9 +306,12 @@ impl Shop<'_> {
     ) -> Result<OrderStatus> {
         let begun = Instant::now();
         loop {
-            let status = self.status(name).await?;
-            if wanted(&status) {
-                return Ok(status);
+            // The API server may be away: an answer that does not come is not what is wanted.
+            let status = self.status(name).await;
+            if let Ok(status) = &status
+                && wanted(status)
+            {
+                return Ok(status.clone());
             }
             if begun.elapsed() > patience {
                 let log = self.world.operator().await.as_ref().map(|operator| operator.process.log_tail());
@@ -468,22 +471,7 @@ impl Shop<'_> {
     /// # Errors
     /// When it does not.
     pub async fn expect_charged_once(&self, order: &str) -> Result<()> {
-        let snapshot = self.snapshot().await?;
-        let (charged, captures) = (snapshot.charged(order), snapshot.captures(order));
-        ensure!(charged == PRICE && captures == 1, "{order}: {charged} charged in {captures} captures");
-        let unconfirmed = "requires_confirmation, captured 0, refunded 0";
-        let mut facts = snapshot.facts(order);
-        let intents: Vec<&str> = facts.payment.split("; ").filter(|intent| *intent != unconfirmed).collect();
-        facts.payment = intents.join("; ");
-        let expected = Facts {
-            object: "Delivered".to_owned(),
-            ledger: "Delivered".to_owned(),
-            payment: "succeeded, captured 1850, refunded 0".to_owned(),
-            told: "confirmed".to_owned(),
-            commands: "prepare, deliver".to_owned(),
-        };
-        ensure!(facts == expected, "{}/{order}: found {facts:#?}, expected {expected:#?}", self.namespace);
-        Ok(())
+        charged_once(&self.snapshot().await?, order)
     }
 
     /// How many of an article are left.
@@ -503,6 +491,28 @@ impl Shop<'_> {
         ensure!(left == STOCK - count, "{} of {} are left, not {}", left, self.sku, STOCK - count);
         Ok(())
     }
+}
+
+/// See [`Shop::expect_charged_once`].
+///
+/// # Errors
+/// When the order does not show it.
+pub fn charged_once(snapshot: &Snapshot, order: &str) -> Result<()> {
+    let (charged, captures) = (snapshot.charged(order), snapshot.captures(order));
+    ensure!(charged == PRICE && captures == 1, "{order}: {charged} charged in {captures} captures");
+    let unconfirmed = "requires_confirmation, captured 0, refunded 0";
+    let mut facts = snapshot.facts(order);
+    let intents: Vec<&str> = facts.payment.split("; ").filter(|intent| *intent != unconfirmed).collect();
+    facts.payment = intents.join("; ");
+    let expected = Facts {
+        object: "Delivered".to_owned(),
+        ledger: "Delivered".to_owned(),
+        payment: "succeeded, captured 1850, refunded 0".to_owned(),
+        told: "confirmed".to_owned(),
+        commands: "prepare, deliver".to_owned(),
+    };
+    ensure!(facts == expected, "{}/{order}: found {facts:#?}, expected {expected:#?}", snapshot.namespace());
+    Ok(())
 }
 
 /// One paella for the canary.

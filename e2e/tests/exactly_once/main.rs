@@ -4,12 +4,16 @@
 //! One installation serves all scenes. Those that only wait run side by side; one that takes away what all of
 //! them use, or an operator, runs alone.
 
+mod clock;
+mod cluster;
 mod devices;
 mod fences;
 mod identity;
 mod leaders;
 mod money;
 mod people;
+mod services;
+mod watches;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,9 +37,18 @@ type Scene = for<'a> fn(&'a World) -> LocalBoxFuture<'a, Result<()>>;
 enum Company {
     /// Nobody.
     Beside,
+    /// Nobody for most of its time; it takes its turns itself.
+    Lasting,
     /// Everybody.
     Alone,
+    /// Everybody, so that it waits for those that last too.
+    Last,
 }
+
+/// Held by scenes that run beside others, and alone by one that disturbs them.
+pub static TURN: RwLock<()> = RwLock::const_new(());
+/// Held by scenes that last, also between their turns.
+pub static LASTING: RwLock<()> = RwLock::const_new(());
 
 /// How many scenes run side by side. They mostly wait.
 const BESIDE: usize = 12;
@@ -59,8 +72,8 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(BESIDE);
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let world: Arc<OnceCell<World>> = Arc::default();
-    let turn: Arc<RwLock<()>> = Arc::default();
     let scenes = scenes![
+        Lasting: [services::a_stripe_that_is_away_for_long_is_waited_for_and_charges_once],
         Beside: [
             money::a_key_that_is_still_in_use_is_asked_again_and_the_order_is_charged_once,
             money::a_key_that_somebody_else_used_is_left_and_the_order_is_charged_once,
@@ -85,16 +98,24 @@ fn main() -> ExitCode {
             money::keys_that_expired_behind_a_lost_answer_charge_and_refund_once,
             fences::a_call_that_comes_too_late_after_its_intent_is_not_made,
             fences::an_event_is_acknowledged_when_the_ledger_has_it_and_not_before,
+            watches::a_cancel_made_while_the_watch_is_silently_dead_is_noticed,
+            watches::watches_that_are_told_that_they_missed_too_much_list_again,
+            services::an_api_server_that_restarts_loses_no_order,
+            services::an_etcd_that_stands_still_for_twenty_seconds_loses_no_order,
+            services::a_broker_cut_with_two_hundred_commands_unacknowledged_has_each_acted_on_once,
+            services::a_ledger_away_for_a_minute_stops_every_effect_and_everything_goes_on_after,
+            clock::a_clock_two_days_ahead_charges_nobody_twice,
         ],
+        Last: [cluster::a_cluster_that_is_lost_and_made_anew_finishes_its_orders_and_charges_once],
     ];
     let trials = scenes
         .into_iter()
         .map(|(name, company, scene)| {
-            let (runtime, world, turn) = (Arc::clone(&runtime), Arc::clone(&world), Arc::clone(&turn));
+            let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));
             Trial::test(name, move || {
                 let run = async {
                     let world = world.get_or_try_init(|| World::with_faults(options())).await?;
-                    play(name, company, scene, world, &turn).await
+                    play(name, company, scene, world).await
                 };
                 runtime.block_on(run).map_err(|error| Failed::from(format!("{error:#}")))
             })
@@ -107,7 +128,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-async fn play(name: &str, company: Company, scene: Scene, world: &World, turn: &RwLock<()>) -> Result<()> {
+async fn play(name: &str, company: Company, scene: Scene, world: &World) -> Result<()> {
     let timed = async {
         let begun = Instant::now();
         let result = scene(world).await;
@@ -115,12 +136,15 @@ async fn play(name: &str, company: Company, scene: Scene, world: &World, turn: &
         result
     };
     match company {
+        Company::Lasting => timed.await,
         Company::Beside => {
-            let _turn = turn.read().await;
+            let _turn = TURN.read().await;
             timed.await
         }
-        Company::Alone => {
-            let _turn = turn.write().await;
+        Company::Alone | Company::Last => {
+            // In this order: a scene that lasts waits for its turn.
+            let _lasting = if company == Company::Last { Some(LASTING.write().await) } else { None };
+            let _turn = TURN.write().await;
             let result = timed.await;
             if result.is_err() {
                 mend(world).await?;
@@ -135,6 +159,7 @@ async fn mend(world: &World) -> Result<()> {
     if let Some(proxy) = &world.installation.proxy {
         proxy.clear();
         proxy.set_watches(Watches::Alive);
+        proxy.deafen(false);
         for service in [Service::Kubernetes, Service::DynamoDb, Service::Sns, Service::Stripe, Service::Mqtt]
         {
             proxy.let_up(service);

@@ -133,11 +133,10 @@ fn unclaimed(o: &Observed) -> OrderStatus {
     refused(reason.name(), &message, false)
 }
 
-/// The status of an object that has no order of its own.
+/// The status of an object that has no order of its own: in phase `Pending`, the default.
 fn refused(reason: &str, message: &str, stalled: bool) -> OrderStatus {
     let moving = if stalled { ConditionType::Stalled } else { ConditionType::Reconciling };
     OrderStatus {
-        phase: Phase::Pending,
         reason: Some(reason.to_owned()),
         conditions: vec![
             condition(ConditionType::Accepted, false, reason, message),

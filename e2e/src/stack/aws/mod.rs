@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::Value;
 
@@ -217,6 +218,8 @@ async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
         .region(aws_config::Region::new(REGION))
         .credentials_provider(credentials)
         .endpoint_url(endpoint)
+        // Whoever looks for evidence is patient: the emulator may be busy with what is looked at.
+        .timeout_config(TimeoutConfig::builder().connect_timeout(PATIENCE).build())
         .load()
         .await
 }

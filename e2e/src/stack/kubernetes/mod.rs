@@ -18,11 +18,12 @@ use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::process::Process;
 use super::tools::Tools;
-use certificates::Certificates;
 use kubeconfig::User;
+use server::Launch;
 
 /// Longer than any run.
 const TOKEN_SECONDS: i64 = 24 * 3600;
@@ -30,8 +31,9 @@ const TOKEN_SECONDS: i64 = 24 * 3600;
 /// A running control plane.
 pub struct Kubernetes {
     // Declared, and so dropped, in this order: an API server without its etcd only makes noise.
-    apiserver: Process,
-    etcd: Process,
+    apiserver: Mutex<Process>,
+    etcd: Mutex<Process>,
+    launch: Launch,
     client: Client,
     config: kube::Config,
     server: String,
@@ -48,17 +50,49 @@ impl Kubernetes {
     pub async fn start(tools: &Tools, dir: &Path) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let certificates = certificates::generate(dir)?;
-        let (etcd, etcd_url) = server::start_etcd(tools, dir).await?;
-        let (mut apiserver, server) = server::start_apiserver(tools, dir, &certificates, &etcd_url)?;
+        let (ca_pem, admin_cert_pem, admin_key_pem) = (
+            certificates.ca_pem.clone(),
+            certificates.admin_cert_pem.clone(),
+            certificates.admin_key_pem.clone(),
+        );
+        let launch = Launch::new(tools, dir, certificates)?;
+        let etcd = launch.etcd("etcd").await?;
+        let (mut apiserver, server) = (launch.apiserver()?, launch.url());
 
-        let Certificates { ca_pem, admin_cert_pem, admin_key_pem, .. } = certificates;
         let admin = User::Certificate { cert_pem: &admin_cert_pem, key_pem: &admin_key_pem };
         let text = kubeconfig::kubeconfig(&server, &ca_pem, &admin, "default")?;
         let kubeconfig = certificates::write(dir, "admin.kubeconfig", &text)?;
         let config = load(&text).await?;
         let client = Client::try_from(config.clone())?;
         server::wait_until_ready(&mut apiserver, &client).await?;
-        Ok(Self { apiserver, etcd, client, config, server, ca_pem, dir: dir.to_owned(), kubeconfig })
+        let (apiserver, etcd, dir) = (Mutex::new(apiserver), Mutex::new(etcd), dir.to_owned());
+        Ok(Self { apiserver, etcd, launch, client, config, server, ca_pem, dir, kubeconfig })
+    }
+
+    /// Kills the API server and starts it again, with what it stored.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart_apiserver(&self) -> Result<()> {
+        let mut apiserver = self.apiserver.lock().await;
+        apiserver.kill()?;
+        *apiserver = self.launch.apiserver()?;
+        server::wait_until_ready(&mut apiserver, &self.client).await
+    }
+
+    /// Loses the cluster and makes a new one in its place, with nothing in it: same address, same keys.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn lose(&self) -> Result<()> {
+        let (mut apiserver, mut etcd) = (self.apiserver.lock().await, self.etcd.lock().await);
+        apiserver.kill()?;
+        etcd.kill()?;
+        let data = tempfile::Builder::new().prefix("etcd-").tempdir_in(&self.dir)?.keep();
+        let data = data.file_name().context("a directory has a name")?.to_string_lossy().into_owned();
+        *etcd = self.launch.etcd(&data).await?;
+        *apiserver = self.launch.apiserver()?;
+        server::wait_until_ready(&mut apiserver, &self.client).await
     }
 
     /// A client with every right.
@@ -103,13 +137,13 @@ impl Kubernetes {
     }
 
     /// The API server, to pause, resume or kill it.
-    pub fn apiserver(&mut self) -> &mut Process {
-        &mut self.apiserver
+    pub fn apiserver(&self) -> &Mutex<Process> {
+        &self.apiserver
     }
 
     /// etcd, likewise.
-    pub fn etcd(&mut self) -> &mut Process {
-        &mut self.etcd
+    pub fn etcd(&self) -> &Mutex<Process> {
+        &self.etcd
     }
 
     /// Creates the namespace if it is not there.
@@ -190,10 +224,10 @@ impl Kubernetes {
     ///
     /// # Errors
     /// When a process cannot be waited for.
-    pub async fn stop(mut self) -> Result<()> {
+    pub async fn stop(self) -> Result<()> {
         // The API server drains its watches for as long as it may; nobody is left to profit from that.
-        self.apiserver.terminate(Duration::from_millis(500)).await?;
-        self.etcd.terminate(Duration::from_secs(2)).await?;
+        self.apiserver.into_inner().terminate(Duration::from_millis(500)).await?;
+        self.etcd.into_inner().terminate(Duration::from_secs(2)).await?;
         Ok(())
     }
 }

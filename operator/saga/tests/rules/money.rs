@@ -224,6 +224,8 @@ fn a_hold_that_the_provider_let_go_fails_the_order_and_charges_nothing() {
     assert_eq!(shop.record().phase, Phase::Failed);
     assert_eq!(shop.record().fault.as_ref().map(|f| f.cause), Some(Cause::CaptureFailed));
     assert_eq!((shop.world.provider.balance(), shop.count(Call::Deliver)), (0, 0));
+    let cancelled = (shop.record().state(Effect::CancelIntent), shop.count(Call::CancelIntent));
+    assert_eq!(cancelled, (Some(EntryState::Done), 0), "it is cancelled without anybody's call");
 }
 
 #[test]
@@ -381,4 +383,18 @@ fn a_key_is_tried_four_times() {
     }
     assert_eq!(keys, [1, 1, 1, 1, 2, 2, 2, 2, 3]);
     assert_eq!(shop.world.provider.intents.len(), 1);
+}
+
+#[test]
+fn a_refund_whose_answer_was_lost_is_looked_up_at_once() {
+    let mut shop = Driver::delivering();
+    shop.lost.push((Call::RefundPayment, Lost::Answer));
+    shop.courier(comanda_saga::CourierState::Failed);
+    shop.run();
+    assert_eq!(
+        shop.o.payment_seen_at,
+        Some(shop.now),
+        "the payment was asked for just now, the refund was not"
+    );
+    assert_eq!(shop.decide().actions, [Action::Call(Call::LookUpRefunds)]);
 }

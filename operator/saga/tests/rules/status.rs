@@ -442,3 +442,29 @@ fn times_counters_and_messages_are_no_news_and_a_reason_is() {
     assert!(changed(|s| s.conditions[0].status = "False".to_owned()));
     assert!(changed(|s| s.waiting_for = None));
 }
+
+#[test]
+fn an_order_is_paid_from_the_hold_until_all_of_it_is_back() {
+    let paid = |shop: &Driver| conditions(&shop.decide().status).into_iter().find(|c| c.starts_with("Paid"));
+    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]);
+    shop.run();
+    assert_eq!(paid(&shop), None, "nothing is held yet");
+
+    let mut shop = Driver::delivering();
+    assert_eq!(paid(&shop).as_deref(), Some("Paid=True:Captured"));
+    shop.o.record.as_mut().expect("a record").payment.refunded = 1000;
+    assert_eq!(paid(&shop).as_deref(), Some("Paid=True:Captured"), "a part of it was paid back");
+    shop.o.record.as_mut().expect("a record").payment.refunded = 2500;
+    assert_eq!(paid(&shop), None);
+}
+
+#[test]
+fn a_message_that_was_given_up_shows_as_failed_while_the_order_goes_on() {
+    let mut shop = Driver::new();
+    shop.lost = vec![(Call::NotifyConfirmed, Lost::Request); 2];
+    shop.run();
+    shop.run();
+    let status = shop.run().status;
+    assert_eq!(steps(&status)[3..], ["NotifyConfirmed:Failed", "Prepare:Running"]);
+    assert_eq!(status.steps[3].attempts, 2);
+}

@@ -146,6 +146,20 @@ fn the_stock_is_returned_in_the_very_write_that_says_so() {
 }
 
 #[test]
+fn six_effects_lead_back_and_the_others_forward() {
+    use Effect::{
+        Authorize, CancelIntent, Capture, CreateIntent, Deliver, NotifyConfirmed, NotifyEnding, Prepare,
+        RecallCourier, RecallKitchen, Refund, Release, Reserve,
+    };
+    for effect in [RecallCourier, RecallKitchen, CancelIntent, Refund, Release, NotifyEnding] {
+        assert!(effect.undoes(), "{effect:?}");
+    }
+    for effect in [Reserve, CreateIntent, Authorize, Capture, NotifyConfirmed, Prepare, Deliver] {
+        assert!(!effect.undoes(), "{effect:?}");
+    }
+}
+
+#[test]
 fn not_even_a_look_is_taken_for_an_undo_before_the_ledger_says_that_it_began() {
     // A courier who failed is not called back: this undo begins with a look at the payment.
     let mut shop = Driver::delivering();

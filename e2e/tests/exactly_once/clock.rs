@@ -1,0 +1,85 @@
+//! A scene in which the operator's clock is wrong.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use comanda_crds::Phase;
+use comanda_e2e::fault_proxy::plan::WireFault;
+use comanda_e2e::stack::clock;
+use comanda_e2e::world::{PATIENT, Shop, World};
+use jiff::Timestamp;
+
+const AHEAD: Duration = Duration::from_hours(48);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The operator ends in the middle of an order, when a call has taken effect and its answer is on the way.
+async fn dies_at(shop: &Shop<'_>, order: &str, boundary: &str) -> Result<()> {
+    shop.wire(order, boundary, WireFault::KillAfter, 1)?;
+    shop.order(order, |_| {}).await?;
+    shop.until_befallen(order, WireFault::KillAfter).await?;
+    let mut operator = shop.world.operator().await;
+    operator.as_mut().context("an operator ran")?.process.wait().await?;
+    Ok(())
+}
+
+/// An order ended, whichever way, and money and messages say the same.
+async fn exact(shop: &Shop<'_>, order: &str) -> Result<Phase> {
+    let status = shop.until_final(order, PATIENCE).await?;
+    let snapshot = shop.snapshot().await?;
+    let (charged, captures) = (snapshot.charged(order), snapshot.captures(order));
+    let expected = if status.phase == Phase::Delivered { 1850 } else { 0 };
+    let facts = snapshot.facts(order);
+    ensure!(charged == expected && captures <= 1, "{order}: {charged} in {captures} captures, {facts:#?}");
+    ensure!(facts.ledger == status.phase.name(), "{order}: {facts:#?}");
+    ensure!(!facts.payment.contains("requires_capture"), "{order} left a hold: {facts:#?}");
+    Ok(status.phase)
+}
+
+pub async fn a_clock_two_days_ahead_charges_nobody_twice(world: &World) -> Result<()> {
+    let shop = world.market("clock").await?;
+    let preload = clock::library(world.installation.stack.dir())?;
+    let seconds = AHEAD.as_secs().to_string();
+    let shifted = [("LD_PRELOAD", preload.as_os_str()), (clock::AHEAD, OsStr::new(&seconds))];
+    let start_ahead = async || {
+        let operator = world.replica("operator", &[], &shifted).await?;
+        world.replace_operator(operator).await;
+        anyhow::Ok(())
+    };
+
+    // Begun while the clock was right: a kitchen that will be called silent, and calls whose answers were lost.
+    shop.order("silent-before", |_| {}).await?;
+    shop.until_phase("silent-before", Phase::Preparing).await?;
+    for (order, boundary) in [
+        ("created", "CreateIntent/effected"),
+        ("held", "Authorize/effected"),
+        ("captured", "Capture/effected"),
+    ] {
+        dies_at(&shop, order, boundary).await?;
+        start_ahead().await?;
+        let phase = exact(&shop, order).await?;
+        ensure!(phase == Phase::Delivered, "{order} ended {phase:?}");
+        world.kill_operator().await?;
+        world.start_operator().await?;
+    }
+    world.kill_operator().await?;
+    start_ahead().await?;
+    ensure!(exact(&shop, "silent-before").await? == Phase::Failed, "its deadline was two days ago");
+    // The key of the creation was two days old, by that clock: it got another, and one intent was confirmed.
+    let keys: Vec<_> = shop.payments("created").await?.into_iter().filter_map(|call| call.key).collect();
+    ensure!(keys.contains(&shop.key("created", "pi", 2)), "{keys:?}");
+
+    // Begun two days ahead, and finished by a clock that is right.
+    shop.order("ahead", |_| {}).await?;
+    ensure!(exact(&shop, "ahead").await? == Phase::Delivered, "it was well in time");
+    shop.order("slow-back", |spec| spec.class_name = PATIENT.to_owned()).await?;
+    shop.until_phase("slow-back", Phase::Preparing).await?;
+    let snapshot = shop.snapshot().await?;
+    let record = snapshot.record("slow-back").context("the ledger has it")?;
+    let created: Timestamp = serde_json::from_value(record["created_at"].clone())?;
+    ensure!(created.duration_since(Timestamp::now()).as_hours() >= 47, "the clock was right: {created}");
+    world.kill_operator().await?;
+    world.start_operator().await?;
+    ensure!(exact(&shop, "slow-back").await? == Phase::Delivered, "its time had not come");
+    shop.expect_consumed(5).await
+}
