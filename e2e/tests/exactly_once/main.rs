@@ -7,6 +7,7 @@
 mod clock;
 mod cluster;
 mod devices;
+mod fences;
 mod identity;
 mod leaders;
 mod money;
@@ -95,6 +96,8 @@ fn main() -> ExitCode {
             leaders::a_leader_paused_with_the_answer_to_a_capture_unwritten_is_succeeded_without_a_second_one,
             identity::a_class_made_anew_with_another_ledger_starts_no_order_again,
             money::keys_that_expired_behind_a_lost_answer_charge_and_refund_once,
+            fences::a_call_that_comes_too_late_after_its_intent_is_not_made,
+            fences::an_event_is_acknowledged_when_the_ledger_has_it_and_not_before,
             watches::a_cancel_made_while_the_watch_is_silently_dead_is_noticed,
             watches::watches_that_are_told_that_they_missed_too_much_list_again,
             services::an_api_server_that_restarts_loses_no_order,

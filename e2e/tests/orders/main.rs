@@ -6,6 +6,7 @@
 mod audit;
 mod crashes;
 mod devices;
+mod fences;
 mod identity;
 mod money;
 mod people;
@@ -71,6 +72,12 @@ fn main() -> ExitCode {
         crashes::the_leader_is_killed_and_the_other_replica_goes_on,
         crashes::a_stopped_operator_finishes_what_it_began_and_releases_the_lease,
         crashes::a_wrong_configuration_is_refused_in_one_sentence,
+        fences::an_order_that_somebody_has_is_claimed_by_nobody_else,
+        fences::a_record_that_somebody_else_wrote_is_read_again,
+        fences::a_status_that_somebody_wrote_is_not_believed,
+        fences::a_stopping_operator_begins_nothing_new,
+        fences::while_the_ledger_is_away_no_order_is_spoken_of_and_the_class_says_why,
+        fences::what_a_rule_kept_while_nobody_listened_is_heard,
         audit::nothing_personal_and_no_secret_is_shown,
         audit::the_metrics_tell_what_happened,
         audit::nothing_was_refused_and_no_rule_was_unused,

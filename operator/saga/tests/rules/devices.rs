@@ -108,19 +108,6 @@ fn a_recall_is_answered_by_the_courier_who_has_the_order_and_by_nobody_else() {
 }
 
 #[test]
-fn nobody_is_called_silent_by_one_who_only_began_to_listen() {
-    let mut shop = Driver::preparing();
-    // The kitchen has 2700 seconds. Its word may be on the way to a process that has just connected.
-    shop.wait(2700);
-    shop.o.hearing_since = Some(shop.now);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Preparing);
-    shop.wait(5);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Compensating);
-}
-
-#[test]
 fn events_count_by_rank_and_not_by_arrival() {
     let mut shop = Driver::preparing();
     shop.kitchen(KitchenState::Ready);
