@@ -10,7 +10,7 @@ use comanda_e2e::stack::progress::Progress;
 /// Cells of each company.
 const SAMPLE: usize = 14;
 
-#[ignore = "minutes: .ci/run asks for it"]
+#[ignore = "minutes: run it with --ignored"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sample_of_all_faults_at_all_boundaries_leaves_every_order_as_it_must_be() -> Result<()> {
     let options = Options { sample: Some(SAMPLE), seed: Some(seed()), ..Options::default() };

@@ -193,7 +193,8 @@ async fn settle(
         let by_name: BTreeMap<String, &Order> =
             objects.iter().map(|order| (order.name_any(), order)).collect();
         let commanded = commanded(stage, namespace)?;
-        let mut ended = true;
+        // A fault is over when whoever was paused goes on.
+        let mut ended = !crew.has_paused();
         for Case { ticket, .. } in cases.iter_mut() {
             let order = by_name.get(&ticket.name).copied();
             ticket.intervene(orders, order, &commanded).await?;

@@ -13,6 +13,8 @@ const LEASE: &str = "3";
 /// How long a successor works before the paused leader goes on.
 const AHEAD: Duration = Duration::from_millis(700);
 
+/// How long one that went on may still do what it was about to do.
+const AFTERMATH: Duration = Duration::from_secs(3);
 /// How long a replica may take to say whether it leads.
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -21,6 +23,7 @@ pub struct Crew<'a> {
     installation: &'a Installation,
     faults: PathBuf,
     replicas: Vec<Replica>,
+    disturbed: Option<Instant>,
     /// How often a replica was started again.
     pub restarts: usize,
     /// How often one went on after a pause.
@@ -40,7 +43,8 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// When one does not get ready.
     pub async fn start(installation: &'a Installation, faults: PathBuf, names: &[&str]) -> Result<Self> {
-        let mut crew = Self { installation, faults, replicas: Vec::new(), restarts: 0, resumptions: 0 };
+        let mut crew =
+            Self { installation, faults, replicas: Vec::new(), disturbed: None, restarts: 0, resumptions: 0 };
         for name in names {
             let operator = crew.operator(name).await?;
             crew.replicas.push(Replica { name: (*name).to_owned(), operator, replaced: None });
@@ -112,6 +116,7 @@ impl<'a> Crew<'a> {
             replica.replaced = None;
             replica.operator.process.signal(Signal::SIGCONT)?;
             self.resumptions += 1;
+            self.disturbed = Some(Instant::now());
         }
         Ok(())
     }
@@ -121,6 +126,13 @@ impl<'a> Crew<'a> {
         if let Some(replica) = self.replicas.get_mut(index) {
             let _ = replica.operator.process.signal(signal);
         }
+    }
+
+    /// True while a replica is paused, or went on or died a moment ago: it may still do what it was about to do.
+    pub fn has_paused(&self) -> bool {
+        let paused = |index: usize| self.is_paused(index);
+        let recently = self.disturbed.is_some_and(|since| since.elapsed() < AFTERMATH);
+        recently || (0..self.replicas.len()).any(paused)
     }
 
     /// The end of every log, for a report.
