@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::Value;
@@ -206,7 +207,10 @@ fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
     command.env("GATEWAY_PORT", port.to_string()).env("IOT_MTLS_PORT", mqtt_port.to_string());
     // Some of the names ministack builds, such as its certificate's, come from this one.
     command.env("BIND_HOST", "127.0.0.1").env("MINISTACK_HOST", "localhost");
-    command.env("MINISTACK_REGION", REGION).env("SFTP_ENABLED", "0").env("LOG_LEVEL", "WARNING");
+    command.env("MINISTACK_REGION", REGION).env("SFTP_ENABLED", "0");
+    // What it cannot deliver to a device that is gone it reports as an error, with a traceback that is longer each
+    // time, and comes to do nothing else.
+    command.env("LOG_LEVEL", "CRITICAL");
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     command
 }
@@ -220,6 +224,7 @@ async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {
         .endpoint_url(endpoint)
         // Whoever looks for evidence is patient: the emulator may be busy with what is looked at.
         .timeout_config(TimeoutConfig::builder().connect_timeout(PATIENCE).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await
 }
