@@ -64,7 +64,8 @@ async fn write(write: Write, order: &Order, memory: &mut Memory, context: &Conte
     let services = context.services.of(&write.record.class)?;
     faults::before_write(order, memory.saved.as_ref(), &write.record);
     let result = if write.create {
-        let contact = customer(order, context).await?;
+        // Of an order that is over before it began, nobody is told anything.
+        let contact = if write.record.phase.is_final() { None } else { customer(order, context).await? };
         services.ledger.create(&write.record, contact.as_ref()).await
     } else {
         services.ledger.update(&write.record, write.stock).await

@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, Decision, StockChange, Wait, Write};
 use crate::forward::{self, Next, PAYMENT_POLL, Patience, enter};
-use crate::observed::Observed;
+use crate::observed::{ClassFacts, Observed};
 use crate::record::{CourierState, Direction, Record};
-use crate::transition::{Event, IllegalTransition, transition};
+use crate::transition::{Event, IllegalTransition};
 use crate::{status, undo};
 
 /// How often an order looks whether its class has room again.
@@ -105,13 +105,41 @@ fn write(o: &Observed, mut next: Record, stock: StockChange) -> Action {
 /// An order the ledger has never seen.
 fn claim(o: &Observed, now: Timestamp) -> Result<Vec<Action>, IllegalTransition> {
     if o.order.deleted {
-        return Ok(if o.order.has_finalizer { vec![Action::RemoveFinalizer] } else { vec![] });
+        return close(o, now);
     }
     let Some(class) = o.class.as_ref().filter(|class| !class.full && !class.spec.suspend && !o.order.suspend)
     else {
         return Ok(vec![]);
     };
-    let mut record = Record::claim(
+    let mut record = first_record(o, class, now);
+    enter(&mut record, Event::Claimed, now)?;
+    let mut actions = Vec::new();
+    if !o.order.has_finalizer {
+        actions.push(Action::AddFinalizer);
+    }
+    actions.push(write(o, record, StockChange::None));
+    Ok(actions)
+}
+
+/// A deleted order that the ledger has never seen. With the finalizer on it, somebody was about to claim it,
+/// and a process that was paused there may still do so when the object is gone: the ledger hears first that
+/// the order is over.
+fn close(o: &Observed, now: Timestamp) -> Result<Vec<Action>, IllegalTransition> {
+    if !o.order.has_finalizer {
+        return Ok(vec![]);
+    }
+    // Without a class nobody could have claimed it, and no ledger could be told.
+    let Some(class) = &o.class else { return Ok(vec![Action::RemoveFinalizer]) };
+    let mut record = first_record(o, class, now);
+    record.raise(Cause::ObjectDeleted, "The Order object was deleted before the order was begun.");
+    for event in [Event::Claimed, Event::FaultRaised, Event::CancellationCompensated] {
+        enter(&mut record, event, now)?;
+    }
+    Ok(vec![write(o, record, StockChange::None)])
+}
+
+fn first_record(o: &Observed, class: &ClassFacts, now: Timestamp) -> Record {
+    Record::claim(
         o.order.identity.clone(),
         o.order.owner.clone(),
         o.order.digest.clone(),
@@ -119,14 +147,7 @@ fn claim(o: &Observed, now: Timestamp) -> Result<Vec<Action>, IllegalTransition>
         &class.spec,
         o.order.terms.clone(),
         now,
-    );
-    record.phase = transition(record.phase, Event::Claimed)?;
-    let mut actions = Vec::new();
-    if !o.order.has_finalizer {
-        actions.push(Action::AddFinalizer);
-    }
-    actions.push(write(o, record, StockChange::None));
-    Ok(actions)
+    )
 }
 
 fn is_ours(o: &Observed, record: &Record) -> bool {

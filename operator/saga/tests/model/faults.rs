@@ -276,6 +276,12 @@ impl State {
                 }
                 Err(Refusal::Conflict) => return,
             },
+            Task::Act(Action::AddFinalizer) => {
+                self.take_effect(Some(&message));
+                if !self.object.finalizer {
+                    self.sleep(w, Rest::Event);
+                }
+            }
             _ => self.take_effect(Some(&message)),
         }
         self.writers[w].stop = Stop::Between;

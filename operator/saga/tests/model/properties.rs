@@ -72,12 +72,8 @@ const ALWAYS: [Always; 15] = [
                 && (record.phase == Phase::Delivered || record.payment.authorized == captured)
         })
     }),
-    // A claim that arrives when its object goes leaves a record for which nothing was done.
-    ("an object goes only when its order is finished or was never begun", |_, s| {
-        !s.object.gone
-            || s.record().is_none_or(|record| {
-                record.phase.is_final() || record.journal.keys().all(|effect| effect.undoes())
-            })
+    ("an object goes only when its order is finished, or was never claimed and never will be", |_, s| {
+        !s.object.gone || s.record().is_none_or(|record| record.phase.is_final())
     }),
     ("an order that rests is finished, needs a person, is suspended, or waits for a time", |_, s| {
         !rests(s) || s.object.suspend || s.object.gone || is_settled(s)

@@ -130,8 +130,27 @@ fn a_deletion_after_the_pick_up_waits_for_the_delivery() {
 }
 
 #[test]
-fn an_object_that_is_deleted_before_its_claim_leaves_nothing_behind() {
+fn an_object_that_is_deleted_before_its_claim_goes_once_the_ledger_knows_that_it_is_over() {
     let mut shop = Driver::new();
+    shop.o.order.has_finalizer = true;
+    shop.o.order.deleted = true;
+    // Neither a full class nor a suspended order keeps it.
+    shop.o.order.suspend = true;
+    shop.run();
+    let record = shop.record();
+    assert_eq!((record.phase, record.journal.len()), (Phase::Cancelled, 0));
+    assert_eq!(record.finished_at, Some(shop.now));
+    assert!(
+        matches!(shop.done[..], [Done::Wrote(_), Done::Object(Action::RemoveFinalizer)]),
+        "{:?}",
+        shop.done
+    );
+}
+
+#[test]
+fn an_object_that_is_deleted_before_anybody_could_claim_it_leaves_nothing_behind() {
+    let mut shop = Driver::new();
+    shop.o.class = None;
     shop.o.order.has_finalizer = true;
     shop.o.order.deleted = true;
     shop.run();

@@ -23,6 +23,17 @@ fn assert_asked_every_ten_seconds(mut shop: Driver, call: Call) {
     assert_eq!(decision.wait, in_seconds(&shop, 10), "{call:?}");
 }
 
+/// Waits in this phase for so many seconds, and not one more.
+fn assert_waits(shop: &mut Driver, seconds: i64, phase: Phase) {
+    assert_eq!(shop.run().wait, in_seconds(shop, seconds));
+    shop.wait(seconds - 1);
+    shop.run();
+    assert_eq!(shop.record().phase, phase);
+    shop.wait(1);
+    shop.run();
+    assert_ne!(shop.record().phase, phase);
+}
+
 #[test]
 fn a_confirmation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
     let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]);
@@ -67,24 +78,15 @@ fn a_customer_is_waited_for_to_the_second() {
     let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
     shop.run();
     shop.wait(895);
-    assert_eq!(shop.run().wait, in_seconds(&shop, 5), "not past the deadline");
-    shop.wait(4);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Paying);
-    shop.wait(1);
-    shop.run();
+    // Asked for every ten seconds, but not past the deadline.
+    assert_waits(&mut shop, 5, Phase::Paying);
     assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::PaymentNotConfirmed));
 }
 
 #[test]
 fn a_courier_is_waited_for_to_the_second() {
     let mut shop = Driver::delivering();
-    assert_eq!(shop.run().wait, in_seconds(&shop, 3600));
-    shop.wait(3599);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Delivering);
-    shop.wait(1);
-    shop.run();
+    assert_waits(&mut shop, 3600, Phase::Delivering);
     assert_eq!(shop.record().phase, Phase::Compensating);
 }
 
@@ -92,12 +94,7 @@ fn a_courier_is_waited_for_to_the_second() {
 fn a_recall_is_waited_for_to_the_second() {
     let mut shop = Driver::preparing();
     shop.o.order.cancel = Some("no longer hungry".to_owned());
-    assert_eq!(shop.run().wait, in_seconds(&shop, 60));
-    shop.wait(59);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Compensating);
-    shop.wait(1);
-    shop.run();
+    assert_waits(&mut shop, 60, Phase::Compensating);
     assert_eq!(shop.record().phase, Phase::Cancelled);
 }
 
@@ -106,12 +103,7 @@ fn nobody_is_called_silent_within_five_seconds_of_listening_again() {
     let mut shop = Driver::preparing();
     shop.wait(2700);
     shop.o.hearing_since = Some(shop.now);
-    assert_eq!(shop.run().wait, in_seconds(&shop, 5));
-    shop.wait(4);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Preparing);
-    shop.wait(1);
-    shop.run();
+    assert_waits(&mut shop, 5, Phase::Preparing);
     assert_eq!(shop.record().phase, Phase::Compensating);
 }
 
@@ -119,12 +111,7 @@ fn nobody_is_called_silent_within_five_seconds_of_listening_again() {
 fn a_broker_that_stays_away_holds_an_order_for_twice_the_deadline() {
     let mut shop = Driver::preparing();
     shop.o.hearing_since = None;
-    assert_eq!(shop.run().wait, in_seconds(&shop, 5400));
-    shop.wait(5399);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Preparing);
-    shop.wait(1);
-    shop.run();
+    assert_waits(&mut shop, 5400, Phase::Preparing);
     assert_eq!(shop.record().phase, Phase::Compensating);
 }
 
