@@ -18,6 +18,9 @@ pub enum Error {
     /// A call outside failed, or its answer was lost.
     #[error("{0}")]
     Call(String),
+    /// The object is no longer as it was read; the watch brings what it is now.
+    #[error("the object changed meanwhile; the watch brings it")]
+    Outdated,
     /// The API server refused or did not answer.
     #[error("the Kubernetes API: {0}")]
     Kubernetes(String),
@@ -45,6 +48,7 @@ impl Error {
             Self::Ledger(_) => "ledger",
             Self::Conflict => "conflict",
             Self::Call(_) => "call",
+            Self::Outdated => "outdated",
             Self::Kubernetes(_) => "kubernetes",
             Self::NotFound => "not_found",
             Self::Class(_) => "class",
@@ -69,11 +73,11 @@ impl Error {
     }
 
     /// How long to wait after the `failures`-th failure in a row: doubling from a quarter of a second
-    /// to half a minute, with jitter, so that a thousand orders do not come back at once. A conflict
-    /// only needs to be read again.
+    /// to half a minute, with jitter, so that a thousand orders do not come back at once. What
+    /// somebody else changed only needs to be read again.
     pub fn backoff(&self, failures: u32, jitter: f64) -> Duration {
         let base = match self {
-            Self::Conflict => Duration::from_millis(20),
+            Self::Conflict | Self::Outdated => Duration::from_millis(20),
             Self::Class(_) | Self::Customer(_) => Duration::from_secs(2),
             _ => Duration::from_millis(250),
         };
@@ -95,6 +99,7 @@ impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) if status.code == 404 => Self::NotFound,
+            kube::Error::Api(status) if status.code == 409 => Self::Outdated,
             // The API server's own sentence; the rest of the type is noise to those who read it.
             kube::Error::Api(status) => Self::Kubernetes(status.message.clone()),
             other => Self::Kubernetes(other.to_string()),
@@ -128,7 +133,9 @@ mod tests {
             assert!(Error::forgets(&error), "{error}");
         }
         // The outcome of a call is nowhere but in memory until it is written.
-        for error in [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Stopping] {
+        for error in
+            [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Outdated, Error::Stopping]
+        {
             assert!(!error.forgets(), "{error}");
         }
     }
@@ -136,6 +143,7 @@ mod tests {
     #[test]
     fn a_conflict_is_read_again_at_once_and_a_class_that_cannot_be_used_is_not() {
         assert_eq!(Error::Conflict.backoff(1, 0.5), Duration::from_millis(20));
+        assert_eq!(Error::Outdated.backoff(1, 0.5), Duration::from_millis(20));
         assert_eq!(Error::Class(String::new()).backoff(1, 0.5), Duration::from_secs(2));
     }
 }

@@ -102,12 +102,14 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
     if matches!(error, Error::Stopping) {
         return Action::await_change();
     }
-    if !matches!(error, Error::Conflict) {
+    // That somebody was faster is no trouble.
+    if !matches!(error, Error::Conflict | Error::Outdated) {
         warn!(%error, failures = memory.failures, "the order is tried again");
         memory.trouble = Some(Trouble { reason: error.reason(), error: error.to_string() });
     }
     // With the ledger away nothing is known of the order, so nothing is said of it either.
-    let tellable = !matches!(error, Error::Ledger(_) | Error::Conflict | Error::Kubernetes(_));
+    let tellable =
+        !matches!(error, Error::Ledger(_) | Error::Conflict | Error::Outdated | Error::Kubernetes(_));
     let patient = matches!(error, Error::Call(_)) && memory.failures <= QUIET_FAILURES;
     let order = newest(order, memory);
     let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);

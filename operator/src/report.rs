@@ -16,7 +16,8 @@ use crate::error::Error;
 use crate::faults;
 use crate::live::Memory;
 
-/// Patches the status if somebody outside must see it, and tells of it in an Event.
+/// Patches the status if somebody outside must see it, and tells of it in an Event. The patch names the version
+/// it was decided on: of an operator that was replaced while it was paused, nobody must see what it knew then.
 pub async fn report(
     order: &Order,
     mut status: OrderStatus,
@@ -30,7 +31,7 @@ pub async fn report(
     if forgetful || !is_news(&status, &before) {
         return Ok(());
     }
-    let patch = json!({"status": status});
+    let patch = json!({"metadata": {"resourceVersion": order.resource_version()}, "status": status});
     let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
     let name = order.name_any();
     context.metrics.api_writes.with_label_values(&["status"]).inc();
