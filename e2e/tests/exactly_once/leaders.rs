@@ -1,12 +1,13 @@
 //! Scenes in which the leader is stopped by the kernel, is replaced, and goes on where it was.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use comanda_crds::Phase;
 use comanda_e2e::fault_proxy::plan::WireFault;
 use comanda_e2e::installation::Operator;
 use comanda_e2e::world::{Shop, World};
+use kube::api::DeleteParams;
 
 /// The lease of the paused leader has to end first.
 const SUCCESSION: Duration = Duration::from_secs(30);
@@ -128,4 +129,45 @@ pub async fn a_leader_paused_with_the_answer_to_a_capture_unwritten_is_succeeded
     let captures = captures.iter().filter(|call| call.path.ends_with("/capture")).count();
     ensure!(captures == 1, "{captures} captures were asked for");
     shop.expect_consumed(1).await
+}
+
+pub async fn a_leader_paused_before_its_claim_comes_back_to_a_deleted_order_and_does_nothing(
+    world: &World,
+) -> Result<()> {
+    let shop = world.market("zombie-claims").await?;
+    let successor = world.replica("successor-5", &[], &[]).await?;
+    shop.plan("unborn", "Claim/before-intent", "pause")?;
+    shop.order("unborn", |_| {}).await?;
+    until_paused_at(&shop, "unborn", "Claim/before-intent").await?;
+    shop.orders.delete("unborn", &DeleteParams::default()).await?;
+    let begun = Instant::now();
+    while !successor.metrics().await?.contains("comanda_leader 1") {
+        ensure!(begun.elapsed() < SUCCESSION, "nobody succeeded the paused leader");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    shop.until_gone("unborn").await?;
+    return_of_the_old_leader(&shop, "unborn", successor).await?;
+    shop.expect("unborn", "Cancelled", "none", "none", "none").await?;
+    shop.expect_consumed(0).await
+}
+
+pub async fn a_leader_paused_before_it_writes_a_status_does_not_write_it_over_its_successors(
+    world: &World,
+) -> Result<()> {
+    let shop = world.market("zombie-tells").await?;
+    let successor = world.replica("successor-6", &[], &[]).await?;
+    shop.plan("told", "Status/before-intent", "pause")?;
+    shop.order("told", |_| {}).await?;
+    until_paused_at(&shop, "told", "Status/before-intent").await?;
+    let status = shop.until_final("told", SUCCESSION).await?;
+    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    return_of_the_old_leader(&shop, "told", successor).await?;
+    let late = world.installation.stack.kubernetes.audit_events(|event| {
+        let object = &event["objectRef"];
+        object["namespace"] == *shop.namespace
+            && object["subresource"] == "status"
+            && event["responseStatus"]["code"] == 409
+    })?;
+    ensure!(late.len() == 1, "the old leader wrote no status: {late:#?}");
+    shop.expect_delivered("told").await
 }
