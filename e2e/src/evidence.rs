@@ -26,6 +26,17 @@ pub struct Facts {
     pub commands: String,
 }
 
+impl Facts {
+    /// Without the intents that were never confirmed: a creation whose answer was lost again and again is given
+    /// up, and what it made holds no money and never will.
+    #[must_use]
+    pub fn without_unconfirmed(self) -> Self {
+        let unconfirmed = "requires_confirmation, captured 0, refunded 0";
+        let intents: Vec<&str> = self.payment.split("; ").filter(|intent| *intent != unconfirmed).collect();
+        Self { payment: intents.join("; "), ..self }
+    }
+}
+
 /// A reader of all systems.
 pub struct Witness<'a> {
     installation: &'a Installation,

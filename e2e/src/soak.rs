@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use comanda_crds::Order;
 use comanda_saga::Site;
 use futures::future::try_join_all;
-use kube::api::{ListParams, PostParams};
-use kube::{Api, ResourceExt as _};
+use kube::Api;
+use kube::api::PostParams;
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
@@ -19,18 +19,15 @@ use crate::evidence::Witness;
 use crate::fault_proxy::FaultProxy;
 use crate::fault_proxy::classify::Service;
 use crate::fault_proxy::plan::{Planned, WireFault};
-use crate::matrix::{Crew, Ending, Stage, Ticket, commanded, missing_stock, stocks};
+use crate::matrix::{Crew, Ending, GLANCE, Stage, Ticket, look, missing_stock, seed, stocks};
 use crate::stack;
 use crate::stack::progress::Progress;
 
 const NAMESPACE: &str = "soak";
-const GLANCE: Duration = Duration::from_millis(100);
 /// How often the orders are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 /// How long after the last fault every order must have ended.
 const HEALING: Duration = Duration::from_mins(10);
-/// How long nothing may happen afterwards.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// How much of it.
 #[derive(Clone, Debug, clap::Args)]
@@ -137,10 +134,7 @@ impl Trouble<'_> {
 /// # Errors
 /// When the stack itself does not work. What orders do wrong is in the report.
 pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) -> Result<Report> {
-    let seed = options
-        .seed
-        .unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default());
-    progress.line(format!("the seed is {seed}"));
+    let seed = seed(options.seed, progress);
     let mut random = StdRng::seed_from_u64(seed);
     let stage = Stage::start(stack, progress).await?;
     let proxy = stage.installation.proxy.as_ref().context("a soak has a proxy")?;
@@ -161,7 +155,7 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     let begun = Instant::now();
     let healed = storm(&stage, &mut crew, &mut tickets, &mut trouble, options, progress).await?;
     let Examined { mut violations, charged, phases } = examine(&stage, &mut crew, &tickets).await?;
-    violations.extend(missing_stock(&stage, &before, tickets.iter()).await?);
+    violations.extend(missing_stock(&stage, &before, &tickets).await?);
     let interruptions = crew.restarts + crew.resumptions;
     crew.stop().await?;
     let faults = trouble.counts;
@@ -217,14 +211,15 @@ async fn storm(
         }
         if looked.elapsed() >= ROUND {
             looked = Instant::now();
-            let now = look(stage, &orders, &mut tickets[..arrived]).await?;
+            let now = look(stage, NAMESPACE, &mut tickets[..arrived]).await?;
             if now / 100 > ended / 100 {
                 let seconds = begun.elapsed().as_secs();
                 progress.line(format!("{seconds} s: {arrived} orders arrived, {now} ended"));
             }
             ended = now;
         }
-        if (all_here && ended == options.orders) || last_fault.elapsed() > HEALING {
+        let over = all_here && ended == options.orders && !crew.has_paused();
+        if over || last_fault.elapsed() > HEALING {
             break;
         }
         tokio::time::sleep(GLANCE).await;
@@ -242,13 +237,7 @@ struct Examined {
 /// Waits for the quiet that must be, and holds every order against what it must have come to.
 async fn examine(stage: &Stage, crew: &mut Crew<'_>, tickets: &[Ticket]) -> Result<Examined> {
     let witness = Witness::new(&stage.installation, NAMESPACE, vec![&stage.kitchen, &stage.courier]);
-    let before = witness.snapshot().await?;
-    let quiet = Instant::now() + QUIET;
-    while Instant::now() < quiet {
-        crew.attend().await?;
-        tokio::time::sleep(GLANCE).await;
-    }
-    let after = witness.snapshot().await?;
+    let (before, after) = crew.rest(&witness).await?;
     let (mut violations, mut charged, mut phases) = (Vec::new(), 0, BTreeMap::new());
     for ticket in tickets {
         charged += after.charged(&ticket.name);
@@ -266,18 +255,4 @@ async fn examine(stage: &Stage, crew: &mut Crew<'_>, tickets: &[Ticket]) -> Resu
         violations.push(format!("{charged} was charged in all, and {owed} is owed"));
     }
     Ok(Examined { violations, charged, phases })
-}
-
-/// Lets people do what they do to their orders, and counts those that ended.
-async fn look(stage: &Stage, orders: &Api<Order>, tickets: &mut [Ticket]) -> Result<usize> {
-    let list = orders.list(&ListParams::default()).await?.items;
-    let by_name: BTreeMap<String, &Order> = list.iter().map(|order| (order.name_any(), order)).collect();
-    let commanded = commanded(stage, NAMESPACE)?;
-    let mut ended = 0;
-    for ticket in tickets {
-        let order = by_name.get(&ticket.name).copied();
-        ticket.intervene(orders, order, &commanded).await?;
-        ended += usize::from(ticket.has_ended(order));
-    }
-    Ok(ended)
 }

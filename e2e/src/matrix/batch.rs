@@ -1,31 +1,28 @@
 //! One batch: orders with a fault each, side by side, who share one quiet period in the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use comanda_crds::Order;
-use comanda_saga::{Boundary, Point, Site};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ListParams, ObjectMeta, PostParams};
-use kube::{Api, ResourceExt as _};
+use comanda_saga::Site;
+use kube::Api;
+use kube::api::PostParams;
+use strum::IntoEnumIterator as _;
 
 use super::Stage;
-use super::cell::{Cell, Company, Fault, ProcessFault};
-use super::crew::Crew;
+use super::cell::{Cell, Company, Fault};
+use super::crew::{Crew, GLANCE};
 use super::ending::Ending;
-use super::ticket::{Ticket, commanded, missing_stock, stocks};
+use super::ticket::{Ticket, look, missing_stock, stocks};
 use crate::evidence::Witness;
 use crate::fault_proxy::classify::OrderName;
 use crate::fault_proxy::plan::{Passed, Planned};
 
-const GLANCE: Duration = Duration::from_millis(100);
 /// How soon after the last fault every order must be where it belongs.
 const HEALING: Duration = Duration::from_mins(1);
-/// How long nothing may happen afterwards.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// What came of a batch.
 pub struct Outcome {
@@ -48,64 +45,39 @@ pub struct Verdict {
     pub violations: Vec<String>,
 }
 
-/// An order with its fault.
-struct Case {
-    ticket: Ticket,
-    cell: Cell,
-}
-
 /// Runs cells of one company together in a namespace of their own.
 ///
 /// # Errors
 /// When the stack itself does not work.
 pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell]) -> Result<Outcome> {
     let begun = Instant::now();
-    let mut cases: Vec<Case> = cells
-        .iter()
-        .enumerate()
-        .map(|(number, cell)| Case { ticket: Ticket::new(cell.ending, number), cell: *cell })
-        .collect();
-    let faults = stage.installation.stack.dir().join(format!("faults-{namespace}"));
-    plan(stage, namespace, &faults, &cases)?;
+    let mut tickets: Vec<Ticket> =
+        cells.iter().enumerate().map(|(number, cell)| Ticket::new(cell.ending, number)).collect();
+    let faults = fault_folder(stage, namespace)?;
+    plan(stage, namespace, &faults, cells, &tickets)?;
     let stock = stocks(stage).await?;
-
-    let client = stage.installation.stack.kubernetes.client();
-    let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    namespaces.create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() }).await?;
-    let orders: Api<Order> = Api::namespaced(client, namespace);
 
     let names: &[&str] = if company == Company::Pauses { &["first", "second"] } else { &["first"] };
     let mut crew = Crew::start(&stage.installation, faults.clone(), names).await?;
-    for case in &cases {
-        orders.create(&PostParams::default(), &case.ticket.order()).await?;
-    }
-    let settled = settle(stage, &mut crew, &orders, &mut cases, &faults, namespace).await?;
-    let devices = vec![&stage.kitchen, &stage.courier];
-    let witness = Witness::new(&stage.installation, namespace, devices);
-    let before = witness.snapshot().await?;
-    let quiet = Instant::now() + QUIET;
-    while Instant::now() < quiet {
-        crew.attend().await?;
-        tokio::time::sleep(GLANCE).await;
-    }
-    let after = witness.snapshot().await?;
+    create(stage, namespace, &tickets).await?;
+    let settled = settle(stage, &mut crew, namespace, &faults, &mut tickets).await?;
+    let (before, after) = crew.rest(&witness(stage, namespace)).await?;
     let fired = fired(stage, namespace, &faults)?;
 
     let mut verdicts: Vec<(Cell, Verdict)> = Vec::new();
-    for case in &cases {
-        let (site, point) = case.cell.place();
-        let fired = fired.contains(&(case.ticket.name.clone(), site.name(), point.name()));
-        let mut violations = case.ticket.judge(&before, &after);
+    for (cell, ticket) in cells.iter().zip(&tickets) {
+        let (site, point) = cell.place();
+        let fired = fired.contains(&(ticket.name.clone(), site.name(), point.name()));
+        let mut violations = ticket.judge(&before, &after);
         if !settled.in_time {
             violations.push(format!("the batch did not heal within {} s", HEALING.as_secs()));
         }
         if !violations.is_empty() {
-            violations.push(crew.log_lines(&format!("\"{}\"", case.ticket.name)));
+            violations.push(crew.log_lines(&format!("\"{}\"", ticket.name)));
         }
-        verdicts.push((case.cell, Verdict { fired, violations }));
+        verdicts.push((*cell, Verdict { fired, violations }));
     }
-    for violation in missing_stock(stage, &stock, cases.iter().map(|case| &case.ticket)).await? {
+    for violation in missing_stock(stage, &stock, &tickets).await? {
         if let Some((_, verdict)) = verdicts.first_mut() {
             verdict.violations.push(violation);
         }
@@ -118,26 +90,47 @@ pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell
     Ok(Outcome { cells: verdicts, healed: settled.healed, took: begun.elapsed(), interruptions })
 }
 
-/// Plans the fault of each case: with the operator itself, or with the proxy.
-fn plan(stage: &Stage, namespace: &str, faults: &Path, cases: &[Case]) -> Result<()> {
-    let planned = faults.join("planned");
-    fs::create_dir_all(&planned)?;
+/// Where the operators of a namespace find the faults planned for them, and say which of them happened.
+fn fault_folder(stage: &Stage, namespace: &str) -> Result<PathBuf> {
+    let faults = stage.installation.stack.dir().join(format!("faults-{namespace}"));
+    fs::create_dir_all(faults.join("planned"))?;
     fs::create_dir_all(faults.join("fired"))?;
-    for case in cases {
-        let (site, point) = case.cell.place();
-        match case.cell.fault {
+    Ok(faults)
+}
+
+/// Plans the fault of each order: with the operator itself, or with the proxy.
+fn plan(stage: &Stage, namespace: &str, faults: &Path, cells: &[Cell], tickets: &[Ticket]) -> Result<()> {
+    for (cell, ticket) in cells.iter().zip(tickets) {
+        let (site, point) = cell.place();
+        match cell.fault {
             Fault::Process(_) => {
-                let file = format!("{namespace}+{}+{}+{}", case.ticket.name, site.name(), point.name());
-                fs::write(planned.join(file), case.cell.fault.name())?;
+                let file = format!("{namespace}+{}+{}+{}", ticket.name, site.name(), point.name());
+                fs::write(faults.join("planned").join(file), cell.fault.name())?;
             }
             Fault::Wire(fault) => {
-                let order = OrderName { namespace: namespace.to_owned(), name: case.ticket.name.clone() };
+                let order = OrderName { namespace: namespace.to_owned(), name: ticket.name.clone() };
                 let proxy = stage.installation.proxy.as_ref().context("the matrix has a proxy")?;
                 proxy.plan(Planned { order: Some(order), site, fault, count: 1 });
             }
         }
     }
     Ok(())
+}
+
+/// Creates the orders in a namespace of their own.
+async fn create(stage: &Stage, namespace: &str, tickets: &[Ticket]) -> Result<()> {
+    let kubernetes = &stage.installation.stack.kubernetes;
+    kubernetes.ensure_namespace(namespace).await?;
+    let orders: Api<Order> = Api::namespaced(kubernetes.client(), namespace);
+    for ticket in tickets {
+        orders.create(&PostParams::default(), &ticket.order()).await?;
+    }
+    Ok(())
+}
+
+/// Who says what became of the orders of a namespace.
+fn witness<'a>(stage: &'a Stage, namespace: &str) -> Witness<'a> {
+    Witness::new(&stage.installation, namespace, vec![&stage.kitchen, &stage.courier])
 }
 
 /// Order, site and point of every fault that happened.
@@ -177,10 +170,9 @@ struct Settled {
 async fn settle(
     stage: &Stage,
     crew: &mut Crew<'_>,
-    orders: &Api<Order>,
-    cases: &mut [Case],
-    faults: &Path,
     namespace: &str,
+    faults: &Path,
+    tickets: &mut [Ticket],
 ) -> Result<Settled> {
     let (mut count, mut last) = (0, Instant::now());
     loop {
@@ -189,24 +181,14 @@ async fn settle(
         if now != count {
             (count, last) = (now, Instant::now());
         }
-        let objects = orders.list(&ListParams::default()).await?.items;
-        let by_name: BTreeMap<String, &Order> =
-            objects.iter().map(|order| (order.name_any(), order)).collect();
-        let commanded = commanded(stage, namespace)?;
         // A fault is over when whoever was paused goes on.
-        let mut ended = !crew.has_paused();
-        for Case { ticket, .. } in cases.iter_mut() {
-            let order = by_name.get(&ticket.name).copied();
-            ticket.intervene(orders, order, &commanded).await?;
-            ended &= ticket.has_ended(order);
-        }
+        let in_time = look(stage, namespace, tickets).await? == tickets.len() && !crew.has_paused();
         let healed = last.elapsed();
-        if ended || healed > HEALING {
-            // What follows the last status, such as a fault just after it, is not long in coming.
-            tokio::time::sleep(GLANCE).await;
-            return Ok(Settled { healed, in_time: ended });
-        }
+        // What follows the last status, such as a fault just after it, is not long in coming.
         tokio::time::sleep(GLANCE).await;
+        if in_time || healed > HEALING {
+            return Ok(Settled { healed, in_time });
+        }
     }
 }
 
@@ -215,51 +197,25 @@ async fn settle(
 /// # Errors
 /// When one does not end as it must.
 pub async fn visit(stage: &Stage, namespace: &str) -> Result<Vec<(Ending, BTreeSet<Site>)>> {
-    let client = stage.installation.stack.kubernetes.client();
-    stage.installation.stack.kubernetes.ensure_namespace(namespace).await?;
-    let orders: Api<Order> = Api::namespaced(client, namespace);
-    let faults = stage.installation.stack.dir().join("faults-none");
-    for part in ["planned", "fired"] {
-        fs::create_dir_all(faults.join(part))?;
-    }
+    let faults = fault_folder(stage, namespace)?;
     let mut crew = Crew::start(&stage.installation, faults.clone(), &["first"]).await?;
-    let nothing = Cell {
-        ending: Ending::Delivered,
-        boundary: Boundary { site: Site::Claim, point: Point::BeforeIntent },
-        fault: Fault::Process(ProcessFault::Kill),
-    };
-    let mut cases: Vec<Case> = stage
-        .endings()
-        .map(|ending| Case { ticket: Ticket::new(ending, 0), cell: Cell { ending, ..nothing } })
-        .collect();
-    for case in &cases {
-        orders.create(&PostParams::default(), &case.ticket.order()).await?;
-    }
-    settle(stage, &mut crew, &orders, &mut cases, &faults, namespace).await?;
-    let witness = Witness::new(&stage.installation, namespace, vec![&stage.kitchen, &stage.courier]);
-    let snapshot = witness.snapshot().await?;
-    for case in &cases {
-        let violations = case.ticket.judge(&snapshot, &snapshot);
-        ensure!(
-            violations.is_empty(),
-            "without a fault, {}: {violations:?}\n{}",
-            case.ticket.name,
-            crew.log_lines(&case.ticket.name)
-        );
+    let mut tickets: Vec<Ticket> = Ending::iter().map(|ending| Ticket::new(ending, 0)).collect();
+    create(stage, namespace, &tickets).await?;
+    settle(stage, &mut crew, namespace, &faults, &mut tickets).await?;
+    let snapshot = witness(stage, namespace).snapshot().await?;
+    for ticket in &tickets {
+        let violations = ticket.judge(&snapshot, &snapshot);
+        let name = &ticket.name;
+        ensure!(violations.is_empty(), "without a fault, {name}: {violations:?}\n{}", crew.log_lines(name));
     }
     crew.stop().await?;
     let passed = stage.installation.proxy.as_ref().context("the matrix has a proxy")?.passed();
-    Ok(cases
-        .iter()
-        .map(|case| {
-            let this = |call: &&Passed| {
-                call.order
-                    .as_ref()
-                    .is_some_and(|order| order.namespace == namespace && order.name == case.ticket.name)
-            };
-            let names: BTreeSet<&str> =
-                passed.iter().filter(this).flat_map(|call| call.sites.clone()).collect();
-            (case.cell.ending, Site::all().filter(|site| names.contains(site.name())).collect())
-        })
-        .collect())
+    let sites = |ticket: &Ticket| {
+        let this = |call: &&Passed| {
+            call.order.as_ref().is_some_and(|order| order.namespace == namespace && order.name == ticket.name)
+        };
+        let names: BTreeSet<&str> = passed.iter().filter(this).flat_map(|call| call.sites.clone()).collect();
+        Site::all().filter(|site| names.contains(site.name())).collect()
+    };
+    Ok(tickets.iter().map(|ticket| (ticket.ending, sites(ticket))).collect())
 }

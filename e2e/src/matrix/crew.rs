@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 
+use crate::evidence::{Snapshot, Witness};
 use crate::installation::{Installation, Operator};
 
 /// How long the Lease holds, in seconds: how long a paused leader is waited for.
 const LEASE: &str = "3";
 /// How long a successor works before the paused leader goes on.
 const AHEAD: Duration = Duration::from_millis(700);
-
 /// How long one that went on may still do what it was about to do.
 const AFTERMATH: Duration = Duration::from_secs(3);
+/// How long nothing may happen once everything has ended.
+const QUIET: Duration = Duration::from_secs(10);
+/// How often the replicas are looked at.
+pub const GLANCE: Duration = Duration::from_millis(100);
 /// How long a replica may take to say whether it leads.
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -133,6 +137,20 @@ impl<'a> Crew<'a> {
         let paused = |index: usize| self.is_paused(index);
         let recently = self.disturbed.is_some_and(|since| since.elapsed() < AFTERMATH);
         recently || (0..self.replicas.len()).any(paused)
+    }
+
+    /// What the systems say before and after a while in which nothing may happen.
+    ///
+    /// # Errors
+    /// When a replica cannot be started again, or a system does not answer.
+    pub async fn rest(&mut self, witness: &Witness<'_>) -> Result<(Snapshot, Snapshot)> {
+        let before = witness.snapshot().await?;
+        let quiet = Instant::now();
+        while quiet.elapsed() < QUIET {
+            self.attend().await?;
+            tokio::time::sleep(GLANCE).await;
+        }
+        Ok((before, witness.snapshot().await?))
     }
 
     /// The end of every log, for a report.

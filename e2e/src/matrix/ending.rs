@@ -1,10 +1,11 @@
 //! The orders of the matrix: one kind for each way an order can end.
 
-use comanda_crds::{Address, Customer, Inline, Item, OrderSpec, Payment, Phase};
+use comanda_crds::{Item, OrderSpec, Payment, Phase};
 use strum::{EnumIter, IntoStaticStr};
 
 use crate::evidence::Facts;
 use crate::stack::aws::CatalogueItem;
+use crate::world;
 
 /// The class of the matrix's orders.
 pub const CLASS: &str = "matrix";
@@ -151,34 +152,11 @@ impl Ending {
             _ => "pm_card_visa",
         };
         OrderSpec {
-            order_id: None,
             class_name: CLASS.to_owned(),
-            customer: Customer { inline: Some(customer()), secret_ref: None, ledger: None },
             store: STORE.to_owned(),
             items: vec![Item { sku: self.name().to_owned(), quantity: 1, unit_price: None }],
-            currency: "EUR".to_owned(),
-            total: None,
             payment: Payment { payment_method: card.to_owned() },
-            cancel: None,
-            suspend: false,
-            ttl_seconds_after_finished: None,
+            ..world::paella()
         }
-    }
-}
-
-fn customer() -> Inline {
-    Inline {
-        name: "Ana Prueba".to_owned(),
-        phone: "+34699887766".to_owned(),
-        email: "ana@example.net".to_owned(),
-        locale: "es".to_owned(),
-        address: Address {
-            country: "ES".to_owned(),
-            postal_code: Some("28014".to_owned()),
-            administrative_area: Some("Madrid".to_owned()),
-            locality: Some("Madrid".to_owned()),
-            dependent_locality: None,
-            lines: vec!["Calle de la Prueba 7".to_owned()],
-        },
     }
 }

@@ -29,9 +29,9 @@ use crate::stack::progress::Progress;
 use crate::stack::simulators::{Device, Role, Simulator};
 pub use batch::Outcome;
 pub use cell::{Cell, Company, Fault};
-pub use crew::Crew;
+pub use crew::{Crew, GLANCE};
 pub use ending::{Ending, Intervention};
-pub use ticket::{Ticket, commanded, missing_stock, stocks};
+pub use ticket::{Ticket, look, missing_stock, stocks};
 
 /// How many orders share a quiet period.
 const CALM: usize = 150;
@@ -99,11 +99,6 @@ impl Stage {
         let kitchen = installation.stack.simulate(&kitchen).await?;
         let courier = installation.stack.simulate(&courier).await?;
         Ok(Self { installation, kitchen, courier })
-    }
-
-    /// Every ending.
-    pub fn endings(&self) -> impl Iterator<Item = Ending> {
-        Ending::iter()
     }
 
     /// Stops everything.
@@ -192,8 +187,7 @@ impl Report {
 /// # Errors
 /// When the stack itself does not work. What orders do wrong is in the report.
 pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) -> Result<Report> {
-    let seed = options.seed.unwrap_or_else(|| u64::from(std::process::id()) ^ clock());
-    progress.line(format!("the seed is {seed}"));
+    let seed = seed(options.seed, progress);
     let stage = Stage::start(stack, progress).await?;
     let only = options.only.as_deref().map(regex::Regex::new).transpose().context("--only")?;
     let visited = stage.visit().await?;
@@ -261,6 +255,9 @@ fn tell(progress: &Progress, outcome: &Outcome, name: &str, begun: Instant) {
     }
 }
 
-fn clock() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default()
+/// The seed that was asked for, or one from the clock; says which.
+pub fn seed(wanted: Option<u64>, progress: &Progress) -> u64 {
+    let seed = wanted.or(u64::try_from(jiff::Timestamp::now().as_microsecond()).ok()).unwrap_or_default();
+    progress.line(format!("the seed is {seed}"));
+    seed
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use comanda_crds::{Order, Phase};
-use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
@@ -25,7 +25,7 @@ pub struct Ticket {
 }
 
 /// The commands that devices received: order and command.
-pub type Commanded = BTreeSet<(String, String)>;
+type Commanded = BTreeSet<(String, String)>;
 
 impl Ticket {
     /// An order whose name tells devices how it ends.
@@ -39,7 +39,7 @@ impl Ticket {
     }
 
     /// True when nothing more is to come. `order` is none when there is no such object.
-    pub fn has_ended(&self, order: Option<&Order>) -> bool {
+    fn has_ended(&self, order: Option<&Order>) -> bool {
         match order {
             None => self.ending == Ending::Deleted && self.intervened,
             Some(order) if self.ending != Ending::Deleted => {
@@ -51,10 +51,7 @@ impl Ticket {
 
     /// Cancels or deletes the order once it has come far enough: its device has the command, and the object
     /// says so.
-    ///
-    /// # Errors
-    /// When the API server refuses.
-    pub async fn intervene(
+    async fn intervene(
         &mut self,
         orders: &Api<Order>,
         order: Option<&Order>,
@@ -84,12 +81,7 @@ impl Ticket {
     pub fn judge(&self, before: &Snapshot, after: &Snapshot) -> Vec<String> {
         let (name, ending) = (&self.name, self.ending);
         let mut violations = Vec::new();
-        let (mut facts, expected) = (after.facts(name), ending.facts());
-        // A creation whose answer was lost again and again is given up; the intent it made holds no money and
-        // never will.
-        let unconfirmed = "requires_confirmation, captured 0, refunded 0";
-        let intents: Vec<&str> = facts.payment.split("; ").filter(|intent| *intent != unconfirmed).collect();
-        facts.payment = intents.join("; ");
+        let (facts, expected) = (after.facts(name).without_unconfirmed(), ending.facts());
         if facts != expected {
             violations.push(format!("found {facts:?}, expected {expected:?}"));
         }
@@ -111,11 +103,27 @@ impl Ticket {
     }
 }
 
-/// Each order of the namespace with each command that a device received for it.
+/// Lets people do what they do to their orders, and counts those that ended.
 ///
 /// # Errors
-/// When a device's journal cannot be read.
-pub fn commanded(stage: &Stage, namespace: &str) -> Result<Commanded> {
+/// When the API server refuses, or a device's journal cannot be read.
+pub async fn look(stage: &Stage, namespace: &str, tickets: &mut [Ticket]) -> Result<usize> {
+    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), namespace);
+    let objects = orders.list(&ListParams::default()).await?.items;
+    let by_name: BTreeMap<String, &Order> = objects.iter().map(|order| (order.name_any(), order)).collect();
+    let awaited = tickets.iter().any(|ticket| !ticket.intervened && ticket.ending.intervention().is_some());
+    let commanded = if awaited { commanded(stage, namespace)? } else { Commanded::new() };
+    let mut ended = 0;
+    for ticket in tickets {
+        let order = by_name.get(&ticket.name).copied();
+        ticket.intervene(&orders, order, &commanded).await?;
+        ended += usize::from(ticket.has_ended(order));
+    }
+    Ok(ended)
+}
+
+/// Each order of the namespace with each command that a device received for it.
+fn commanded(stage: &Stage, namespace: &str) -> Result<Commanded> {
     let mut commanded = BTreeSet::new();
     for device in [&stage.kitchen, &stage.courier] {
         for line in device.journal()? {
@@ -148,7 +156,7 @@ pub async fn stocks(stage: &Stage) -> Result<BTreeMap<Ending, i64>> {
 pub async fn missing_stock(
     stage: &Stage,
     before: &BTreeMap<Ending, i64>,
-    tickets: impl Iterator<Item = &Ticket>,
+    tickets: &[Ticket],
 ) -> Result<Vec<String>> {
     let mut expected = before.clone();
     for ticket in tickets {

@@ -191,6 +191,16 @@ impl World {
         Ok(())
     }
 
+    /// Ends the operator in good order.
+    ///
+    /// # Errors
+    /// When none runs, or it takes too long.
+    pub async fn stop_operator(&self) -> Result<()> {
+        let mut operator = self.operator.lock().await;
+        operator.as_mut().context("no operator runs")?.process.terminate(Duration::from_secs(12)).await?;
+        Ok(())
+    }
+
     /// Tells the proxy whom to end.
     async fn announce(&self) {
         if let Some(proxy) = &self.installation.proxy {
@@ -500,10 +510,7 @@ impl Shop<'_> {
 pub fn charged_once(snapshot: &Snapshot, order: &str) -> Result<()> {
     let (charged, captures) = (snapshot.charged(order), snapshot.captures(order));
     ensure!(charged == PRICE && captures == 1, "{order}: {charged} charged in {captures} captures");
-    let unconfirmed = "requires_confirmation, captured 0, refunded 0";
-    let mut facts = snapshot.facts(order);
-    let intents: Vec<&str> = facts.payment.split("; ").filter(|intent| *intent != unconfirmed).collect();
-    facts.payment = intents.join("; ");
+    let facts = snapshot.facts(order).without_unconfirmed();
     let expected = Facts {
         object: "Delivered".to_owned(),
         ledger: "Delivered".to_owned(),

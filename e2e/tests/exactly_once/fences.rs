@@ -21,14 +21,7 @@ pub async fn a_call_that_comes_too_late_after_its_intent_is_not_made(world: &Wor
     let boundary = "NotifyConfirmed/after-intent";
     shop.plan("paused", boundary, "pause")?;
     // A lease that outlives the pause: nothing but the age of the intent is in the way of the call.
-    world
-        .operator()
-        .await
-        .as_mut()
-        .context("an operator runs")?
-        .process
-        .terminate(Duration::from_secs(12))
-        .await?;
+    world.stop_operator().await?;
     let faults = world.installation.stack.dir().join("faults");
     let variables: [(&str, &OsStr); 1] = [("COMANDA_FAULTS", faults.as_os_str())];
     let flags = ["--lease-seconds", "120", "--cluster-name", "scenes"];
@@ -43,14 +36,7 @@ pub async fn a_call_that_comes_too_late_after_its_intent_is_not_made(world: &Wor
     let step = status.steps.iter().find(|step| step.name == "NotifyConfirmed").context("NotifyConfirmed")?;
     ensure!(step.attempts == 2, "the intent was not taken again: {step:#?}");
     shop.expect_delivered("paused").await?;
-    world
-        .operator()
-        .await
-        .as_mut()
-        .context("an operator runs")?
-        .process
-        .terminate(Duration::from_secs(12))
-        .await?;
+    world.stop_operator().await?;
     world.start_operator().await
 }
 
