@@ -147,7 +147,7 @@ pub async fn a_leader_paused_before_its_claim_comes_back_to_a_deleted_order_and_
     }
     shop.until_gone("unborn").await?;
     return_of_the_old_leader(&shop, "unborn", successor).await?;
-    shop.expect("unborn", "Cancelled", "none", "none", "none").await?;
+    shop.expect("unborn", "Cancelled", "none", "nothing", "none").await?;
     shop.expect_consumed(0).await
 }
 
