@@ -28,6 +28,9 @@ pub use tls::{BadCertificate, Pem};
 
 /// Longest time from handing a command over to the broker's acknowledgement.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
+/// A command that waits longer is not acknowledged any more: a broker that throttles drops it without a word. Its
+/// packet id would stay taken, and soon no command would find a free one, so the connection is made anew.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// AWS IoT Core drops a client that is silent for one and a half times this. Its least is 30 seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Commands that may be unacknowledged at once; AWS IoT Core allows 100.
@@ -87,7 +90,7 @@ impl IotDevices {
             .ok_or_else(|| IotError::BadEndpoint(settings.endpoint.clone()))?;
         let tls = tls::client_config(&settings.pem, port)?;
         let transport = Transport::tls_with_config(tls.into());
-        Ok(Self::over(transport, &host, port, settings.client_id, settings.filters))
+        Ok(Self::over(transport, &host, port, settings.client_id, settings.filters, UNACKNOWLEDGED))
     }
 
     fn over(
@@ -96,6 +99,7 @@ impl IotDevices {
         port: u16,
         client_id: String,
         filters: Vec<String>,
+        patience: Duration,
     ) -> (Self, mpsc::Receiver<Incoming>) {
         let mut options = MqttOptions::new(client_id, host, port);
         options
@@ -113,7 +117,7 @@ impl IotDevices {
         let (deliver, incoming) = mpsc::channel(EVENTS);
         let (ready, connected) = watch::channel(None);
         let link = Arc::new(Link::new(client));
-        let driver = tokio::spawn(driver::run(events, Arc::clone(&link), filters, deliver, ready));
+        let driver = tokio::spawn(driver::run(events, Arc::clone(&link), filters, deliver, ready, patience));
         let window = Semaphore::new(usize::from(WINDOW));
         (Self { link, connected, window, driver }, incoming)
     }

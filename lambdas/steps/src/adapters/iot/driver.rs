@@ -17,7 +17,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A connection that lasted this long was a good one, and the next pause is short again. One that is
 /// evicted at once by a client of the same id was not.
 const STABLE: Duration = Duration::from_secs(10);
-
 /// Why a connection ended.
 enum End {
     Lost(String),
@@ -28,18 +27,20 @@ enum End {
     Unwanted,
 }
 
-/// Connects and connects again, until nobody reads events any more.
+/// Connects and connects again, until nobody reads events any more. A connection ends when a command waits longer
+/// than `patience` for its acknowledgement.
 pub(super) async fn run(
     mut events: EventLoop,
     link: Arc<Link>,
     filters: Vec<String>,
     deliver: mpsc::Sender<Incoming>,
     ready: watch::Sender<Option<Timestamp>>,
+    patience: Duration,
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
         let since = Instant::now();
-        let end = attend(&mut events, &link, &filters, &deliver, &ready).await;
+        let end = attend(&mut events, &link, &filters, &deliver, &ready, patience).await;
         ready.send_replace(None);
         link.lost(&mut events);
         let reason = match end {
@@ -69,6 +70,7 @@ async fn attend(
     filters: &[String],
     deliver: &mpsc::Sender<Incoming>,
     ready: &watch::Sender<Option<Timestamp>>,
+    patience: Duration,
 ) -> End {
     let up = || {
         link.ready();
@@ -79,6 +81,11 @@ async fn attend(
     loop {
         if overflowed && unacknowledged == 0 {
             return End::Overflowed;
+        }
+        // Looked at with each packet, so at the latest with the next keep-alive.
+        if let Some(wait) = link.longest_wait().filter(|wait| *wait >= patience) {
+            let seconds = wait.as_secs();
+            return End::Lost(format!("a command has not been acknowledged for {seconds} seconds"));
         }
         match events.poll().await {
             Err(error) => return End::Lost(error.to_string()),

@@ -4,9 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rumqttc::{AsyncClient, EventLoop, Publish, QoS, SubscribeFilter};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::ports::DeviceError;
 
@@ -29,8 +31,8 @@ struct Session {
     ready: bool,
     /// Handed over, not on the wire yet: in the order of handing over, which the connection keeps.
     queued: VecDeque<Waiter>,
-    /// On the wire, by packet id.
-    in_flight: HashMap<u16, Waiter>,
+    /// On the wire, by packet id, and since when.
+    in_flight: HashMap<u16, (Waiter, Instant)>,
 }
 
 impl Link {
@@ -74,15 +76,20 @@ impl Link {
     pub(super) fn sent(&self, packet: u16) {
         let mut session = self.session();
         if let Some(waiter) = session.queued.pop_front() {
-            session.in_flight.insert(packet, waiter);
+            session.in_flight.insert(packet, (waiter, Instant::now()));
         }
     }
 
     pub(super) fn acknowledged(&self, packet: u16) {
-        if let Some(waiter) = self.session().in_flight.remove(&packet) {
+        if let Some((waiter, _)) = self.session().in_flight.remove(&packet) {
             // A sender that stopped waiting does not mind.
             let _ = waiter.send(());
         }
+    }
+
+    /// How long a command has been on the wire that waits longest.
+    pub(super) fn longest_wait(&self) -> Option<Duration> {
+        self.session().in_flight.values().map(|(_, since)| since.elapsed()).max()
     }
 
     pub(super) fn received(self: &Arc<Self>, publish: Publish) -> Incoming {

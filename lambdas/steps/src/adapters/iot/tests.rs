@@ -19,11 +19,15 @@ struct Connection {
 
 impl Broker {
     async fn start() -> (Self, IotDevices, mpsc::Receiver<Incoming>) {
+        Self::of_an_operator_with(UNACKNOWLEDGED).await
+    }
+
+    async fn of_an_operator_with(patience: Duration) -> (Self, IotDevices, mpsc::Receiver<Incoming>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let filters = vec!["comanda/+/events".to_owned()];
         let (devices, incoming) =
-            IotDevices::over(Transport::Tcp, "127.0.0.1", port, "operator".to_owned(), filters);
+            IotDevices::over(Transport::Tcp, "127.0.0.1", port, "operator".to_owned(), filters, patience);
         (Self { listener }, devices, incoming)
     }
 
@@ -131,6 +135,27 @@ async fn a_command_in_flight_when_the_connection_is_lost_fails_and_is_not_sent_b
     let Packet::Publish(publish) = connection.next().await else { panic!("no PUBLISH") };
     connection.say(&Packet::PubAck(PubAck::new(publish.pkid))).await;
     assert_eq!(again.await.expect("no panic"), Ok(()));
+}
+
+#[tokio::test]
+async fn a_connection_on_which_a_command_is_never_acknowledged_is_made_anew() {
+    let patience = Duration::from_millis(500);
+    let (broker, devices, _incoming) = Broker::of_an_operator_with(patience).await;
+    let mut connection = broker.accept(false).await;
+    until(&devices, true).await;
+    let devices = Arc::new(devices);
+    let sending = send(&devices, "one");
+    assert!(matches!(connection.next().await, Packet::Publish(_)));
+    // Others are served meanwhile.
+    connection.deliver(1, "ready").await;
+    assert!(connection.is_silent().await, "the connection ended before its time");
+
+    tokio::time::sleep(patience).await;
+    connection.deliver(2, "ready").await;
+    let lost = DeviceError("the connection was lost before the acknowledgement".to_owned());
+    assert_eq!(sending.await.expect("no panic"), Err(lost));
+    let _connection = broker.accept(true).await;
+    until(&devices, true).await;
 }
 
 #[tokio::test]
