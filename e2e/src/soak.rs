@@ -218,8 +218,8 @@ async fn storm(
             }
             ended = now;
         }
-        let over = all_here && ended == options.orders && !crew.has_paused();
-        if over || last_fault.elapsed() > HEALING {
+        let ended_all = all_here && ended == options.orders && !crew.has_paused();
+        if ended_all || last_fault.elapsed() > HEALING {
             break;
         }
         tokio::time::sleep(GLANCE).await;

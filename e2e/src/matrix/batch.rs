@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use comanda_crds::Order;
 use comanda_saga::Site;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, ListParams, PostParams};
 use strum::IntoEnumIterator as _;
 
 use super::Stage;
@@ -21,6 +21,8 @@ use crate::evidence::Witness;
 use crate::fault_proxy::classify::OrderName;
 use crate::fault_proxy::plan::{Passed, Planned};
 
+/// How often the orders are looked at.
+const ROUND: Duration = Duration::from_millis(400);
 /// How soon after the last fault every order must be where it belongs.
 const HEALING: Duration = Duration::from_mins(1);
 
@@ -83,6 +85,12 @@ pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell
         }
     }
     let interruptions = crew.restarts + crew.resumptions;
+    let left = clear_away(stage, &mut crew, namespace).await?;
+    if left > 0
+        && let Some((_, verdict)) = verdicts.first_mut()
+    {
+        verdict.violations.push(format!("{left} orders of the batch could not be deleted"));
+    }
     crew.stop().await?;
     if let Some(proxy) = &stage.installation.proxy {
         proxy.clear();
@@ -126,6 +134,21 @@ async fn create(stage: &Stage, namespace: &str, tickets: &[Ticket]) -> Result<()
         orders.create(&PostParams::default(), &ticket.order()).await?;
     }
     Ok(())
+}
+
+/// Deletes the orders, so that later operators do not begin with them. Returns how many do not go.
+async fn clear_away(stage: &Stage, crew: &mut Crew<'_>, namespace: &str) -> Result<usize> {
+    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), namespace);
+    orders.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+    let begun = Instant::now();
+    loop {
+        let left = orders.list_metadata(&ListParams::default()).await?.items.len();
+        if left == 0 || begun.elapsed() > HEALING {
+            return Ok(left);
+        }
+        crew.attend().await?;
+        tokio::time::sleep(GLANCE).await;
+    }
 }
 
 /// Who says what became of the orders of a namespace.
@@ -174,21 +197,24 @@ async fn settle(
     faults: &Path,
     tickets: &mut [Ticket],
 ) -> Result<Settled> {
-    let (mut count, mut last) = (0, Instant::now());
+    let (mut count, mut last, mut looked) = (0, Instant::now(), Instant::now());
     loop {
         crew.attend().await?;
         let now = fired(stage, namespace, faults)?.len();
         if now != count {
             (count, last) = (now, Instant::now());
         }
+        tokio::time::sleep(GLANCE).await;
+        if looked.elapsed() < ROUND {
+            continue;
+        }
         // A fault is over when whoever was paused goes on.
         let in_time = look(stage, namespace, tickets).await? == tickets.len() && !crew.has_paused();
         let healed = last.elapsed();
-        // What follows the last status, such as a fault just after it, is not long in coming.
-        tokio::time::sleep(GLANCE).await;
         if in_time || healed > HEALING {
             return Ok(Settled { healed, in_time });
         }
+        looked = Instant::now();
     }
 }
 
