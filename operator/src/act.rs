@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use comanda_crds::{FINALIZER, Order};
+use comanda_crds::{FINALIZER, Inline, Order};
 use comanda_saga::{Action, Call, Cause, Fault, Outcome, Point, Site, StockChange, Write};
 use comanda_steps::ports::LedgerError;
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub async fn act(
     context: &Context,
 ) -> Result<(), Error> {
     let begun = Instant::now();
+    // An object gets the finalizer when nothing is missing for the claim behind it: until then it may go freely.
+    let contact = if claims(&actions) { customer(order, context).await? } else { None };
     for action in actions {
         if context.is_stopping() {
             return Err(Error::Stopping);
@@ -44,7 +46,7 @@ pub async fn act(
                 memory.released = true;
             }
             Action::Write(write) => {
-                if !self::write(*write, order, memory, context).await? {
+                if !self::write(*write, contact.as_ref(), order, memory, context).await? {
                     return Ok(());
                 }
             }
@@ -59,14 +61,25 @@ pub async fn act(
     Ok(())
 }
 
+/// True when an order is begun: the customer's data is kept with its record, for as long as the order lasts.
+fn claims(actions: &[Action]) -> bool {
+    actions.iter().any(
+        |action| matches!(action, Action::Write(write) if write.create && !write.record.phase.is_final()),
+    )
+}
+
 /// Writes the record; false when the write said no and the order takes another way.
-async fn write(write: Write, order: &Order, memory: &mut Memory, context: &Context) -> Result<bool, Error> {
+async fn write(
+    write: Write,
+    contact: Option<&Inline>,
+    order: &Order,
+    memory: &mut Memory,
+    context: &Context,
+) -> Result<bool, Error> {
     let services = context.services.of(&write.record.class)?;
     faults::before_write(order, memory.saved.as_ref(), &write.record);
     let result = if write.create {
-        // Of an order that is over before it began, nobody is told anything.
-        let contact = if write.record.phase.is_final() { None } else { customer(order, context).await? };
-        services.ledger.create(&write.record, contact.as_ref()).await
+        services.ledger.create(&write.record, contact).await
     } else {
         services.ledger.update(&write.record, write.stock).await
     };

@@ -69,15 +69,17 @@ impl Error {
 
     /// True when what is held in memory may no longer be what the ledger holds.
     pub fn forgets(&self) -> bool {
-        matches!(self, Self::Ledger(_) | Self::Conflict | Self::Defect(_))
+        matches!(self, Self::Ledger(_) | Self::Conflict | Self::Outdated | Self::Defect(_))
     }
 
     /// How long to wait after the `failures`-th failure in a row: doubling from a quarter of a second
-    /// to half a minute, with jitter, so that a thousand orders do not come back at once. What
-    /// somebody else changed only needs to be read again.
+    /// to half a minute, with jitter, so that a thousand orders do not come back at once. A conflict
+    /// only needs to be read again.
     pub fn backoff(&self, failures: u32, jitter: f64) -> Duration {
         let base = match self {
-            Self::Conflict | Self::Outdated => Duration::from_millis(20),
+            Self::Conflict => Duration::from_millis(20),
+            // The watch comes first; to try before it would be to be refused again.
+            Self::Outdated => Duration::from_secs(5),
             Self::Class(_) | Self::Customer(_) => Duration::from_secs(2),
             _ => Duration::from_millis(250),
         };
@@ -129,13 +131,12 @@ mod tests {
     #[test]
     fn what_is_in_memory_is_forgotten_when_the_ledger_may_hold_something_else() {
         let unreachable = LedgerError::Unreachable("timeout".to_owned());
-        for error in [LedgerError::Conflict.into(), unreachable.into(), Error::Defect(String::new())] {
+        let changed = [LedgerError::Conflict.into(), Error::Outdated];
+        for error in changed.into_iter().chain([unreachable.into(), Error::Defect(String::new())]) {
             assert!(Error::forgets(&error), "{error}");
         }
         // The outcome of a call is nowhere but in memory until it is written.
-        for error in
-            [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Outdated, Error::Stopping]
-        {
+        for error in [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Stopping] {
             assert!(!error.forgets(), "{error}");
         }
     }
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_conflict_is_read_again_at_once_and_a_class_that_cannot_be_used_is_not() {
         assert_eq!(Error::Conflict.backoff(1, 0.5), Duration::from_millis(20));
-        assert_eq!(Error::Outdated.backoff(1, 0.5), Duration::from_millis(20));
+        assert_eq!(Error::Outdated.backoff(1, 0.5), Duration::from_secs(5));
         assert_eq!(Error::Class(String::new()).backoff(1, 0.5), Duration::from_secs(2));
     }
 }

@@ -94,7 +94,8 @@ fn requeue(wait: Wait) -> Action {
 
 /// The one place where an error becomes what is remembered, shown and waited for.
 async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, context: &Context) -> Action {
-    memory.failures += 1;
+    // That somebody was faster is no failure.
+    memory.failures += u32::from(!matches!(error, Error::Outdated));
     context.metrics.reconcile_errors.with_label_values(&[error.kind()]).inc();
     if error.forgets() {
         memory.forget();
@@ -102,7 +103,6 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
     if matches!(error, Error::Stopping) {
         return Action::await_change();
     }
-    // That somebody was faster is no trouble.
     if !matches!(error, Error::Conflict | Error::Outdated) {
         warn!(%error, failures = memory.failures, "the order is tried again");
         memory.trouble = Some(Trouble { reason: error.reason(), error: error.to_string() });
@@ -117,6 +117,7 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
         let observed = recall(&order, memory, context);
         if let Ok(decision) = decide(&observed, Timestamp::now())
             && let Err(error) = report(&order, decision.status, memory, context).await
+            && !matches!(error, Error::Outdated)
         {
             warn!(%error, "the status could not be written");
         }

@@ -28,7 +28,7 @@ pub async fn report(
     carry_times(&mut status, &before);
     // Of an order that ended, an operator that cannot read the ledger knows less than the object says.
     let forgetful = before.phase.is_final() && status.phase == Phase::Pending;
-    if forgetful || !is_news(&status, &before) {
+    if forgetful || !is_news(&status, &before) || context.is_stopping() {
         return Ok(());
     }
     let patch = json!({"metadata": {"resourceVersion": order.resource_version()}, "status": status});

@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         people::waiting_on_conditions_works,
         people::a_cancel_after_pick_up_is_refused_and_says_so,
         people::a_customer_may_be_in_a_secret_that_comes_later,
+        people::an_order_whose_secret_never_comes_can_be_deleted,
         people::a_suspended_order_waits_and_goes_on,
         people::a_finished_order_leaves_when_its_time_is_over,
         people::describe_tells_what_happened_what_was_undone_and_what_the_customer_was_told,

@@ -4,8 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use comanda_crds::{Order, Phase, SecretRef};
-use kube::api::{Patch, PatchParams};
+use comanda_crds::{FINALIZER, Order, Phase, SecretRef};
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::conditions::Condition;
 use kube::runtime::wait::await_condition;
 use serde_json::json;
@@ -82,6 +83,29 @@ pub async fn a_customer_may_be_in_a_secret_that_comes_later(world: &World) -> Re
     world.installation.stack.kubernetes.apply(&yaml, "secret").await?;
     shop.until_phase("secretive", Phase::Delivered).await?;
     shop.expect_delivered("secretive").await
+}
+
+pub async fn an_order_whose_secret_never_comes_can_be_deleted(world: &World) -> Result<()> {
+    let shop = world.namespace("no-secret").await?;
+    for order in ["secretive", "restored"] {
+        shop.order(order, |spec| {
+            spec.customer.inline = None;
+            spec.customer.secret_ref = Some(SecretRef { name: "canary".to_owned() });
+        })
+        .await?;
+        shop.until(order, SOON, |status| status.reason.is_some()).await?;
+        let object = shop.orders.get(order).await?;
+        ensure!(object.finalizers().is_empty(), "the finalizer is on before the order can begin");
+    }
+    // As a backup brings it back, or an operator leaves it that died before the claim.
+    let patch = json!({"metadata": {"finalizers": [FINALIZER]}});
+    shop.orders.patch("restored", &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    for (order, ledger) in [("secretive", "none"), ("restored", "Cancelled")] {
+        shop.orders.delete(order, &DeleteParams::default()).await?;
+        shop.until_gone(order).await?;
+        shop.expect(order, ledger, "none", "nothing", "none").await?;
+    }
+    Ok(())
 }
 
 pub async fn a_suspended_order_waits_and_goes_on(world: &World) -> Result<()> {

@@ -128,7 +128,7 @@ fn close(o: &Observed, now: Timestamp) -> Result<Vec<Action>, IllegalTransition>
     if !o.order.has_finalizer {
         return Ok(vec![]);
     }
-    // Without a class nobody could have claimed it, and no ledger could be told.
+    // Without a class there is no ledger to tell; the class's own finalizer keeps it while an order needs it.
     let Some(class) = &o.class else { return Ok(vec![Action::RemoveFinalizer]) };
     let mut record = first_record(o, class, now);
     record.raise(Cause::ObjectDeleted, "The Order object was deleted before the order was begun.");
@@ -156,11 +156,15 @@ fn is_ours(o: &Observed, record: &Record) -> bool {
 
 /// The ledger knows the order under another owner, or with other contents. Taking it over raises the epoch.
 fn foreign(o: &Observed, record: &Record) -> Vec<Action> {
+    let adoptable = record.digest == o.order.digest && !record.phase.is_final() && may_adopt(o, record);
     if o.order.deleted {
-        // Deleting an object that does not own its order undoes nothing.
-        return if o.order.has_finalizer { vec![Action::RemoveFinalizer] } else { vec![] };
+        // Deleting an object that does not own its order undoes nothing. But somebody was about to take the order
+        // over, and may be paused there: the next version of the record is not the one they mean to write.
+        let fence = adoptable.then(|| write(o, record.clone(), StockChange::None));
+        let actions = fence.into_iter().chain([Action::RemoveFinalizer]);
+        return if o.order.has_finalizer { actions.collect() } else { vec![] };
     }
-    if record.digest != o.order.digest || record.phase.is_final() || !may_adopt(o, record) {
+    if !adoptable {
         return vec![];
     }
     let mut next = record.clone();

@@ -29,7 +29,7 @@ pub use tls::{BadCertificate, Pem};
 /// Longest time from handing a command over to the broker's acknowledgement.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
 /// A command that waits longer is not acknowledged any more: a broker that throttles drops it without a word. Its
-/// packet id would stay taken, and soon no command would find a free one, so the connection is made anew.
+/// packet id stays taken, so a connection with many of them is made anew before no command finds a free one.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// AWS IoT Core drops a client that is silent for one and a half times this. Its least is 30 seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

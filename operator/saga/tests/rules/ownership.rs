@@ -86,6 +86,23 @@ fn deleting_an_object_that_does_not_own_its_order_undoes_nothing() {
     assert_eq!(shop.record().phase, Phase::Preparing);
 }
 
+#[test]
+fn an_object_that_was_about_to_take_its_order_over_goes_once_nobody_can_do_so_late() {
+    let mut shop = again(Driver::preparing(), owner("uid-2"));
+    shop.o.owner_is_gone = true;
+    shop.o.order.deleted = true;
+    shop.o.order.has_finalizer = true;
+    let before = shop.record().clone();
+    shop.run();
+    assert!(
+        matches!(shop.done[..], [Done::Wrote(_), Done::Object(Action::RemoveFinalizer)]),
+        "{:?}",
+        shop.done
+    );
+    let writer = shop.record().writer.clone();
+    assert_eq!(*shop.record(), Record { version: before.version + 1, writer, ..before });
+}
+
 /// As the intake writes it: nobody has it yet.
 fn from_the_intake() -> Driver {
     let order = facts();

@@ -134,8 +134,10 @@ fn an_object_that_is_deleted_before_its_claim_goes_once_the_ledger_knows_that_it
     let mut shop = Driver::new();
     shop.o.order.has_finalizer = true;
     shop.o.order.deleted = true;
-    // Neither a full class nor a suspended order keeps it.
+    // Neither a full or suspended class keeps it, nor that it is suspended itself.
     shop.o.order.suspend = true;
+    let class = shop.o.class.as_mut().expect("a class");
+    (class.full, class.spec.suspend) = (true, true);
     shop.run();
     let record = shop.record();
     assert_eq!((record.phase, record.journal.len()), (Phase::Cancelled, 0));

@@ -17,6 +17,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A connection that lasted this long was a good one, and the next pause is short again. One that is
 /// evicted at once by a client of the same id was not.
 const STABLE: Duration = Duration::from_secs(10);
+
+/// How many commands may lack their acknowledgement before one that never comes is worth a new connection.
+const CROWDED: u16 = super::WINDOW / 2;
+
 /// Why a connection ended.
 enum End {
     Lost(String),
@@ -27,8 +31,8 @@ enum End {
     Unwanted,
 }
 
-/// Connects and connects again, until nobody reads events any more. A connection ends when a command waits longer
-/// than `patience` for its acknowledgement.
+/// Connects and connects again, until nobody reads events any more. A connection whose packet ids are taken by
+/// commands that have waited longer than `patience` for their acknowledgement ends.
 pub(super) async fn run(
     mut events: EventLoop,
     link: Arc<Link>,
@@ -83,7 +87,8 @@ async fn attend(
             return End::Overflowed;
         }
         // Looked at with each packet, so at the latest with the next keep-alive.
-        if let Some(wait) = link.longest_wait().filter(|wait| *wait >= patience) {
+        let crowded = events.state.collision.is_some() || events.state.inflight() >= CROWDED;
+        if let Some(wait) = link.longest_wait().filter(|wait| crowded && *wait >= patience) {
             let seconds = wait.as_secs();
             return End::Lost(format!("a command has not been acknowledged for {seconds} seconds"));
         }

@@ -138,22 +138,25 @@ async fn a_command_in_flight_when_the_connection_is_lost_fails_and_is_not_sent_b
 }
 
 #[tokio::test]
-async fn a_connection_on_which_a_command_is_never_acknowledged_is_made_anew() {
+async fn a_connection_full_of_commands_that_are_never_acknowledged_is_made_anew() {
     let patience = Duration::from_millis(500);
     let (broker, devices, _incoming) = Broker::of_an_operator_with(patience).await;
     let mut connection = broker.accept(false).await;
     until(&devices, true).await;
     let devices = Arc::new(devices);
-    let sending = send(&devices, "one");
+    let first = send(&devices, "one");
     assert!(matches!(connection.next().await, Packet::Publish(_)));
-    // Others are served meanwhile.
-    connection.deliver(1, "ready").await;
-    assert!(connection.is_silent().await, "the connection ended before its time");
-
     tokio::time::sleep(patience).await;
+    connection.deliver(1, "ready").await;
+    assert!(connection.is_silent().await, "one command that is not acknowledged ended the connection");
+
+    for _ in 1..WINDOW / 2 {
+        send(&devices, "more");
+        assert!(matches!(connection.next().await, Packet::Publish(_)));
+    }
     connection.deliver(2, "ready").await;
     let lost = DeviceError("the connection was lost before the acknowledgement".to_owned());
-    assert_eq!(sending.await.expect("no panic"), Err(lost));
+    assert_eq!(first.await.expect("no panic"), Err(lost));
     let _connection = broker.accept(true).await;
     until(&devices, true).await;
 }
