@@ -25,7 +25,7 @@ use crate::stack::progress::Progress;
 
 const NAMESPACE: &str = "soak";
 /// How often the orders are looked at.
-const ROUND: Duration = Duration::from_secs(1);
+const ROUND: Duration = Duration::from_secs(5);
 /// How long after the last fault every order must have ended.
 const HEALING: Duration = Duration::from_mins(10);
 

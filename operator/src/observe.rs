@@ -31,7 +31,7 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     }
     let object = ObjectRef::from_obj(order);
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
-    if fresh || !memory.loaded {
+    if fresh || !memory.loaded || is_behind(order, memory) {
         load(&observed, memory, context).await?;
     } else if memory.events_due(observed.hearing_since, Timestamp::now()) {
         let read_at = Timestamp::now();
@@ -59,6 +59,13 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
         observed.owner_is_gone = owner_is_gone(record, &observed.order, context).await?;
     }
     Ok(observed)
+}
+
+/// True when the object shows a later version of the record than the one in memory: another operator carried the
+/// order on, and this one does not know yet that it was replaced.
+pub fn is_behind(order: &Order, memory: &Memory) -> bool {
+    let shown = order.status.as_ref().and_then(|status| u64::try_from(status.ledger_version?).ok());
+    memory.saved.as_ref().is_some_and(|record| shown.is_some_and(|shown| shown > record.version))
 }
 
 fn phase(order: &Order) -> Phase {

@@ -15,7 +15,7 @@ use crate::act::act;
 use crate::context::Context;
 use crate::error::Error;
 use crate::live::Memory;
-use crate::observe::{observe, recall};
+use crate::observe::{is_behind, observe, recall};
 use crate::report::report;
 
 /// More passes than any order needs in a row; reaching it is a defect, and backs off.
@@ -113,7 +113,7 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
     let patient = matches!(error, Error::Call(_)) && memory.failures <= QUIET_FAILURES;
     let order = newest(order, memory);
     let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);
-    if tellable && !patient && (memory.loaded || unclaimed) {
+    if tellable && !patient && (memory.loaded || unclaimed) && !is_behind(&order, memory) {
         let observed = recall(&order, memory, context);
         if let Ok(decision) = decide(&observed, Timestamp::now())
             && let Err(error) = report(&order, decision.status, memory, context).await

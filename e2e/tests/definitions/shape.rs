@@ -231,6 +231,7 @@ fn everything(phase: Phase) -> OrderStatus {
         phase,
         observed_generation: 1,
         identity: Some("local/shop/told".to_owned()),
+        ledger_version: Some(17),
         total: Some("42.00 EUR".to_owned()),
         reason: Some("Waiting".to_owned()),
         conditions: vec![Condition {

@@ -151,6 +151,25 @@ pub async fn a_leader_paused_before_its_claim_comes_back_to_a_deleted_order_and_
     shop.expect_consumed(0).await
 }
 
+pub async fn a_leader_paused_while_its_order_waits_writes_no_old_status_when_it_comes_back(
+    world: &World,
+) -> Result<()> {
+    let shop = world.market("zombie-wakes").await?;
+    let successor = world.replica("successor-7", &[], &[]).await?;
+    shop.order("slow-told", |_| {}).await?;
+    shop.until_phase("slow-told", Phase::Preparing).await?;
+    {
+        let mut operator = world.operator().await;
+        let leader = operator.as_mut().context("a leader runs")?;
+        leader.process.pause()?;
+        shop.until_paused(leader).await?;
+    }
+    let status = shop.until_final("slow-told", SUCCESSION).await?;
+    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    return_of_the_old_leader(&shop, "slow-told", successor).await?;
+    shop.expect_delivered("slow-told").await
+}
+
 pub async fn a_leader_paused_before_it_writes_a_status_does_not_write_it_over_its_successors(
     world: &World,
 ) -> Result<()> {

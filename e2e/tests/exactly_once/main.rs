@@ -95,6 +95,7 @@ fn main() -> ExitCode {
             leaders::a_leader_paused_past_its_lease_while_the_capture_is_under_way_leaves_one_refund,
             leaders::a_leader_paused_with_the_answer_to_a_capture_unwritten_is_succeeded_without_a_second_one,
             leaders::a_leader_paused_before_its_claim_comes_back_to_a_deleted_order_and_does_nothing,
+            leaders::a_leader_paused_while_its_order_waits_writes_no_old_status_when_it_comes_back,
             leaders::a_leader_paused_before_it_writes_a_status_does_not_write_it_over_its_successors,
             identity::a_class_made_anew_with_another_ledger_starts_no_order_again,
             money::keys_that_expired_behind_a_lost_answer_charge_and_refund_once,

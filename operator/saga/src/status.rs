@@ -65,7 +65,7 @@ pub fn is_news(new: &OrderStatus, old: &OrderStatus) -> bool {
 
 fn essence(status: &OrderStatus) -> OrderStatus {
     let mut status = status.clone();
-    status.courier = None;
+    (status.courier, status.ledger_version) = (None, None);
     for condition in &mut status.conditions {
         condition.message.clear();
         condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
@@ -157,6 +157,7 @@ fn of_record(o: &Observed, record: &Record) -> OrderStatus {
         phase: record.phase,
         observed_generation: 0,
         identity: Some(record.identity.to_string()),
+        ledger_version: i64::try_from(record.version).ok(),
         total: record.total().map(|total| total.to_string()),
         reason: Some(reason),
         conditions,

@@ -437,6 +437,7 @@ fn times_counters_and_messages_are_no_news_and_a_reason_is() {
     assert!(!changed(|s| s.conditions[0].message = "in other words".to_owned()));
     assert!(!changed(|s| s.steps[0].attempts = 3));
     assert!(!changed(|s| s.courier = Some("courier-2".to_owned())));
+    assert!(!changed(|s| s.ledger_version = Some(1_000)));
     assert!(!changed(|s| s.conditions.reverse()));
     assert!(changed(|s| s.reason = Some("Suspended".to_owned())));
     assert!(changed(|s| s.conditions[0].status = "False".to_owned()));
