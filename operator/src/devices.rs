@@ -83,6 +83,11 @@ async fn keep(message: FromBroker, live: &Live, metrics: &Metrics) -> Option<Obj
         }
     };
     let identity = Identity { installation, tenant: topic.tenant, order_id: topic.order_id };
+    if live.has_heard(&identity, &event.id) {
+        metrics.device_events.with_label_values(&["known"]).inc();
+        incoming.acknowledge();
+        return None;
+    }
     loop {
         match record(&identity, &topic.store, &event, &*ledger, live).await {
             Ok(Some(new)) => {

@@ -153,6 +153,17 @@ impl Live {
         Some(object)
     }
 
+    /// True when the event is in memory, and so in the ledger too: the broker sends again what it heard no
+    /// acknowledgement for.
+    pub fn has_heard(&self, identity: &Identity, event: &str) -> bool {
+        let heard = |events: &[DeviceEvent]| events.iter().any(|known| known.id == event);
+        let object = lock(&self.followed).get(identity).map(|followed| followed.object.clone());
+        lock(&self.inbox).get(identity).is_some_and(|events| heard(events))
+            || object.is_some_and(|object| {
+                lock(&self.memories).get(&object).is_some_and(|memory| heard(&memory.events))
+            })
+    }
+
     /// The events that came since the last call.
     pub fn collect(&self, identity: &Identity) -> Vec<DeviceEvent> {
         lock(&self.inbox).remove(identity).unwrap_or_default()
@@ -304,8 +315,12 @@ mod tests {
         live.unfollow(&identity(), &second);
         assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
         assert_eq!(live.deliver(&identity(), event("e-1")), Some(first.clone()));
+        assert!(live.has_heard(&identity(), "e-1") && !live.has_heard(&identity(), "e-0"));
         assert_eq!(live.collect(&identity()), [event("e-1")]);
         assert_eq!(live.collect(&identity()), []);
+        assert!(!live.has_heard(&identity(), "e-1"), "whoever collects events puts them into the memory");
+        live.put(first.clone(), Memory { events: vec![event("e-1")], ..Memory::default() });
+        assert!(live.has_heard(&identity(), "e-1"));
         live.drop_order(&identity(), &first);
         assert_eq!(live.store_of(&identity()), None);
     }
