@@ -200,7 +200,7 @@ impl Aws {
 
 fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
     let mut command = Command::new(&tools.python);
-    command.args(["-m", "ministack"]);
+    command.args(["-c", include_str!("server.py")]);
     let paths: [(&str, PathBuf); 3] =
         [("TMPDIR", dir.to_owned()), ("STATE_DIR", dir.join("state")), ("S3_DATA_DIR", dir.join("s3"))];
     command.envs(paths).current_dir(dir);
