@@ -107,10 +107,13 @@ pub async fn a_broker_cut_with_two_hundred_commands_unacknowledged_has_each_acte
     let begun = Instant::now();
     loop {
         let snapshot = shop.snapshot().await?;
-        // Where the ledger heard of the food before the operator did, it is the courier's command that waits.
+        // The operator may learn from the ledger how the order goes on, and go on with it, while what it said stays
+        // unacknowledged.
         let waits = |name: &&String| {
             let unacknowledged = |effect: &str| {
-                snapshot.record(name).is_some_and(|record| record["journal"][effect]["state"] == "Intended")
+                let entry = snapshot.record(name).map(|record| &record["journal"][effect]);
+                entry
+                    .is_some_and(|entry| entry["state"] == "Intended" || entry["failures"].as_u64() > Some(0))
             };
             unacknowledged("Prepare") || unacknowledged("Deliver")
         };
