@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use comanda_crds::Order;
+use anyhow::Result;
 use comanda_saga::Site;
 use futures::future::try_join_all;
-use kube::Api;
 use kube::api::PostParams;
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
@@ -15,7 +13,6 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
 use strum::IntoEnumIterator as _;
 
-use crate::evidence::Witness;
 use crate::fault_proxy::FaultProxy;
 use crate::fault_proxy::classify::Service;
 use crate::fault_proxy::plan::{Planned, WireFault};
@@ -137,7 +134,7 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     let seed = seed(options.seed, progress);
     let mut random = StdRng::seed_from_u64(seed);
     let stage = Stage::start(stack, progress).await?;
-    let proxy = stage.installation.proxy.as_ref().context("a soak has a proxy")?;
+    let proxy = stage.proxy()?;
     stage.installation.stack.kubernetes.ensure_namespace(NAMESPACE).await?;
     let mut tickets: Vec<Ticket> = Ending::iter()
         .cycle()
@@ -184,7 +181,7 @@ async fn storm(
     options: &Options,
     progress: &Progress,
 ) -> Result<Duration> {
-    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), NAMESPACE);
+    let orders = stage.orders(NAMESPACE);
     let (begun, over, every) =
         (Instant::now(), Duration::from_secs(options.over), Duration::from_secs(options.every));
     let (mut arrived, mut struck, mut looked) = (0, begun, begun);
@@ -236,18 +233,13 @@ struct Examined {
 
 /// Waits for the quiet that must be, and holds every order against what it must have come to.
 async fn examine(stage: &Stage, crew: &mut Crew<'_>, tickets: &[Ticket]) -> Result<Examined> {
-    let witness = Witness::new(&stage.installation, NAMESPACE, vec![&stage.kitchen, &stage.courier]);
-    let (before, after) = crew.rest(&witness).await?;
+    let (before, after) = crew.rest(&stage.witness(NAMESPACE)).await?;
     let (mut violations, mut charged, mut phases) = (Vec::new(), 0, BTreeMap::new());
     for ticket in tickets {
         charged += after.charged(&ticket.name);
         *phases.entry(after.facts(&ticket.name).ledger).or_default() += 1;
         for violation in ticket.judge(&before, &after) {
-            violations.push(format!(
-                "{}: {violation}\n{}",
-                ticket.name,
-                crew.log_lines(&format!("\"{}\"", ticket.name))
-            ));
+            violations.push(format!("{}: {violation}\n{}", ticket.name, crew.log_of(&ticket.name)));
         }
     }
     let owed: i64 = tickets.iter().map(|ticket| ticket.ending.charge()).sum();

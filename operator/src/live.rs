@@ -61,7 +61,7 @@ impl Memory {
     /// Adds what is not known yet.
     pub fn hear(&mut self, events: Vec<DeviceEvent>) {
         for event in events {
-            if !self.events.iter().any(|known| known.id == event.id) {
+            if !knows(&self.events, &event.id) {
                 self.events.push(event);
             }
         }
@@ -76,6 +76,10 @@ impl Memory {
             ..Self::default()
         };
     }
+}
+
+fn knows(events: &[DeviceEvent], id: &str) -> bool {
+    events.iter().any(|known| known.id == id)
 }
 
 /// True when a device may be about to speak of the order.
@@ -156,11 +160,10 @@ impl Live {
     /// True when the event is in memory, and so in the ledger too: the broker sends again what it heard no
     /// acknowledgement for.
     pub fn has_heard(&self, identity: &Identity, event: &str) -> bool {
-        let heard = |events: &[DeviceEvent]| events.iter().any(|known| known.id == event);
         let object = lock(&self.followed).get(identity).map(|followed| followed.object.clone());
-        lock(&self.inbox).get(identity).is_some_and(|events| heard(events))
+        lock(&self.inbox).get(identity).is_some_and(|events| knows(events, event))
             || object.is_some_and(|object| {
-                lock(&self.memories).get(&object).is_some_and(|memory| heard(&memory.events))
+                lock(&self.memories).get(&object).is_some_and(|memory| knows(&memory.events, event))
             })
     }
 

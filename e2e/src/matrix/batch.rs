@@ -5,10 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use comanda_crds::Order;
+use anyhow::{Result, ensure};
 use comanda_saga::Site;
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use strum::IntoEnumIterator as _;
 
@@ -17,7 +15,6 @@ use super::cell::{Cell, Company, Fault};
 use super::crew::{Crew, GLANCE};
 use super::ending::Ending;
 use super::ticket::{Ticket, look, missing_stock, stocks};
-use crate::evidence::Witness;
 use crate::fault_proxy::classify::OrderName;
 use crate::fault_proxy::plan::{Passed, Planned};
 
@@ -63,7 +60,7 @@ pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell
     let mut crew = Crew::start(&stage.installation, faults.clone(), names).await?;
     create(stage, namespace, &tickets).await?;
     let settled = settle(stage, &mut crew, namespace, &faults, &mut tickets).await?;
-    let (before, after) = crew.rest(&witness(stage, namespace)).await?;
+    let (before, after) = crew.rest(&stage.witness(namespace)).await?;
     let fired = fired(stage, namespace, &faults)?;
 
     let mut verdicts: Vec<(Cell, Verdict)> = Vec::new();
@@ -75,26 +72,22 @@ pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell
             violations.push(format!("the batch did not heal within {} s", HEALING.as_secs()));
         }
         if !violations.is_empty() {
-            violations.push(crew.log_lines(&format!("\"{}\"", ticket.name)));
+            violations.push(crew.log_of(&ticket.name));
         }
         verdicts.push((*cell, Verdict { fired, violations }));
     }
-    for violation in missing_stock(stage, &stock, &tickets).await? {
-        if let Some((_, verdict)) = verdicts.first_mut() {
-            verdict.violations.push(violation);
-        }
-    }
+    let mut of_all = missing_stock(stage, &stock, &tickets).await?;
     let interruptions = crew.restarts + crew.resumptions;
     let left = clear_away(stage, &mut crew, namespace).await?;
-    if left > 0
-        && let Some((_, verdict)) = verdicts.first_mut()
-    {
-        verdict.violations.push(format!("{left} orders of the batch could not be deleted"));
+    if left > 0 {
+        of_all.push(format!("{left} orders of the batch could not be deleted"));
+    }
+    // What is wrong with the batch is told with its first cell.
+    if let Some((_, verdict)) = verdicts.first_mut() {
+        verdict.violations.extend(of_all);
     }
     crew.stop().await?;
-    if let Some(proxy) = &stage.installation.proxy {
-        proxy.clear();
-    }
+    stage.proxy()?.clear();
     Ok(Outcome { cells: verdicts, healed: settled.healed, took: begun.elapsed(), interruptions })
 }
 
@@ -117,7 +110,7 @@ fn plan(stage: &Stage, namespace: &str, faults: &Path, cells: &[Cell], tickets: 
             }
             Fault::Wire(fault) => {
                 let order = OrderName { namespace: namespace.to_owned(), name: ticket.name.clone() };
-                let proxy = stage.installation.proxy.as_ref().context("the matrix has a proxy")?;
+                let proxy = stage.proxy()?;
                 proxy.plan(Planned { order: Some(order), site, fault, count: 1 });
             }
         }
@@ -127,9 +120,8 @@ fn plan(stage: &Stage, namespace: &str, faults: &Path, cells: &[Cell], tickets: 
 
 /// Creates the orders in a namespace of their own.
 async fn create(stage: &Stage, namespace: &str, tickets: &[Ticket]) -> Result<()> {
-    let kubernetes = &stage.installation.stack.kubernetes;
-    kubernetes.ensure_namespace(namespace).await?;
-    let orders: Api<Order> = Api::namespaced(kubernetes.client(), namespace);
+    stage.installation.stack.kubernetes.ensure_namespace(namespace).await?;
+    let orders = stage.orders(namespace);
     for ticket in tickets {
         orders.create(&PostParams::default(), &ticket.order()).await?;
     }
@@ -138,7 +130,7 @@ async fn create(stage: &Stage, namespace: &str, tickets: &[Ticket]) -> Result<()
 
 /// Deletes the orders, so that later operators do not begin with them. Returns how many do not go.
 async fn clear_away(stage: &Stage, crew: &mut Crew<'_>, namespace: &str) -> Result<usize> {
-    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), namespace);
+    let orders = stage.orders(namespace);
     orders.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
     let begun = Instant::now();
     loop {
@@ -149,11 +141,6 @@ async fn clear_away(stage: &Stage, crew: &mut Crew<'_>, namespace: &str) -> Resu
         crew.attend().await?;
         tokio::time::sleep(GLANCE).await;
     }
-}
-
-/// Who says what became of the orders of a namespace.
-fn witness<'a>(stage: &'a Stage, namespace: &str) -> Witness<'a> {
-    Witness::new(&stage.installation, namespace, vec![&stage.kitchen, &stage.courier])
 }
 
 /// Order, site and point of every fault that happened.
@@ -172,7 +159,7 @@ fn fired(
             fired.insert(((*order).to_owned(), boundary.site.name(), boundary.point.name()));
         }
     }
-    let proxy = stage.installation.proxy.as_ref().context("the matrix has a proxy")?;
+    let proxy = stage.proxy()?;
     for planned in proxy.fired() {
         if let Some(order) = planned.order.filter(|order| order.namespace == namespace) {
             fired.insert((order.name, planned.site.name(), planned.fault.point().name()));
@@ -228,14 +215,14 @@ pub async fn visit(stage: &Stage, namespace: &str) -> Result<Vec<(Ending, BTreeS
     let mut tickets: Vec<Ticket> = Ending::iter().map(|ending| Ticket::new(ending, 0)).collect();
     create(stage, namespace, &tickets).await?;
     settle(stage, &mut crew, namespace, &faults, &mut tickets).await?;
-    let snapshot = witness(stage, namespace).snapshot().await?;
+    let snapshot = stage.witness(namespace).snapshot().await?;
     for ticket in &tickets {
         let violations = ticket.judge(&snapshot, &snapshot);
         let name = &ticket.name;
-        ensure!(violations.is_empty(), "without a fault, {name}: {violations:?}\n{}", crew.log_lines(name));
+        ensure!(violations.is_empty(), "without a fault, {name}: {violations:?}\n{}", crew.log_of(name));
     }
     crew.stop().await?;
-    let passed = stage.installation.proxy.as_ref().context("the matrix has a proxy")?.passed();
+    let passed = stage.proxy()?.passed();
     let sites = |ticket: &Ticket| {
         let this = |call: &&Passed| {
             call.order.as_ref().is_some_and(|order| order.namespace == namespace && order.name == ticket.name)

@@ -153,12 +153,13 @@ impl<'a> Crew<'a> {
         Ok((before, witness.snapshot().await?))
     }
 
-    /// The end of every log, for a report.
-    pub fn log_lines(&self, about: &str) -> String {
+    /// What every log says of an order, for a report.
+    pub fn log_of(&self, order: &str) -> String {
+        let order = format!("\"{order}\"");
         let mut lines = String::new();
         for replica in &self.replicas {
             let log = replica.operator.log().unwrap_or_default();
-            for line in log.lines().filter(|line| line.contains(about)) {
+            for line in log.lines().filter(|line| line.contains(&order)) {
                 lines.extend([replica.name.as_str(), ": ", line, "\n"]);
             }
         }

@@ -15,14 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use comanda_crds::{Capture, Timeouts};
+use comanda_crds::{Capture, Order, Timeouts};
 use comanda_saga::{Boundary, Site};
 use comfy_table::{Table, presets};
+use kube::Api;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use strum::IntoEnumIterator as _;
 
+use crate::evidence::Witness;
+use crate::fault_proxy::FaultProxy;
 use crate::installation::{INSTALLATION, Installation, PREFIX};
 use crate::stack;
 use crate::stack::progress::Progress;
@@ -30,7 +33,7 @@ use crate::stack::simulators::{Device, Role, Simulator};
 pub use batch::Outcome;
 pub use cell::{Cell, Company, Fault};
 pub use crew::{Crew, GLANCE};
-pub use ending::{Ending, Intervention};
+pub use ending::Ending;
 pub use ticket::{Ticket, look, missing_stock, stocks};
 
 /// How many orders share a quiet period.
@@ -99,6 +102,24 @@ impl Stage {
         let kitchen = installation.stack.simulate(&kitchen).await?;
         let courier = installation.stack.simulate(&courier).await?;
         Ok(Self { installation, kitchen, courier })
+    }
+
+    /// What stands between operators and services.
+    ///
+    /// # Errors
+    /// When the installation has none.
+    pub fn proxy(&self) -> Result<&FaultProxy> {
+        self.installation.proxy.as_ref().context("the installation has no fault proxy")
+    }
+
+    /// The orders of a namespace.
+    pub fn orders(&self, namespace: &str) -> Api<Order> {
+        Api::namespaced(self.installation.stack.kubernetes.client(), namespace)
+    }
+
+    /// Who says what became of the orders of a namespace.
+    pub fn witness(&self, namespace: &str) -> Witness<'_> {
+        Witness::new(&self.installation, namespace, vec![&self.kitchen, &self.courier])
     }
 
     /// Stops everything.

@@ -108,7 +108,7 @@ impl Ticket {
 /// # Errors
 /// When the API server refuses, or a device's journal cannot be read.
 pub async fn look(stage: &Stage, namespace: &str, tickets: &mut [Ticket]) -> Result<usize> {
-    let orders: Api<Order> = Api::namespaced(stage.installation.stack.kubernetes.client(), namespace);
+    let orders = stage.orders(namespace);
     let objects = orders.list(&ListParams::default()).await?.items;
     let by_name: BTreeMap<String, &Order> = objects.iter().map(|order| (order.name_any(), order)).collect();
     let awaited = tickets.iter().any(|ticket| !ticket.intervened && ticket.ending.intervention().is_some());

@@ -44,6 +44,21 @@ async fn cancelled_by_the_successor(shop: &Shop<'_>, order: &str) -> Result<()> 
     Ok(())
 }
 
+/// Waits until the successor has carried the order through.
+async fn delivered_by_the_successor(shop: &Shop<'_>, order: &str) -> Result<()> {
+    let status = shop.until_final(order, SUCCESSION).await?;
+    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    Ok(())
+}
+
+/// Stops the leader wherever it is.
+async fn pause_the_leader(shop: &Shop<'_>) -> Result<()> {
+    let mut operator = shop.world.operator().await;
+    let leader = operator.as_mut().context("a leader runs")?;
+    leader.process.pause()?;
+    shop.until_paused(leader).await
+}
+
 /// Waits until the leader has stopped itself at a boundary.
 async fn until_paused_at(shop: &Shop<'_>, order: &str, boundary: &str) -> Result<()> {
     shop.until_fired(order, boundary).await?;
@@ -98,13 +113,8 @@ pub async fn a_leader_paused_past_its_lease_while_the_capture_is_under_way_leave
     shop.wire("flying", "Capture/sent", WireFault::Delay, 1)?;
     shop.order("flying", |_| {}).await?;
     shop.until_befallen("flying", WireFault::Delay).await?;
-    {
-        // The call is on its way, and takes effect when nobody is there to hear of it.
-        let mut operator = world.operator().await;
-        let leader = operator.as_mut().context("a leader runs")?;
-        leader.process.pause()?;
-        shop.until_paused(leader).await?;
-    }
+    // The call is on its way, and takes effect when nobody is there to hear of it.
+    pause_the_leader(&shop).await?;
     cancelled_by_the_successor(&shop, "flying").await?;
     return_of_the_old_leader(&shop, "flying", successor).await?;
     let payment = "succeeded, captured 1850, refunded 1850";
@@ -121,8 +131,7 @@ pub async fn a_leader_paused_with_the_answer_to_a_capture_unwritten_is_succeeded
     shop.plan("known", "Capture/answered", "pause")?;
     shop.order("known", |_| {}).await?;
     until_paused_at(&shop, "known", "Capture/answered").await?;
-    let status = shop.until_final("known", SUCCESSION).await?;
-    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    delivered_by_the_successor(&shop, "known").await?;
     return_of_the_old_leader(&shop, "known", successor).await?;
     shop.expect_delivered("known").await?;
     let captures = shop.payments("known").await?;
@@ -158,14 +167,8 @@ pub async fn a_leader_paused_while_its_order_waits_writes_no_old_status_when_it_
     let successor = world.replica("successor-7", &[], &[]).await?;
     shop.order("slow-told", |_| {}).await?;
     shop.until_phase("slow-told", Phase::Preparing).await?;
-    {
-        let mut operator = world.operator().await;
-        let leader = operator.as_mut().context("a leader runs")?;
-        leader.process.pause()?;
-        shop.until_paused(leader).await?;
-    }
-    let status = shop.until_final("slow-told", SUCCESSION).await?;
-    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    pause_the_leader(&shop).await?;
+    delivered_by_the_successor(&shop, "slow-told").await?;
     return_of_the_old_leader(&shop, "slow-told", successor).await?;
     shop.expect_delivered("slow-told").await
 }
@@ -178,8 +181,7 @@ pub async fn a_leader_paused_before_it_writes_a_status_does_not_write_it_over_it
     shop.plan("told", "Status/before-intent", "pause")?;
     shop.order("told", |_| {}).await?;
     until_paused_at(&shop, "told", "Status/before-intent").await?;
-    let status = shop.until_final("told", SUCCESSION).await?;
-    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    delivered_by_the_successor(&shop, "told").await?;
     return_of_the_old_leader(&shop, "told", successor).await?;
     let late = world.installation.stack.kubernetes.audit_events(|event| {
         let object = &event["objectRef"];
