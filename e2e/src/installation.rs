@@ -1,7 +1,7 @@
 //! Comanda installed on a local stack: definitions, rules, Secrets, a class, and operators as processes.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ impl Installation {
         for namespace in [NAMESPACE, TENANT] {
             kubernetes.ensure_namespace(namespace).await?;
         }
-        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/comanda/files");
+        let files = crate::package().join("../charts/comanda/files");
         kubernetes.install_definitions(&files.join("crds")).await?;
         kubernetes.apply_path(&files.join("rbac.yaml"), NAMESPACE).await?;
         let server = routes.map(|routes| routes.kubernetes.as_str());

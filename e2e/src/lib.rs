@@ -13,3 +13,10 @@ pub mod soak;
 pub mod stack;
 pub mod stripe_proxy;
 pub mod world;
+
+/// This package's directory in the checkout at work. Cargo names it at run time; what was compiled in would name
+/// another where checkouts share a target directory.
+#[must_use]
+pub fn package() -> std::path::PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), Into::into)
+}

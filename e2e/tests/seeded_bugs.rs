@@ -10,7 +10,7 @@ use std::process::Command;
 const BUGS: usize = 70;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace")
+    comanda_e2e::package().join("..").canonicalize().expect("the workspace")
 }
 
 /// Every patch: its name and its text.

@@ -1,7 +1,7 @@
 //! The stack as a whole.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ async fn stack() -> Result<Stack> {
 }
 
 fn chart(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/comanda/files").join(file)
+    comanda_e2e::package().join("../charts/comanda/files").join(file)
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use comanda_crds::manifests;
 
 fn main() -> std::io::Result<()> {
     let check = std::env::args().any(|argument| argument == "--check");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/comanda/files/crds");
+    // As cargo says at run time, not as it was compiled: checkouts may share a target directory.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("`cargo run` says where the checkout is");
+    let folder = Path::new(&package).join("../charts/comanda/files/crds");
     std::fs::create_dir_all(&folder)?;
     for manifest in manifests() {
         let path = folder.join(manifest.file);

@@ -1,6 +1,6 @@
 //! One API server with the definitions, and its answers as they come over the wire.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use comanda_e2e::stack::kubernetes::Kubernetes;
@@ -21,7 +21,7 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 /// Where the chart keeps the definitions.
 pub(crate) fn definitions() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/comanda/files/crds")
+    comanda_e2e::package().join("../charts/comanda/files/crds")
 }
 
 pub(crate) struct Server {

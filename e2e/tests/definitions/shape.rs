@@ -1,7 +1,6 @@
 //! What tools see: columns, names, selectors, and the status nobody has written yet.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{
@@ -190,7 +189,7 @@ pub(crate) async fn the_orders_of_the_demo_are_taken_and_applied_again_without_a
     server: &Server,
 ) -> Result<()> {
     let (mut files, mut orders) = (0, 0);
-    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("orders"))? {
+    for file in fs::read_dir(comanda_e2e::package().join("orders"))? {
         files += 1;
         for document in serde_yaml::Deserializer::from_str(&fs::read_to_string(file?.path())?) {
             let order = Value::deserialize(document)?;

@@ -14,7 +14,7 @@ use crate::stack::progress::Progress;
 
 /// The directory of the crate's tool modules.
 pub(super) fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tools")
+    crate::package().join("tools")
 }
 
 /// `$COMANDA_CACHE`, else `comanda` in the user's cache directory.

@@ -56,7 +56,7 @@ fn build(binary: &str, profile: Profile, built_for: Build) -> Result<PathBuf> {
     }
     // From the workspace's root and without --package: features are then unified over all members, as in
     // `cargo demo` and `cargo test --workspace`, and no dependency is built twice.
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.current_dir(crate::package().join(".."));
     command.args(["build", "--bin", binary, "--message-format=json-render-diagnostics"]);
     if built_for == Build::Faults {
         command.args(["--features", "comanda-operator/faults"]);
