@@ -2,9 +2,9 @@
 //! every function here is empty, and the name of the variable is not in the program.
 //!
 //! `COMANDA_FAULTS` names a directory with the subdirectories `planned` and `fired`. A file
-//! `planned/<namespace>+<order>+<site>+<point>` that says `kill`, `stop` or `pause` befalls the process that
-//! comes to that point first: it moves the file to `fired`, which only one process can, and then sends itself
-//! SIGKILL, SIGTERM or SIGSTOP.
+//! `planned/<namespace>+<order>+<site>+<point>` that says `kill`, `stop`, `pause` or `panic` befalls the process
+//! that comes to that point first: it moves the file to `fired`, which only one process can, and then sends itself
+//! SIGKILL, SIGTERM or SIGSTOP, or panics.
 
 use comanda_crds::Order;
 use comanda_saga::{Point, Record, Site};
@@ -69,6 +69,7 @@ mod armed {
             "kill" => Signal::SIGKILL,
             "stop" => Signal::SIGTERM,
             "pause" => Signal::SIGSTOP,
+            "panic" => panic!("a planned fault"),
             other => return error!(fault = other, "no fault is called that"),
         };
         if let Err(error) = raise(signal) {

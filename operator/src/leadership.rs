@@ -1,22 +1,75 @@
 //! One replica works at a time. The Lease is a courtesy that keeps replicas from getting in each
 //! other's way; what makes a second one harmless is the ledger's version and epoch.
 
-use kube::Client;
-use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
+use std::time::{Duration, Instant};
 
-/// The manager of the operator's Lease, which holds for `seconds` and is renewed when two fifths of them are left.
-pub async fn manager(
-    client: Client,
-    namespace: &str,
-    lease: &str,
-    replica: &str,
-    seconds: u64,
-) -> Result<LeaseManager, LeaseManagerError> {
-    LeaseManagerBuilder::new(client, lease)
-        .with_namespace(namespace)
-        .with_identity(replica)
-        .with_duration(seconds)
-        .with_grace((seconds * 2 / 5).max(1))
-        .build()
-        .await
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use crate::context::bounded;
+
+/// A replica that wants to lead.
+pub struct Candidate {
+    pub client: Client,
+    pub namespace: String,
+    pub lease: String,
+    pub replica: String,
+    /// How long the Lease holds; it is renewed when two fifths are left.
+    pub seconds: u64,
+}
+
+impl Candidate {
+    /// Takes the Lease as soon as it is free or over, and keeps it. The receiver tells whether it is held; once it
+    /// is dropped, the Lease is given back and the task ends.
+    pub async fn stand(
+        &self,
+    ) -> Result<(watch::Receiver<bool>, JoinHandle<Result<LeaseManager, LeaseManagerError>>), LeaseManagerError>
+    {
+        let manager = LeaseManagerBuilder::new(self.client.clone(), &self.lease)
+            .with_namespace(&self.namespace)
+            .with_identity(&self.replica)
+            .with_duration(self.seconds)
+            .with_grace((self.seconds * 2 / 5).max(1))
+            .build()
+            .await?;
+        Ok(manager.watch().await)
+    }
+
+    /// Resolves when the Lease is to be had though `stand` may not know it, who looks again only when the time is
+    /// over that the holder wrote by its own clock: days, if that ran ahead. Here our own clock counts, and
+    /// only what passes on it. A holder that did not renew the Lease for twice its duration is struck out.
+    pub async fn forsaken(&self) {
+        let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
+        let duration = Duration::from_secs(self.seconds);
+        let mut last = None;
+        let mut since = Instant::now();
+        loop {
+            tokio::time::sleep(duration / 2).await;
+            let Ok(lease) = bounded(leases.get(&self.lease)).await else { continue };
+            let Some(holder) = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()) else {
+                return;
+            };
+            if lease.spec != last {
+                (last, since) = (lease.spec, Instant::now());
+            } else if since.elapsed() >= duration * 2 {
+                let free = json!({
+                    "metadata": { "resourceVersion": lease.metadata.resource_version },
+                    "spec": { "holderIdentity": null, "acquireTime": null, "renewTime": null,
+                              "leaseDurationSeconds": null },
+                });
+                let (parameters, patch) = (PatchParams::default(), Patch::Merge(free));
+                if bounded(leases.patch(&self.lease, &parameters, &patch)).await.is_ok() {
+                    let silent = since.elapsed().as_secs();
+                    warn!(holder, silent, "the holder of the Lease is gone, and its clock ran ahead");
+                    return;
+                }
+            }
+        }
+    }
 }

@@ -58,5 +58,11 @@ async fn main() -> ExitCode {
             error!("the lease was lost to another replica; this process ends so that it starts afresh");
             ExitCode::FAILURE
         }
+        Stopped::Broken => {
+            error!(
+                "a part of this process ended: please report it; this process ends so that it starts afresh"
+            );
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,20 +1,23 @@
 //! From a configuration to running controllers, and back down in good order.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use comanda_crds::{Order, OrderClass};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::ListParams;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,10 +27,11 @@ use crate::class::{self, ClassContext};
 use crate::context::{Context, bounded};
 use crate::error::Error;
 use crate::executor::direct::Direct;
+use crate::leadership::Candidate;
 use crate::live::Live;
 use crate::services::{FromBroker, Pool};
 use crate::telemetry::Metrics;
-use crate::{devices, leadership, reconcile};
+use crate::{devices, reconcile};
 
 /// How long what was begun may take to finish after a stop was asked for.
 const SHUTDOWN: Duration = Duration::from_secs(9);
@@ -37,6 +41,8 @@ const INCOMING: usize = 256;
 /// How long a watch lasts before it is asked for again, in seconds. One that brings nothing, not even its end,
 /// is given up five seconds later: a connection can die in silence, and with it the news of every cancel.
 const WATCH_SECONDS: u32 = 30;
+/// The status of a watch that asks for changes the API server has forgotten.
+const GONE: u16 = 410;
 
 /// Why the operator stopped.
 pub enum Stopped {
@@ -44,6 +50,8 @@ pub enum Stopped {
     OnRequest,
     /// Another replica has the lease.
     LeaseLost,
+    /// A part of it ended by itself: a defect.
+    Broken,
     /// It could not start; the sentence says what to change.
     Misconfigured(String),
 }
@@ -59,30 +67,37 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
     let writer = uuid::Uuid::new_v4().simple().to_string();
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "comanda-operator".to_owned());
     let replica = arguments.replica.clone().unwrap_or_else(|| format!("{host}-{}", &writer[..8]));
-    let lease = leadership::manager(
-        client.clone(),
-        &arguments.namespace,
-        &arguments.lease_name,
-        &replica,
-        arguments.lease_seconds,
-    )
-    .await;
-    let manager = match lease {
-        Ok(manager) => manager,
-        Err(error) => return Stopped::Misconfigured(format!("the Lease cannot be used: {error}")),
+    let candidate = Candidate {
+        client: client.clone(),
+        namespace: arguments.namespace.clone(),
+        lease: arguments.lease_name.clone(),
+        replica: replica.clone(),
+        seconds: arguments.lease_seconds,
     };
-    let (mut leading, lease_task) = manager.watch().await;
-    metrics.set_ready(true);
     info!(replica, cluster, "standing by");
-    let leads = tokio::select! {
-        leads = leading.wait_for(|leads| *leads) => leads.is_ok(),
-        () = stop.cancelled() => false,
+    let (leads, mut leading, lease_task) = loop {
+        let (mut leading, lease_task) = match candidate.stand().await {
+            Ok(standing) => standing,
+            Err(error) => return Stopped::Misconfigured(format!("the Lease cannot be used: {error}")),
+        };
+        metrics.set_ready(true);
+        let leads = tokio::select! {
+            leads = leading.wait_for(|leads| *leads) => leads.is_ok(),
+            () = stop.cancelled() => false,
+            () = candidate.forsaken() => {
+                // Before its channel closes: it would give back what the next one takes.
+                lease_task.abort();
+                let _ = lease_task.await;
+                continue;
+            }
+        };
+        break (leads, leading, lease_task);
     };
-    let mut lost = false;
+    let mut why = Stopped::OnRequest;
     if leads {
         info!(replica, "leading");
         metrics.leader.set(1);
-        let work = tokio::spawn(work(
+        let mut work = tokio::spawn(work(
             arguments.concurrency,
             arguments.namespace.clone(),
             client,
@@ -93,12 +108,14 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
             stop.clone(),
         ));
         tokio::select! {
-            _ = leading.wait_for(|leads| !*leads) => lost = true,
+            _ = leading.wait_for(|leads| !*leads) => why = Stopped::LeaseLost,
             () = stop.cancelled() => {}
+            // Nobody else would work while this one held the Lease.
+            _ = &mut work => why = Stopped::Broken,
         }
         stop.cancel();
         metrics.set_ready(false);
-        if tokio::time::timeout(SHUTDOWN, work).await.is_err() {
+        if !work.is_finished() && tokio::time::timeout(SHUTDOWN, work).await.is_err() {
             warn!("what was begun did not finish in time; the ledger knows how far it came");
         }
         metrics.leader.set(0);
@@ -106,7 +123,7 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
     // Closing the channel releases the lease, so that a standing-by replica need not wait for its end.
     drop(leading);
     let _ = tokio::time::timeout(Duration::from_secs(1), lease_task).await;
-    if lost { Stopped::LeaseLost } else { Stopped::OnRequest }
+    why
 }
 
 fn stop_on_signal(stop: CancellationToken) {
@@ -159,7 +176,7 @@ async fn connect(arguments: &Arguments) -> Result<(Client, String, SdkConfig), S
     Ok((client, cluster, aws))
 }
 
-/// Everything the leader does, until `stop`.
+/// Everything the leader does, until `stop`, or until a part of it ends by itself.
 #[allow(clippy::too_many_arguments)] // Wiring: each is used once, here.
 async fn work(
     concurrency: u16,
@@ -174,16 +191,17 @@ async fn work(
     let (secrets, secret_writer) = reflector::store::<Secret>();
     let (secrets_listed, mut have_secrets) = watch::channel(false);
     let own_secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
-    let secret_watch = watcher(own_secrets, watch_config())
+    let secret_watch = changes(own_secrets)
         .default_backoff()
         .reflect(secret_writer)
         .inspect_ok(move |event| announce(event, &secrets_listed))
         .for_each(|result| async { report_watch("secrets", result.err()) });
-    let secret_task = tokio::spawn(secret_watch);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(secret_watch);
 
     let (class_store, class_writer) = reflector::store::<OrderClass>();
     let (classes_listed, mut have_classes) = watch::channel(false);
-    let class_watch = watcher(Api::<OrderClass>::all(client.clone()), watch_config())
+    let class_watch = changes(Api::<OrderClass>::all(client.clone()))
         .default_backoff()
         .reflect(class_writer)
         .inspect_ok(move |event| announce(event, &classes_listed))
@@ -197,7 +215,7 @@ async fn work(
 
     let (order_store, order_writer) = reflector::store::<Order>();
     let (orders_announced, orders_listed) = watch::channel(false);
-    let order_watch = watcher(Api::<Order>::all(client.clone()), watch_config())
+    let order_watch = changes(Api::<Order>::all(client.clone()))
         .default_backoff()
         .reflect(order_writer)
         .inspect_ok(move |event| announce(event, &orders_announced))
@@ -227,32 +245,49 @@ async fn work(
         wake: wake.clone(),
     });
 
-    let catch_up_task = tokio::spawn(devices::catch_up(connections, Arc::clone(&live), wake.clone()));
-    let device_task = tokio::spawn(devices::take_in(messages, live, metrics, wake));
+    tasks.spawn(devices::catch_up(connections, Arc::clone(&live), wake.clone()));
+    tasks.spawn(devices::take_in(messages, live, metrics, wake));
     // A class must not look unusable, nor an order wait for its class, only because a list is under way.
     listed(&mut have_secrets, &stop).await;
-    let class_task = tokio::spawn(
+    tasks.spawn(
         classes
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(class::reconcile, |_, never, _| match *never {}, class_context)
             .for_each(|result| async { report_watch("classes", result.err()) }),
     );
     listed(&mut have_classes, &stop).await;
-    orders
-        .with_config(Config::default().concurrency(concurrency))
-        .reconcile_on(UnboundedReceiverStream::new(woken))
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile::reconcile, |_, never, _| -> Action { match *never {} }, context)
-        .for_each(|result| async { report_watch("orders", result.err()) })
-        .await;
-    let _ = class_task.await;
-    device_task.abort();
-    catch_up_task.abort();
-    secret_task.abort();
+    tasks.spawn(
+        orders
+            .with_config(Config::default().concurrency(concurrency))
+            .reconcile_on(UnboundedReceiverStream::new(woken))
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
+            .run(reconcile::reconcile, |_, never, _| -> Action { match *never {} }, context)
+            .for_each(|result| async { report_watch("orders", result.err()) }),
+    );
+    // Two of them end with the stop, orders and classes, and the others never do.
+    tasks.join_next().await;
+    if stop.is_cancelled() {
+        tasks.join_next().await;
+    }
 }
 
-fn watch_config() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH_SECONDS)
+/// What becomes of the objects. As `watcher`, which lists again when an event says that changes were missed;
+/// here also when the watch is refused for it, which `watcher` would ask for in vain for ever.
+fn changes<K>(api: Api<K>) -> impl Stream<Item = watcher::Result<watcher::Event<K>>>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let begin = move || watcher(api.clone(), watcher::Config::default().timeout(WATCH_SECONDS)).boxed();
+    let first = begin();
+    stream::unfold((begin, first), |(begin, mut current)| async move {
+        let event = current.next().await?;
+        if let Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) = &event
+            && status.code == GONE
+        {
+            current = begin();
+        }
+        Some((event, (begin, current)))
+    })
 }
 
 /// A watch that fails is tried again by itself, with backoff; it must not be silent.

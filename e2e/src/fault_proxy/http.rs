@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use comanda_saga::Record;
+use comanda_saga::{Point, Record};
 use futures::{StreamExt as _, stream};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
@@ -163,7 +163,8 @@ async fn pass(
     body: Bytes,
     written: Option<Record>,
 ) -> Reply {
-    let fault = shared.take(&call);
+    let taken = shared.take(&call);
+    let mut fault = taken.as_ref().map(|taken| taken.fault);
     let unasked = |fault| shared.record(&call, Some(fault), None);
     match fault {
         Some(fault @ WireFault::LoseRequest) => {
@@ -192,6 +193,13 @@ async fn pass(
         _ => {}
     }
     let answer = upstream.ask(parts, body, written).await;
+    if let Some(taken) = taken.filter(|taken| taken.fault.point() == Point::Effected) {
+        // A declined card is an effect too.
+        let effected = |status: StatusCode| status.is_success() || status == StatusCode::PAYMENT_REQUIRED;
+        let effected = answer.as_ref().is_ok_and(|answer| effected(answer.status));
+        shared.settle(taken, effected);
+        fault = fault.filter(|_| effected);
+    }
     shared.record(&call, fault, answer.as_ref().ok().map(|answer| answer.status.as_u16()));
     let answer = answer.ok()?;
     match fault {
@@ -280,8 +288,10 @@ fn is_watch(parts: &Parts) -> bool {
 /// A watch goes on for as long as both sides want, or as a test decides.
 async fn watch(upstream: &Upstream, shared: Arc<Shared>, parts: &Parts, body: Bytes) -> Response {
     let watches = shared.watches.subscribe();
-    if *watches.borrow() == Watches::Gone {
-        return expired();
+    match *watches.borrow() {
+        Watches::Expired => return expired(false),
+        Watches::Gone => return expired(true),
+        Watches::Alive | Watches::Dead => {}
     }
     let Ok(answer) = upstream.send(parts, body).await else { hang_up() };
     let (head, body) = answer.into_parts();
@@ -307,21 +317,23 @@ async fn watch(upstream: &Upstream, shared: Arc<Shared>, parts: &Parts, body: By
 async fn broken(watches: &mut tokio::sync::watch::Receiver<Watches>, shared: &Shared) {
     tokio::select! {
         // The sender lives as long as the proxy.
-        _ = watches.wait_for(|watches| *watches == Watches::Gone) => {}
+        _ = watches.wait_for(|watches| matches!(watches, Watches::Expired | Watches::Gone)) => {}
         () = shared.taken_down(Service::Kubernetes) => {}
     }
 }
 
 /// What the API server says to a watch that asks for changes it has forgotten: a stream whose one event is
-/// the error, as its cache of recent changes does it.
-fn expired() -> Response {
+/// the error, as its cache of recent changes does it, or a refusal of the request.
+fn expired(refused: bool) -> Response {
     let message = "too old resource version";
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
                          "reason": "Expired", "message": message, "code": 410 });
     let event = json!({ "type": "ERROR", "object": status });
+    let (code, body) = if refused { (StatusCode::GONE, status) } else { (StatusCode::OK, event) };
     Response::builder()
+        .status(code)
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(format!("{event}\n")))
+        .body(Body::from(format!("{body}\n")))
         .expect("status and header are valid")
 }
 

@@ -53,7 +53,9 @@ pub enum Watches {
     Alive,
     /// They bring nothing more, and do not end either.
     Dead,
-    /// They end, and each attempt to go on is answered with 410: what they missed is forgotten.
+    /// They end, and each attempt to go on brings one event, an error 410: what they missed is forgotten.
+    Expired,
+    /// As `Expired`, but the attempt itself is refused, with status 410.
     Gone,
 }
 
@@ -166,9 +168,14 @@ impl FaultProxy {
 }
 
 impl Shared {
-    /// The fault that befalls a call, counted.
-    fn take(&self, call: &Call) -> Option<WireFault> {
+    /// The fault that befalls a call.
+    fn take(&self, call: &Call) -> Option<Planned> {
         lock(&self.plan).take(call)
+    }
+
+    /// Whether the call had an effect, of one whose fault comes after that.
+    fn settle(&self, taken: Planned, effected: bool) {
+        lock(&self.plan).settle(taken, effected);
     }
 
     fn record(&self, call: &Call, fault: Option<WireFault>, status: Option<u16>) {

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::Shared;
-use super::classify::{self, Call, Service};
-use super::plan::{DELAY, WireFault};
+use super::classify::{self, Service};
+use super::plan::{DELAY, Planned, WireFault};
 use crate::stack::aws::{DeviceCertificate, IotEndpoint};
 
 /// Larger than any command or event.
@@ -128,7 +128,7 @@ async fn connection(operator: TcpStream, broker: &Broker, shared: &Shared) -> Re
     Ok(())
 }
 
-type Held = (u16, Call, WireFault);
+type Held = (u16, Option<Planned>);
 
 /// From the operator to the broker.
 async fn commands<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
@@ -140,7 +140,8 @@ async fn commands<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
     while let Some(packet) = Packet::read(&mut from).await? {
         if let Some((topic, id)) = packet.publish() {
             let call = classify::mqtt(&topic);
-            let fault = shared.take(&call);
+            let taken = shared.take(&call);
+            let fault = taken.as_ref().map(|taken| taken.fault);
             match fault {
                 Some(WireFault::LoseRequest) => {
                     shared.record(&call, fault, None);
@@ -156,9 +157,9 @@ async fn commands<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
                     return Ok(End::Frozen);
                 }
                 Some(WireFault::Delay) => tokio::time::sleep(DELAY).await,
-                Some(fault @ (WireFault::LoseAnswer | WireFault::KillAfter)) => {
+                Some(WireFault::LoseAnswer | WireFault::KillAfter) => {
                     // Before the packet goes out, or its answer could be faster.
-                    let _ = hold.send((id, call.clone(), fault));
+                    let _ = hold.send((id, taken));
                 }
                 _ => {}
             }
@@ -183,11 +184,13 @@ async fn answers<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
             holding.push(held);
         }
         if let Some(id) = packet.acknowledges()
-            && let Some((_, _, fault)) = holding.iter().find(|(held, ..)| *held == id)
+            && let Some(held) = holding.iter().position(|(held, _)| *held == id)
+            && let (_, Some(taken)) = holding.swap_remove(held)
         {
-            if fault.kills() {
+            if taken.fault.kills() {
                 shared.kill_operators().await;
             }
+            shared.settle(taken, true);
             return Ok(End::Closed);
         }
         let says = packet.acknowledges().is_some() || packet.publish().is_some();
@@ -196,6 +199,9 @@ async fn answers<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
         }
         to.write_all(&packet.bytes).await?;
         to.flush().await?;
+        if let Some((topic, _)) = packet.publish() {
+            shared.record(&classify::mqtt(&topic), None, None);
+        }
     }
     Ok(End::Closed)
 }

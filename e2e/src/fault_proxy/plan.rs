@@ -150,7 +150,8 @@ impl Plan {
         &self.fired
     }
 
-    pub(super) fn take(&mut self, call: &Call) -> Option<WireFault> {
+    /// The fault for a call. One before the service sees it has happened with that; any other is to be settled.
+    pub(super) fn take(&mut self, call: &Call) -> Option<Planned> {
         let position = self.planned.iter().position(|planned| {
             call.sites.contains(&planned.site)
                 && (planned.order.is_none() || planned.order == call.order)
@@ -158,12 +159,23 @@ impl Plan {
         })?;
         let planned = &mut self.planned[position];
         planned.count = planned.count.saturating_sub(1);
-        let fault = planned.fault;
-        self.fired.push(Planned { count: 1, ..planned.clone() });
+        let taken = Planned { count: 1, ..planned.clone() };
         if planned.count == 0 {
             self.planned.remove(position);
         }
-        Some(fault)
+        if taken.fault.point() == Point::Sent {
+            self.fired.push(taken.clone());
+        }
+        Some(taken)
+    }
+
+    /// A fault after the effect happened if there was one; otherwise it waits for the next call.
+    pub(super) fn settle(&mut self, taken: Planned, effected: bool) {
+        if effected {
+            self.fired.push(taken);
+        } else {
+            self.planned.push(taken);
+        }
     }
 }
 
@@ -185,15 +197,30 @@ mod tests {
     #[test]
     fn a_fault_befalls_the_calls_of_its_order_and_effect_as_often_as_planned() {
         let mut plan = Plan::default();
-        let fault = WireFault::LoseAnswer;
+        let fault = WireFault::LoseRequest;
         let site = Site::Effect(Effect::Capture);
         plan.add(Planned { order: capture("one").order, site, fault, count: 2 });
-        assert_eq!(plan.take(&capture("other")), None);
+        let mut take = |call: &Call| plan.take(call).map(|taken| taken.fault);
+        assert_eq!(take(&capture("other")), None);
         let other_effect = Call { sites: vec![Site::Effect(Effect::Refund)], ..capture("one") };
-        assert_eq!(plan.take(&other_effect), None);
+        assert_eq!(take(&other_effect), None);
         for expected in [Some(fault), Some(fault), None] {
-            assert_eq!(plan.take(&capture("one")), expected);
+            assert_eq!(take(&capture("one")), expected);
         }
         assert_eq!(plan.fired().len(), 2);
+    }
+
+    #[test]
+    fn a_fault_after_the_effect_waits_for_a_call_that_has_one() {
+        let mut plan = Plan::default();
+        let (fault, site) = (WireFault::LoseAnswer, Site::Effect(Effect::Capture));
+        plan.add(Planned { order: None, site, fault, count: 1 });
+        for effected in [false, true] {
+            let taken = plan.take(&capture("one")).expect("it is planned");
+            assert_eq!(plan.take(&capture("one")), None);
+            assert!(plan.fired().is_empty());
+            plan.settle(taken, effected);
+        }
+        assert_eq!((plan.take(&capture("one")), plan.fired().len()), (None, 1));
     }
 }

@@ -41,16 +41,36 @@ async fn exact(shop: &Shop<'_>, order: &str) -> Result<Phase> {
     Ok(status.phase)
 }
 
-pub async fn a_clock_two_days_ahead_charges_nobody_twice(world: &World) -> Result<()> {
-    let shop = world.market("clock").await?;
+/// Starts an operator whose clock runs ahead, in the place of the one before.
+async fn start_ahead(world: &World) -> Result<()> {
     let preload = clock::library(world.installation.stack.dir())?;
     let seconds = AHEAD.as_secs().to_string();
     let shifted = [("LD_PRELOAD", preload.as_os_str()), (clock::AHEAD, OsStr::new(&seconds))];
-    let start_ahead = async || {
-        let operator = world.replica("operator", &[], &shifted).await?;
-        world.replace_operator(operator).await;
-        anyhow::Ok(())
-    };
+    let operator = world.replica("operator", &[], &shifted).await?;
+    world.replace_operator(operator).await;
+    Ok(())
+}
+
+pub async fn a_leader_whose_clock_ran_two_days_ahead_is_succeeded_in_seconds(world: &World) -> Result<()> {
+    let shop = world.market("clock-lease").await?;
+    world.kill_operator().await?;
+    start_ahead(world).await?;
+    shop.order("slow-ahead", patient).await?;
+    shop.until_phase("slow-ahead", Phase::Preparing).await?;
+    // Another name, as the next pod has: its own Lease it would take back.
+    let successor = world.replica("successor-clock", &[], &[]).await?;
+    ensure!(successor.metrics().await?.contains("comanda_leader 0"), "two replicas lead");
+    world.kill_operator().await?;
+    let status = shop.until_final("slow-ahead", Duration::from_secs(40)).await?;
+    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    ensure!(successor.metrics().await?.contains("comanda_leader 1"), "who finished it?");
+    shop.expect_delivered("slow-ahead").await?;
+    world.replace_operator(successor).await;
+    shop.expect_consumed(1).await
+}
+
+pub async fn a_clock_two_days_ahead_charges_nobody_twice(world: &World) -> Result<()> {
+    let shop = world.market("clock").await?;
 
     // Begun while the clock was right: a kitchen that will be called silent, and calls whose answers were lost.
     shop.order("silent-before", |_| {}).await?;
@@ -61,14 +81,14 @@ pub async fn a_clock_two_days_ahead_charges_nobody_twice(world: &World) -> Resul
         ("captured", "Capture/effected"),
     ] {
         dies_at(&shop, order, boundary).await?;
-        start_ahead().await?;
+        start_ahead(world).await?;
         let phase = exact(&shop, order).await?;
         ensure!(phase == Phase::Delivered, "{order} ended {phase:?}");
         world.kill_operator().await?;
         world.start_operator().await?;
     }
     world.kill_operator().await?;
-    start_ahead().await?;
+    start_ahead(world).await?;
     ensure!(exact(&shop, "silent-before").await? == Phase::Failed, "its deadline was two days ago");
     // The key of the creation was two days old, by that clock: it got another, and one intent was confirmed.
     let keys: Vec<_> = shop.payments("created").await?.into_iter().filter_map(|call| call.key).collect();

@@ -105,6 +105,26 @@ pub async fn a_leader_paused_before_the_capture_comes_back_to_a_cancelled_order_
     shop.expect_consumed(1).await
 }
 
+pub async fn a_leader_of_which_a_part_panicked_ends_instead_of_holding_its_place(
+    world: &World,
+) -> Result<()> {
+    let shop = world.market("panicked").await?;
+    shop.plan("struck", "Capture/after-intent", "panic")?;
+    shop.order("struck", |_| {}).await?;
+    shop.until_fired("struck", "Capture/after-intent").await?;
+    {
+        let mut operator = world.operator().await;
+        let ended = operator.as_mut().context("a leader ran")?.process.wait();
+        let ended = tokio::time::timeout(Duration::from_secs(15), ended).await;
+        let status = ended.context("it holds the lease, and does nothing")??;
+        ensure!(!status.success(), "it says that all was well");
+    }
+    world.start_operator().await?;
+    shop.until_phase("struck", Phase::Delivered).await?;
+    shop.expect_delivered("struck").await?;
+    shop.expect_consumed(1).await
+}
+
 pub async fn a_leader_paused_past_its_lease_while_the_capture_is_under_way_leaves_one_refund(
     world: &World,
 ) -> Result<()> {

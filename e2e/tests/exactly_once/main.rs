@@ -92,6 +92,7 @@ fn main() -> ExitCode {
         Alone: [
             leaders::a_leader_paused_before_the_confirmation_comes_back_to_a_cancelled_order_and_charges_nothing,
             leaders::a_leader_paused_before_the_capture_comes_back_to_a_cancelled_order_and_charges_nothing,
+            leaders::a_leader_of_which_a_part_panicked_ends_instead_of_holding_its_place,
             leaders::a_leader_paused_past_its_lease_while_the_capture_is_under_way_leaves_one_refund,
             leaders::a_leader_paused_with_the_answer_to_a_capture_unwritten_is_succeeded_without_a_second_one,
             leaders::a_leader_paused_before_its_claim_comes_back_to_a_deleted_order_and_does_nothing,
@@ -103,11 +104,13 @@ fn main() -> ExitCode {
             fences::an_event_is_acknowledged_when_the_ledger_has_it_and_not_before,
             watches::a_cancel_made_while_the_watch_is_silently_dead_is_noticed,
             watches::watches_that_are_told_that_they_missed_too_much_list_again,
+            watches::watches_that_are_refused_with_status_410_list_again,
             services::an_api_server_that_restarts_loses_no_order,
             services::an_etcd_that_stands_still_for_twenty_seconds_loses_no_order,
             services::a_ledger_away_for_a_minute_stops_every_effect_and_everything_goes_on_after,
             services::a_broker_cut_with_two_hundred_commands_unacknowledged_has_each_acted_on_once,
             clock::a_clock_two_days_ahead_charges_nobody_twice,
+            clock::a_leader_whose_clock_ran_two_days_ahead_is_succeeded_in_seconds,
         ],
         Last: [cluster::a_cluster_that_is_lost_and_made_anew_finishes_its_orders_and_charges_once],
     ];

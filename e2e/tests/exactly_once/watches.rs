@@ -39,7 +39,16 @@ pub async fn a_cancel_made_while_the_watch_is_silently_dead_is_noticed(world: &W
 }
 
 pub async fn watches_that_are_told_that_they_missed_too_much_list_again(world: &World) -> Result<()> {
-    let shop = world.market("expired-watch").await?;
+    list_again(world, "expired-watch", Watches::Expired).await
+}
+
+/// The server of today says it in an event; the API allows both.
+pub async fn watches_that_are_refused_with_status_410_list_again(world: &World) -> Result<()> {
+    list_again(world, "gone-watch", Watches::Gone).await
+}
+
+async fn list_again(world: &World, market: &str, fate: Watches) -> Result<()> {
+    let shop = world.market(market).await?;
     let lists = || {
         let listed = world.installation.stack.kubernetes.audit_events(|event| {
             event["user"]["username"] == OPERATOR
@@ -51,7 +60,7 @@ pub async fn watches_that_are_told_that_they_missed_too_much_list_again(world: &
     let before = lists()?;
     shop.order("slow-before", |_| {}).await?;
     let proxy = shop.proxy()?;
-    proxy.set_watches(Watches::Gone);
+    proxy.set_watches(fate);
     shop.order("slow-meanwhile", |_| {}).await?;
     shop.order("silent-cancelled", |spec| spec.class_name = PATIENT.to_owned()).await?;
     tokio::time::sleep(Duration::from_secs(4)).await;
