@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use comanda_crds::{Order, Phase};
-use comanda_saga::{Trouble, Wait, decide};
+use comanda_saga::{Trouble, Wait, decide, status};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -113,10 +113,12 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
     let patient = matches!(error, Error::Call(_)) && memory.failures <= QUIET_FAILURES;
     let order = newest(order, memory);
     let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);
-    if tellable && !patient && (memory.loaded || unclaimed) && !is_behind(&order, memory) {
-        let observed = recall(&order, memory, context);
-        if let Ok(decision) = decide(&observed, Timestamp::now())
-            && let Err(error) = report(&order, decision.status, memory, context).await
+    if tellable && !patient && !is_behind(&order, memory) {
+        let status = match (&memory.trouble, &order.status) {
+            (Some(trouble), Some(before)) if !memory.loaded && !unclaimed => status::unread(before, trouble),
+            _ => status::of_saved(&recall(&order, memory, context), Timestamp::now()),
+        };
+        if let Err(error) = report(&order, status, memory, context).await
             && !matches!(error, Error::Outdated)
         {
             warn!(%error, "the status could not be written");

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use comanda_crds::{Capture, OrderClass, OrderClassSpec, OrderSpec, Phase};
+use comanda_crds::{Capture, OrderClass, OrderClassSpec, OrderSpec, OrderStatus, Phase};
 use comanda_e2e::installation::PREFIX;
 use comanda_e2e::world::{PATIENT, SOON, Shop, World, condition, patience};
 use kube::Api;
@@ -17,12 +17,16 @@ use serde_json::json;
 
 use crate::devices::{Mouth, until_recorded};
 
-/// Takes an object away without its operator, as a lost cluster does.
+/// Takes an object away behind its operator's back, as a lost cluster does.
 async fn lose(shop: &Shop<'_>, order: &str) -> Result<()> {
+    let mut operator = shop.world.operator().await;
+    let process = &mut operator.as_mut().context("an operator runs")?.process;
+    process.pause()?;
     let patch = json!({"metadata": {"finalizers": null}});
     shop.orders.patch(order, &PatchParams::default(), &Patch::Merge(&patch)).await?;
     shop.orders.delete(order, &DeleteParams::default()).await?;
-    shop.until_gone(order).await
+    shop.until_gone(order).await?;
+    process.resume()
 }
 
 pub async fn an_order_lost_and_applied_again_ten_times_is_one_order(world: &World) -> Result<()> {
@@ -125,9 +129,13 @@ pub async fn a_class_made_anew_with_another_stripe_does_not_redirect_an_undo(wor
     shop.expect_consumed(0).await
 }
 
+fn dynamodb(world: &World) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(world.installation.stack.aws.sdk_config())
+}
+
 async fn make_ledger(world: &World, name: &str) -> Result<()> {
-    let dynamodb = aws_sdk_dynamodb::Client::new(world.installation.stack.aws.sdk_config());
-    let mut request = dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    let mut request =
+        dynamodb(world).create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
         let definition = AttributeDefinition::builder().attribute_name(attribute);
         request = request
@@ -166,7 +174,13 @@ pub async fn a_class_made_anew_with_another_ledger_starts_no_order_again(world: 
         // Whatever wakes it.
         shop.annotate(order, "somebody", "looked").await?;
     }
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    let told = |status: &OrderStatus| status.reason.as_deref() == Some("ClassNotReady");
+    let status = shop.until("unfinished", SOON, told).await?;
+    ensure!(status.phase == Phase::Preparing, "{status:#?}");
+    let status = shop.status("finished").await?;
+    ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    let begun = dynamodb(world).scan().table_name("exile-ledger").send().await?.count();
+    ensure!(begun == 0, "the other ledger has {begun} items");
     let facts = shop.facts("unfinished").await?;
     ensure!(facts.payment == "requires_capture, captured 0, refunded 0", "{facts:#?}");
     let facts = shop.facts("finished").await?;

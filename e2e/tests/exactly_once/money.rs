@@ -43,7 +43,7 @@ pub async fn a_key_that_is_still_in_use_is_asked_again_and_the_order_is_charged_
 ) -> Result<()> {
     let shop = world.market("key-in-use").await?;
     // The operator gives up after ten seconds and repeats the creation, while Stripe is still at the first.
-    shop.misbehave(&shop.key("slow-creation", "pi", 1), Action::DelayMs { ms: 10_700 }).await?;
+    shop.misbehave(&shop.key("slow-creation", "pi", 1), Action::DelayMs { ms: 14_000 }).await?;
     shop.order("slow-creation", |_| {}).await?;
     shop.until_final("slow-creation", AFTER_NO_ANSWER).await?;
     let calls = shop.payments("slow-creation").await?;
@@ -60,8 +60,9 @@ pub async fn a_key_that_somebody_else_used_is_left_and_the_order_is_charged_once
 ) -> Result<()> {
     let shop = world.market("key-of-another").await?;
     let (creation, capture) = (shop.key("taken", "pi", 1), shop.key("taken", "capture", 1));
+    let strangers = [("amount", "99900"), ("currency", "eur"), ("metadata[comanda_order]", "a stranger's")];
     for key in [&creation, &capture] {
-        post(world, "payment_intents", key, &[("amount", "99900"), ("currency", "eur")]).await?;
+        post(world, "payment_intents", key, &strangers).await?;
     }
     shop.order("taken", |_| {}).await?;
     shop.until_final("taken", AFTER_NO_ANSWER).await?;
@@ -136,6 +137,25 @@ pub async fn a_pending_refund_is_waited_for(world: &World) -> Result<()> {
     ensure!(pending, "the refund was never pending");
     let payment = "succeeded, captured 1850, refunded 1850";
     shop.expect("fails-pending", "Failed", payment, "confirmed, failed", "prepare, deliver").await?;
+    shop.expect_consumed(1).await
+}
+
+pub async fn what_support_gave_back_by_hand_is_neither_forgotten_nor_given_twice(
+    world: &World,
+) -> Result<()> {
+    let shop = world.market("refund-by-hand").await?;
+    shop.wire("fails-by-hand", "Refund/sent", WireFault::KillThenLose, 1)?;
+    shop.order("fails-by-hand", |_| {}).await?;
+    shop.until_befallen("fails-by-hand", WireFault::KillThenLose).await?;
+    let id = intent(&shop, "fails-by-hand").await?;
+    post(world, "refunds", "support-1", &[("payment_intent", &id), ("amount", "500")]).await?;
+    world.start_operator().await?;
+    shop.until_final("fails-by-hand", AFTER_NO_ANSWER).await?;
+    let payment = "succeeded, captured 1850, refunded 1850";
+    shop.expect("fails-by-hand", "Failed", payment, "confirmed, failed", "prepare, deliver").await?;
+    let refunded =
+        shop.snapshot().await?.record("fails-by-hand").map(|record| record["payment"]["refunded"].clone());
+    ensure!(refunded == Some(1850.into()), "by the ledger, {refunded:?} was refunded");
     shop.expect_consumed(1).await
 }
 

@@ -1,9 +1,11 @@
 //! Scenes about what people and their tools do to objects.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use comanda_crds::Phase;
+use comanda_e2e::installation::INSTALLATION;
 use comanda_e2e::world::{PATIENT, SOON, World, condition};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -49,6 +51,53 @@ pub async fn a_tool_that_patches_annotations_all_the_time_disturbs_no_order(worl
         ensure!(object.labels().contains_key("tool"), "the tool's label was overwritten: {object:#?}");
     }
     shop.expect_consumed(5).await
+}
+
+/// `kubectl replace`, and tools that do the same, write the object as the file has it.
+pub async fn an_order_replaced_without_its_finalizer_is_undone_when_it_is_deleted(
+    world: &World,
+) -> Result<()> {
+    let shop = world.market("replaced").await?;
+    shop.order("silent-replaced", |spec| spec.class_name = PATIENT.to_owned()).await?;
+    shop.until_phase("silent-replaced", Phase::Preparing).await?;
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let stripped = shop.orders.patch("silent-replaced", &PatchParams::default(), &patch).await?;
+    ensure!(stripped.finalizers().is_empty(), "{stripped:#?}");
+    let begun = Instant::now();
+    while shop.orders.get("silent-replaced").await?.finalizers().is_empty() {
+        ensure!(begun.elapsed() < SOON, "the finalizer was not put back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    shop.orders.delete("silent-replaced", &DeleteParams::default()).await?;
+    shop.until_gone("silent-replaced").await?;
+    let payment = "canceled, captured 0, refunded 0";
+    shop.expect("silent-replaced", "Cancelled", payment, "confirmed, cancelled", "prepare, cancel").await?;
+    shop.expect_consumed(0).await
+}
+
+pub async fn an_order_whose_customer_cannot_be_read_any_more_is_undone_all_the_same(
+    world: &World,
+) -> Result<()> {
+    let shop = world.market("forgotten").await?;
+    shop.order("silent-forgotten", |spec| spec.class_name = PATIENT.to_owned()).await?;
+    shop.until_phase("silent-forgotten", Phase::Preparing).await?;
+    let aws = &world.installation.stack.aws;
+    let deleted = aws_sdk_dynamodb::Client::new(aws.sdk_config())
+        .delete_item()
+        .table_name(&aws.resources().ledger_table)
+        .key("pk", AttributeValue::S(format!("ORDER#{INSTALLATION}/{}/silent-forgotten", shop.namespace)))
+        .key("sk", AttributeValue::S("CONTACT".to_owned()))
+        .return_values(ReturnValue::AllOld)
+        .send()
+        .await?;
+    ensure!(deleted.attributes().is_some(), "the ledger had no contact");
+    shop.cancel("silent-forgotten").await?;
+    let status = shop.until_final("silent-forgotten", Duration::from_mins(1)).await?;
+    let told = |message: &str| message.contains("The customer could not be told.");
+    ensure!(status.conditions.iter().any(|condition| told(&condition.message)), "{status:#?}");
+    let payment = "canceled, captured 0, refunded 0";
+    shop.expect("silent-forgotten", "Cancelled", payment, "confirmed", "prepare, cancel").await?;
+    shop.expect_consumed(0).await
 }
 
 pub async fn a_namespace_deleted_with_orders_in_it_lets_them_go_when_they_are_settled(

@@ -123,10 +123,12 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
     let effect = Effect::Refund;
     let id = intent_id(record, effect)?;
     match payments.refund(id, &entry(record, effect)?.key).await {
-        Ok(view) => Ok(Outcome::Refund(Some(view))),
+        Ok(view) if view.amount >= record.payment.captured => Ok(Outcome::Refund(Some(view))),
+        // It was the rest: a person had given a part back.
+        Ok(_) => refunds(record, effect, payments).await.map(Outcome::Refund),
         Err(PaymentError::Refused { code, .. }) => {
-            let refunds = payments.refunds(id).await.map_err(|error| unknown(effect, error.to_string()))?;
-            if refunds.is_empty() {
+            let refund = refunds(record, effect, payments).await?;
+            if refund.is_none() {
                 return Ok(needs_person(
                     Reason::RefundFailed,
                     format!(
@@ -135,7 +137,7 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
                     ),
                 ));
             }
-            Ok(Outcome::Refund(best(refunds)))
+            Ok(Outcome::Refund(refund))
         }
         Err(error) => Err(unknown(effect, error.to_string())),
     }
@@ -147,9 +149,7 @@ async fn look_up(record: &Record, payments: &dyn Payments) -> Step {
 }
 
 async fn look_up_refunds(record: &Record, payments: &dyn Payments) -> Step {
-    let id = intent_id(record, None)?;
-    let refunds = payments.refunds(id).await.map_err(|error| unknown(None, error.to_string()))?;
-    Ok(Outcome::Refund(best(refunds)))
+    refunds(record, None, payments).await.map(Outcome::Refund)
 }
 
 fn intent_id(record: &Record, effect: impl Into<Option<Effect>>) -> Result<&str, Outcome> {
@@ -168,13 +168,23 @@ async fn get(
     payments.get(id).await.map_err(|error| unknown(effect, error.to_string()))
 }
 
-/// One that succeeded outweighs one under way, which outweighs one that failed.
-fn best(refunds: Vec<RefundView>) -> Option<RefundView> {
-    refunds.into_iter().min_by_key(|refund| match refund.state {
-        RefundState::Succeeded => 0,
-        RefundState::Pending => 1,
-        RefundState::Failed => 2,
-    })
+/// What all refunds of a payment come to, those included that people made by hand: the whole amount is back, or it
+/// is under way, or it could not be paid; none when something is left to pay back.
+async fn refunds(
+    record: &Record,
+    effect: impl Into<Option<Effect>>,
+    payments: &dyn Payments,
+) -> Result<Option<RefundView>, Outcome> {
+    let effect = effect.into();
+    let id = intent_id(record, effect)?;
+    let refunds = payments.refunds(id).await.map_err(|error| unknown(effect, error.to_string()))?;
+    let returned = refunds.iter().filter(|refund| refund.state == RefundState::Succeeded);
+    let amount = returned.map(|refund| refund.amount).sum();
+    if amount > 0 && amount >= record.payment.captured {
+        return Ok(Some(RefundView { state: RefundState::Succeeded, amount }));
+    }
+    let open = refunds.into_iter().filter(|refund| refund.state != RefundState::Succeeded);
+    Ok(open.min_by_key(|refund| refund.state == RefundState::Failed))
 }
 
 fn needs_person(reason: Reason, message: String) -> Outcome {

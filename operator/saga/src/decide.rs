@@ -41,6 +41,10 @@ fn plan(o: &Observed, now: Timestamp) -> Result<Plan, IllegalTransition> {
     if next.phase.is_final() {
         return Ok(finished(o, next, now));
     }
+    if !o.order.has_finalizer && !o.order.deleted {
+        // Somebody replaced the object without it: a deletion would leave nobody to undo what was done.
+        return Ok((vec![Action::AddFinalizer], Wait::Not, None));
+    }
     heed_people(o, &mut next);
     if next.abandoned.is_some() {
         enter(&mut next, Event::Abandoned, now)?;

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::decide::may_adopt;
 use crate::forward::seconds;
-use crate::observed::Observed;
+use crate::observed::{Observed, Trouble};
 use crate::outcome::IntentState;
 use crate::record::{CourierState, Direction, Effect, Entry, EntryState, KitchenState, Record};
 use crate::undo;
@@ -42,6 +42,25 @@ pub(crate) fn project(o: &Observed, record: Option<&Record>, now: Timestamp) -> 
     for condition in &mut status.conditions {
         condition.observed_generation = Some(o.order.generation);
         condition.last_transition_time = Time(now);
+    }
+    status
+}
+
+/// The status while the order cannot go on: what the ledger holds, and the trouble. What this process only means
+/// to do, or has not written yet, may come otherwise.
+pub fn of_saved(observed: &Observed, now: Timestamp) -> OrderStatus {
+    project(observed, observed.saved.as_ref(), now)
+}
+
+/// The status as it was, and the trouble: nothing else is known of an order whose record cannot be read.
+pub fn unread(before: &OrderStatus, trouble: &Trouble) -> OrderStatus {
+    let mut status = before.clone();
+    status.reason = Some(trouble.reason.name().to_owned());
+    let told = [ConditionType::Ready.name(), ConditionType::Reconciling.name()];
+    for condition in status.conditions.iter_mut().filter(|condition| told.contains(&condition.type_.as_str()))
+    {
+        trouble.reason.name().clone_into(&mut condition.reason);
+        condition.message = format!("It is tried again: {}.", trouble.error);
     }
     status
 }

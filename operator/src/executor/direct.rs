@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use comanda_crds::Inline;
 use comanda_saga::{Call, Outcome, Record};
+use comanda_steps::ports::LedgerError;
 use comanda_steps::{delivery, notification, payment, preparation, validation};
 
 use crate::error::Error;
@@ -36,9 +37,12 @@ impl Executor for Direct {
             | Call::RefundPayment
             | Call::LookUpPayment
             | Call::LookUpRefunds => payment::run(call, record, &*services.payments).await,
-            Call::NotifyConfirmed | Call::NotifyEnding => {
-                notification::run(call, record, &contact(&services, record).await?, &*services.notifier).await
-            }
+            Call::NotifyConfirmed | Call::NotifyEnding => match contact(&services, record).await {
+                Ok(contact) => notification::run(call, record, &contact, &*services.notifier).await,
+                // Telling never stops an order: it is tried as often as a message that SNS does not take.
+                Err(Error::Customer(message)) => Outcome::Unknown { effect: call.effect(), message },
+                Err(error) => return Err(error),
+            },
             Call::Prepare => preparation::prepare(record, &*services.devices).await,
             Call::RecallKitchen => preparation::undo_prepare(record, &*services.devices).await,
             Call::Deliver => {
@@ -51,7 +55,14 @@ impl Executor for Direct {
 
 /// The customer, from the ledger's sealed contact item.
 async fn contact(services: &Services, record: &Record) -> Result<Inline, Error> {
-    services.ledger.contact(&record.identity).await?.ok_or_else(|| {
-        Error::Customer("the customer's contact in the ledger is gone or has expired".to_owned())
-    })
+    match services.ledger.contact(&record.identity).await {
+        Ok(Some(contact)) => Ok(contact),
+        Ok(None) => {
+            Err(Error::Customer("the customer's contact in the ledger is gone or has expired".to_owned()))
+        }
+        Err(LedgerError::Corrupt(why)) => Err(Error::Customer(format!(
+            "the customer's contact in the ledger cannot be read ({why}): has the class's contactKey changed?"
+        ))),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -76,6 +76,7 @@ fn refund(state: RefundState) -> RefundView {
 fn paying(effect: Effect) -> Record {
     let mut record = intending(effect);
     record.payment.intent_id = Some("pi_1".to_owned());
+    record.payment.captured = refund(RefundState::Succeeded).amount;
     record
 }
 
@@ -203,6 +204,24 @@ async fn a_refund_that_is_refused_and_does_not_exist_needs_a_person() {
     let outcome = run(Call::RefundPayment, &paying(Effect::Refund), &provider).await;
     let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stall.reason, Reason::RefundFailed);
+}
+
+#[tokio::test]
+async fn what_a_person_gave_back_by_hand_is_part_of_the_refund_and_not_all_of_it() {
+    let part = |amount| RefundView { amount, ..refund(RefundState::Succeeded) };
+    let by_hand = Provider { refunds: vec![part(500)], ..Provider::default() };
+    let outcome = run(Call::LookUpRefunds, &paying(Effect::Refund), &by_hand).await;
+    assert_eq!(outcome, Outcome::Refund(None), "1400 are left to pay back");
+    let intent = Some(view(IntentState::Succeeded));
+    let rest = Provider { refunds: vec![part(1400), part(500)], intent, ..Provider::default() };
+    for call in [Call::RefundPayment, Call::LookUpRefunds] {
+        let outcome = run(call, &paying(Effect::Refund), &rest).await;
+        assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Succeeded))), "{call:?}");
+    }
+    let mut stuck = Provider::refusing("charge_disputed", view(IntentState::Succeeded));
+    stuck.refunds = vec![part(500)];
+    let outcome = run(Call::RefundPayment, &paying(Effect::Refund), &stuck).await;
+    assert!(matches!(outcome, Outcome::NeedsPerson(_)), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -26,6 +26,17 @@ fn accepted(shop: &Driver) -> (String, String) {
 }
 
 #[test]
+fn an_order_under_way_whose_object_lost_the_finalizer_gets_it_back_before_anything_else() {
+    let mut shop = Driver::preparing();
+    shop.o.order.has_finalizer = false;
+    assert_eq!(shop.decide().actions, [Action::AddFinalizer]);
+    // An object that is going cannot get one; what holds it lets the undo happen.
+    shop.o.order.deleted = true;
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+}
+
+#[test]
 fn a_finished_order_applied_again_shows_its_result_and_does_nothing() {
     let mut shop = again(delivered(), owner("uid-2"));
     let status = shop.run().status;

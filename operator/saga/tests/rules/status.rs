@@ -2,7 +2,7 @@
 
 use comanda_crds::OrderStatus;
 use comanda_saga::{
-    Call, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Reason, Trouble, status,
+    Call, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Phase, Reason, Trouble, status,
 };
 use jiff::Timestamp;
 
@@ -468,4 +468,26 @@ fn a_message_that_was_given_up_shows_as_failed_while_the_order_goes_on() {
     let status = shop.run().status;
     assert_eq!(steps(&status)[3..], ["NotifyConfirmed:Failed", "Prepare:Running"]);
     assert_eq!(status.steps[3].attempts, 2);
+}
+
+#[test]
+fn while_an_order_cannot_go_on_it_shows_what_the_ledger_holds_and_not_what_was_meant() {
+    let mut shop = Driver::preparing();
+    shop.o.order.cancel = Some("changed my mind".to_owned());
+    assert_eq!(shop.decide().status.phase, Phase::Compensating);
+    shop.o.trouble = Some(Trouble { reason: Reason::Retrying, error: "no answer".to_owned() });
+    let shown = status::of_saved(&shop.o, shop.now);
+    assert_eq!((shown.phase, shown.reason.as_deref()), (Phase::Preparing, Some("Retrying")));
+}
+
+#[test]
+fn an_order_whose_record_cannot_be_read_says_why_and_is_where_it_was() {
+    let shop = Driver::preparing();
+    let before = shop.decide().status;
+    let trouble = Trouble { reason: Reason::ClassNotReady, error: "the class is gone".to_owned() };
+    let shown = status::unread(&before, &trouble);
+    assert_eq!((shown.phase, shown.reason.as_deref()), (before.phase, Some("ClassNotReady")));
+    assert_eq!(message(&shown, "Ready"), "It is tried again: the class is gone.");
+    assert_eq!(message(&shown, "Accepted"), message(&before, "Accepted"));
+    assert!(status::is_news(&shown, &before));
 }
