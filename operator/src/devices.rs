@@ -1,5 +1,6 @@
 //! What kitchens and couriers say: into the ledger first, acknowledged second, the order woken third.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use comanda_steps::ports::{Ledger, LedgerError};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::live::Live;
@@ -17,7 +19,9 @@ use crate::services::FromBroker;
 use crate::telemetry::Metrics;
 
 /// How many messages are kept in the ledger at once.
-const CONCURRENCY: usize = 32;
+const LANES: usize = 32;
+/// How many wait in each lane.
+const LANE: usize = 8;
 /// How long a message waits for a ledger that does not answer before it is tried again.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
@@ -28,17 +32,30 @@ pub async fn take_in(
     metrics: Arc<Metrics>,
     wake: mpsc::UnboundedSender<ObjectRef<Order>>,
 ) {
-    let slots = Arc::new(tokio::sync::Semaphore::new(CONCURRENCY));
+    let mut lanes = JoinSet::new();
+    let queues: Vec<_> = (0..LANES)
+        .map(|_| {
+            let (queue, mut messages) = mpsc::channel(LANE);
+            let (live, metrics, wake) = (Arc::clone(&live), Arc::clone(&metrics), wake.clone());
+            lanes.spawn(async move {
+                while let Some(message) = messages.recv().await {
+                    if let Some(object) = keep(message, &live, &metrics).await {
+                        // The receiver goes when the controller stops; the event is in the ledger by then.
+                        let _ = wake.send(object);
+                    }
+                }
+            });
+            queue
+        })
+        .collect();
+    // What is said on one topic is kept in the order in which it was said: the first courier has the order.
     while let Some(message) = messages.recv().await {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let (live, metrics, wake) = (Arc::clone(&live), Arc::clone(&metrics), wake.clone());
-        tokio::spawn(async move {
-            if let Some(object) = keep(message, &live, &metrics).await {
-                // The receiver goes when the controller stops; the event is in the ledger by then.
-                let _ = wake.send(object);
-            }
-            drop(slot);
-        });
+        let mut hasher = DefaultHasher::new();
+        message.incoming.topic().hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
+        if queues[lane].send(message).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -118,12 +135,12 @@ async fn record(
     ledger: &dyn Ledger,
     live: &Live,
 ) -> Result<Option<bool>, LedgerError> {
-    let known = match live.store_of(identity) {
-        Some(known) => Some(known),
-        None => ledger.load(identity).await?.map(|loaded| loaded.record.terms.store),
-    };
-    if known.as_deref() != Some(store) {
-        return Ok(None);
+    if live.store_of(identity).as_deref() != Some(store) {
+        // An object can follow an order that it turns out not to own: the ledger knows.
+        let known = ledger.load(identity).await?.map(|loaded| loaded.record.terms.store);
+        if known.as_deref() != Some(store) {
+            return Ok(None);
+        }
     }
     ledger.put_event(identity, event).await.map(Some)
 }

@@ -124,11 +124,18 @@ impl Live {
         fresh
     }
 
+    /// The ledger says that the order is this object's: its events are kept for it and no other. True when they
+    /// were not before, and some may have gone to the other.
+    pub fn own(&self, identity: &Identity, object: &ObjectRef<Order>, store: &str) -> bool {
+        let owner = Followed { object: object.clone(), store: store.to_owned() };
+        let before = lock(&self.followed).insert(identity.clone(), owner);
+        before.is_none_or(|before| before.object != *object)
+    }
+
     /// Events of `identity` are not this object's.
     pub fn unfollow(&self, identity: &Identity, object: &ObjectRef<Order>) {
-        let mut followed = lock(&self.followed);
-        if followed.get(identity).is_some_and(|followed| followed.object == *object) {
-            followed.remove(identity);
+        if self.follows(identity, object) {
+            lock(&self.followed).remove(identity);
         }
     }
 
@@ -137,11 +144,17 @@ impl Live {
         lock(&self.followed).get(identity).map(|followed| followed.store.clone())
     }
 
-    /// Forgets an order whose object is gone.
+    /// Forgets an object that is gone, and what was kept for it.
     pub fn drop_order(&self, identity: &Identity, object: &ObjectRef<Order>) {
         lock(&self.memories).remove(object);
-        lock(&self.inbox).remove(identity);
-        lock(&self.followed).remove(identity);
+        if self.follows(identity, object) {
+            lock(&self.inbox).remove(identity);
+            lock(&self.followed).remove(identity);
+        }
+    }
+
+    fn follows(&self, identity: &Identity, object: &ObjectRef<Order>) -> bool {
+        lock(&self.followed).get(identity).is_some_and(|followed| followed.object == *object)
     }
 
     /// The objects of all orders that a device may be about to speak of.
@@ -167,17 +180,25 @@ impl Live {
             })
     }
 
-    /// The events that came since the last call.
-    pub fn collect(&self, identity: &Identity) -> Vec<DeviceEvent> {
-        lock(&self.inbox).remove(identity).unwrap_or_default()
+    /// The events that came since the last call, if they are kept for this object.
+    pub fn collect(&self, identity: &Identity, object: &ObjectRef<Order>) -> Vec<DeviceEvent> {
+        let kept = self.follows(identity, object).then(|| lock(&self.inbox).remove(identity));
+        kept.flatten().unwrap_or_default()
     }
 
-    /// How many orders of a class are claimed and not finished.
+    /// How many orders of a class are claimed and not finished. Of two objects for one order, its owner counts.
     pub fn count(&self, class: &str) -> usize {
+        let owns = |object: &ObjectRef<Order>, record: &Record| {
+            record.owner.as_ref().is_some_and(|owner| {
+                owner.name == object.name && object.namespace.as_ref() == Some(&owner.namespace)
+            })
+        };
         lock(&self.memories)
-            .values()
-            .filter_map(|memory| memory.saved.as_ref())
-            .filter(|record| record.class_name == class && !record.phase.is_final())
+            .iter()
+            .filter_map(|(object, memory)| Some((object, memory.saved.as_ref()?)))
+            .filter(|(object, record)| {
+                record.class_name == class && !record.phase.is_final() && owns(object, record)
+            })
             .count()
     }
 }
@@ -319,12 +340,40 @@ mod tests {
         assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
         assert_eq!(live.deliver(&identity(), event("e-1")), Some(first.clone()));
         assert!(live.has_heard(&identity(), "e-1") && !live.has_heard(&identity(), "e-0"));
-        assert_eq!(live.collect(&identity()), [event("e-1")]);
-        assert_eq!(live.collect(&identity()), []);
+        assert_eq!(live.collect(&identity(), &second), [], "they are not the other's");
+        assert_eq!(live.collect(&identity(), &first), [event("e-1")]);
+        assert_eq!(live.collect(&identity(), &first), []);
         assert!(!live.has_heard(&identity(), "e-1"), "whoever collects events puts them into the memory");
         live.put(first.clone(), Memory { events: vec![event("e-1")], ..Memory::default() });
         assert!(live.has_heard(&identity(), "e-1"));
+        live.drop_order(&identity(), &second);
+        assert_eq!(
+            live.deliver(&identity(), event("e-2")),
+            Some(first.clone()),
+            "the other is gone, and not this"
+        );
         live.drop_order(&identity(), &first);
         assert_eq!(live.store_of(&identity()), None);
+    }
+
+    #[test]
+    fn events_go_to_the_object_that_the_ledger_says_owns_the_order() {
+        let live = Live::default();
+        let (owner, other) =
+            (ObjectRef::new("a-1").within("shop"), ObjectRef::new("a-1-again").within("shop"));
+        live.follow(&identity(), &other, "norte");
+        assert!(live.own(&identity(), &owner, "centro"), "some may have gone to the other");
+        assert!(!live.own(&identity(), &owner, "centro"));
+        assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
+        assert_eq!(live.deliver(&identity(), event("e-1")), Some(owner));
+    }
+
+    #[test]
+    fn of_two_objects_for_one_order_one_counts_towards_what_the_class_takes() {
+        let live = Live::default();
+        for name in ["a-1", "a-1-again"] {
+            live.put(ObjectRef::new(name).within("shop"), told());
+        }
+        assert_eq!((live.count("standard"), live.count("other")), (1, 0));
     }
 }

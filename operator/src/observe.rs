@@ -40,7 +40,13 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
         }
         memory.events_read_at = Some(read_at);
     }
-    memory.hear(context.live.collect(&observed.order.identity));
+    let identity = &observed.order.identity;
+    let owned =
+        memory.saved.as_ref().is_some_and(|record| record.owner.as_ref() == Some(&observed.order.owner));
+    if owned && context.live.own(identity, &object, &order.spec.store) {
+        load(&observed, memory, context).await?;
+    }
+    memory.hear(context.live.collect(identity, &object));
     observed = recall(order, memory, context);
     if observed.record.is_none() && phase(order) != Phase::Pending {
         // The order was claimed in a ledger, and it was not this one: the class was made anew. To claim it

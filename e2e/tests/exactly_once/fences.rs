@@ -2,13 +2,13 @@
 //! event in the ledger before its acknowledgement.
 
 use std::ffi::OsStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, Phase};
 use comanda_e2e::fault_proxy::classify::Service;
 use comanda_e2e::stack::simulators::{Device, Role};
-use comanda_e2e::world::{World, patience};
+use comanda_e2e::world::{SOON, STORE, World, patience};
 
 /// Longer than an intent lives.
 const TOO_LATE: Duration = Duration::from_secs(31);
@@ -56,10 +56,23 @@ pub async fn an_event_is_acknowledged_when_the_ledger_has_it_and_not_before(worl
     shop.order("slow-unkept", |spec| spec.class_name = "unruled".to_owned()).await?;
     shop.until_phase("slow-unkept", Phase::Preparing).await?;
     shop.until_said(&kitchen, "slow-unkept", "preparing").await?;
-    shop.proxy()?.take_down(Service::DynamoDb);
+    let proxy = shop.proxy()?;
+    let events = format!("PUBLISH unruled/{}/stores/{STORE}/orders/slow-unkept/events", shop.namespace);
+    let arrived = || proxy.passed().iter().filter(|passed| passed.line == events).count();
+    proxy.take_down(Service::DynamoDb);
+    let before = arrived();
     shop.until_said(&kitchen, "slow-unkept", "ready").await?;
-    // It arrives, and cannot be kept.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let said = Instant::now();
+    while arrived() == before {
+        ensure!(
+            said.elapsed() < SOON,
+            "the event did not come to the operator: {:#?}",
+            proxy.passed().last()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Time enough for an acknowledgement that comes too early.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     world.kill_operator().await?;
     shop.proxy()?.let_up(Service::DynamoDb);
     world.start_operator().await?;
