@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use comanda_crds::Order;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
@@ -95,11 +95,18 @@ impl<'a> Witness<'a> {
             let order = intent["metadata"]["comanda_order"].as_str()?.strip_prefix(&identity)?;
             Some(order.to_owned())
         };
-        let intents = group(stack.stripe.list("payment_intents").await?, order_of);
+        let intents = stack.stripe.list("payment_intents").await?;
+        // A charge that names no order could belong to any.
+        let nobodys = intents.iter().find(|intent| !intent["metadata"]["comanda_order"].is_string());
+        ensure!(nobodys.is_none(), "a payment of no order: {nobodys:#?}");
+        let intents = group(intents, order_of);
         let refunds = group(stack.stripe.list("refunds").await?, |refund| {
             Some(refund["payment_intent"].as_str()?.to_owned())
         });
         let messages = self.installation.notifications().await?;
+        let nobodys =
+            messages.iter().find(|message| !message["orderId"].is_string() || !message["tenant"].is_string());
+        ensure!(nobodys.is_none(), "a message about no order: {nobodys:#?}");
         let of_namespace = |value: &Value| {
             let order = value["orderId"].as_str()?;
             (value["tenant"] == *self.namespace).then(|| order.to_owned())

@@ -49,6 +49,7 @@ pub struct Report {
     orders: usize,
     faults: BTreeMap<&'static str, usize>,
     phases: BTreeMap<String, usize>,
+    befallen: usize,
     interruptions: usize,
     charged: i64,
     healed: Duration,
@@ -68,12 +69,13 @@ impl Report {
         let faults = self.faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
         let phases = self.phases.iter().map(|(name, count)| format!("{count} {name}")).collect();
         format!(
-            "{} orders: {}\n{} faults: {}\n{} restarts and resumptions, charged {} in all, healed {:.0} s after the last \
+            "{} orders: {}\n{} faults: {}; {} calls were befallen\n{} restarts and resumptions, charged {} in all, healed {:.0} s after the last \
              fault, {} violations, {:.0} s, seed {}",
             self.orders,
             list(phases),
             self.faults.values().sum::<usize>(),
             list(faults),
+            self.befallen,
             self.interruptions,
             self.charged,
             self.healed.as_secs_f64(),
@@ -155,7 +157,7 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     violations.extend(missing_stock(&stage, &before, &tickets).await?);
     let interruptions = crew.restarts + crew.resumptions;
     crew.stop().await?;
-    let faults = trouble.counts;
+    let (faults, befallen) = (trouble.counts, proxy.fired().len());
     stage.stop().await?;
     let orders = options.orders;
     Ok(Report {
@@ -163,6 +165,7 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
         orders,
         faults,
         phases,
+        befallen,
         interruptions,
         charged,
         healed,
@@ -234,14 +237,24 @@ struct Examined {
 /// Waits for the quiet that must be, and holds every order against what it must have come to.
 async fn examine(stage: &Stage, crew: &mut Crew<'_>, tickets: &[Ticket]) -> Result<Examined> {
     let (before, after) = crew.rest(&stage.witness(NAMESPACE)).await?;
-    let (mut violations, mut charged, mut phases) = (Vec::new(), 0, BTreeMap::new());
+    let (mut violations, mut phases) = (Vec::new(), BTreeMap::new());
     for ticket in tickets {
-        charged += after.charged(&ticket.name);
         *phases.entry(after.facts(&ticket.name).ledger).or_default() += 1;
         for violation in ticket.judge(&before, &after) {
             violations.push(format!("{}: {violation}\n{}", ticket.name, crew.log_of(&ticket.name)));
         }
     }
+    // All that the account took and gave back, whomever it was for.
+    let stripe = &stage.installation.stack.stripe;
+    let taken: i64 = stripe
+        .list("payment_intents")
+        .await?
+        .iter()
+        .filter_map(|intent| intent["amount_received"].as_i64())
+        .sum();
+    let returned: i64 =
+        stripe.list("refunds").await?.iter().filter_map(|refund| refund["amount"].as_i64()).sum();
+    let charged = taken - returned;
     let owed: i64 = tickets.iter().map(|ticket| ticket.ending.charge()).sum();
     if charged != owed {
         violations.push(format!("{charged} was charged in all, and {owed} is owed"));

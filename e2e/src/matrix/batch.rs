@@ -78,6 +78,9 @@ pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell
     }
     let mut of_all = missing_stock(stage, &stock, &tickets).await?;
     let interruptions = crew.restarts + crew.resumptions;
+    if company == Company::Calm && interruptions > 0 {
+        of_all.push(format!("an operator ended by itself, {interruptions} times"));
+    }
     let left = clear_away(stage, &mut crew, namespace).await?;
     if left > 0 {
         of_all.push(format!("{left} orders of the batch could not be deleted"));

@@ -132,7 +132,7 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// True while a replica is paused, or went on or died a moment ago: it may still do what it was about to do.
+    /// True while a replica is paused, or went on a moment ago: it may still do what it was about to do.
     pub fn has_paused(&self) -> bool {
         let paused = |index: usize| self.is_paused(index);
         let recently = self.disturbed.is_some_and(|since| since.elapsed() < AFTERMATH);

@@ -214,6 +214,7 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     let visited = stage.visit().await?;
     let mut cells = Cell::all(&visited);
     cells.retain(|cell| only.as_ref().is_none_or(|only| only.is_match(&cell.to_string())));
+    ensure!(!cells.is_empty(), "--only {:?} names no cell: --list shows them", options.only);
     if options.list {
         for cell in &cells {
             println!("{cell}");
