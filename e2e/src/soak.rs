@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use comanda_saga::Site;
+use comanda_saga::Boundary;
 use futures::future::try_join_all;
 use kube::api::PostParams;
 use nix::sys::signal::Signal;
@@ -106,13 +106,15 @@ impl Trouble<'_> {
                 "pause"
             }
             5..9 => {
-                let sites: Vec<Site> = Site::all().collect();
-                let site = *sites.choose(&mut self.random).unwrap_or(&Site::Status);
-                let faults: Vec<WireFault> =
-                    WireFault::iter().filter(|fault| fault.befalls(Service::of(site))).collect();
-                let fault = *faults.choose(&mut self.random).unwrap_or(&WireFault::LoseAnswer);
+                let happens = |boundary| {
+                    WireFault::iter()
+                        .filter(move |fault| fault.happens_at(boundary))
+                        .map(move |it| (boundary, it))
+                };
+                let all: Vec<_> = Boundary::all().flat_map(happens).collect();
+                let (boundary, fault) = all[self.random.random_range(0..all.len())];
                 let count = self.random.random_range(1..4);
-                self.proxy.plan(Planned { order: None, site, fault, count });
+                self.proxy.plan(Planned { order: None, boundary, fault, count });
                 fault.name()
             }
             _ => {

@@ -1,7 +1,7 @@
 //! Which effect of which order a call is, by what is on the wire.
 
 use comanda_crds::FINALIZER;
-use comanda_saga::{Effect, Record, Site, boundary};
+use comanda_saga::{Boundary, Crossing, Effect, Point, Record, Site, boundary};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -59,18 +59,38 @@ pub struct Call {
     pub line: String,
     /// For which order.
     pub order: Option<OrderName>,
-    /// What it does; more than one where a write of the record does more than one thing.
-    pub sites: Vec<Site>,
+    /// What it does, or writes down; more than one where a write of the record does more than one thing.
+    pub crossings: Vec<Crossing>,
 }
 
 impl Call {
     pub(super) fn new(service: Service, line: String) -> Self {
-        Self { service, line, order: None, sites: Vec::new() }
+        Self { service, line, order: None, crossings: Vec::new() }
     }
 
-    fn of(mut self, order: Option<OrderName>, sites: Vec<Site>) -> Self {
-        (self.order, self.sites) = (order, sites);
+    fn of(mut self, order: Option<OrderName>, crossings: Vec<Crossing>) -> Self {
+        (self.order, self.crossings) = (order, crossings);
         self
+    }
+
+    /// The effects it is.
+    pub fn sites(&self) -> impl Iterator<Item = Site> {
+        self.crossings.iter().filter_map(|crossing| match crossing {
+            Crossing::Effect(site) => Some(*site),
+            Crossing::Intent(_) | Crossing::Outcome(_) => None,
+        })
+    }
+
+    /// Whether it comes by the boundary with its request or its answer.
+    pub fn comes_by(&self, boundary: Boundary) -> bool {
+        self.crossings.iter().any(|crossing| {
+            let points = match crossing {
+                Crossing::Intent(_) => [Point::BeforeIntent, Point::AfterIntent],
+                Crossing::Effect(_) => [Point::Sent, Point::Effected],
+                Crossing::Outcome(_) => [Point::Answered, Point::AfterOutcome],
+            };
+            crossing.site() == boundary.site && points.contains(&boundary.point)
+        })
     }
 }
 
@@ -87,9 +107,10 @@ pub(super) fn kubernetes(method: &str, path: &str, body: &[u8]) -> Call {
         body["metadata"]["finalizers"].as_array().cloned()
     };
     let sites = match (method, rest) {
-        ("PATCH", ["status"]) => vec![Site::Status],
+        ("PATCH", ["status"]) => vec![Crossing::Effect(Site::Status)],
         ("PATCH", []) => finalizers(body)
             .map(|left| if left.contains(&FINALIZER.into()) { Site::FinalizerOn } else { Site::FinalizerOff })
+            .map(Crossing::Effect)
             .into_iter()
             .collect(),
         _ => Vec::new(),
@@ -107,7 +128,7 @@ pub(super) fn stripe(method: &str, path: &str, key: Option<&str>) -> Call {
         return call;
     };
     let effect = Site::all().find(|site| matches!(site, Site::Effect(effect) if effect.key_part() == part));
-    call.of(Some(order(namespace, name)), effect.into_iter().collect())
+    call.of(Some(order(namespace, name)), effect.map(Crossing::Effect).into_iter().collect())
 }
 
 /// A request to AWS, and the record it writes, if it writes one. `before` is the record as it was.
@@ -122,14 +143,8 @@ pub(super) fn aws(
     let call = Call::new(Service::DynamoDb, operation.to_owned());
     let Some(after) = written(body) else { return (call, None) };
     let order = order(&after.identity.tenant, &after.identity.order_id);
-    let crossed = boundary::crossings(before(&order).as_ref(), &after);
-    let sites = crossed.into_iter().filter_map(|crossing| match crossing {
-        boundary::Crossing::Effect(site) => Some(site),
-        // The call is the effect, and not the write before it or after it.
-        boundary::Crossing::Intent(_) | boundary::Crossing::Outcome(_) => None,
-    });
-    let sites = sites.collect();
-    (call.of(Some(order), sites), Some(after))
+    let crossings = boundary::crossings(before(&order).as_ref(), &after);
+    (call.of(Some(order), crossings), Some(after))
 }
 
 /// A message to a customer: the form carries the message as JSON.
@@ -145,7 +160,7 @@ fn sns(body: &[u8]) -> Call {
     };
     let confirmed = message["kind"] == "confirmed";
     let effect = if confirmed { Effect::NotifyConfirmed } else { Effect::NotifyEnding };
-    call.of(Some(order(namespace, name)), vec![Site::Effect(effect)])
+    call.of(Some(order(namespace, name)), vec![Crossing::Effect(Site::Effect(effect))])
 }
 
 /// A command to a device, by its topic.
@@ -160,7 +175,7 @@ pub(super) fn mqtt(topic: &str) -> Call {
         ("couriers", "cancel") => Effect::RecallCourier,
         _ => return call,
     };
-    call.of(Some(order(namespace, name)), vec![Site::Effect(effect)])
+    call.of(Some(order(namespace, name)), vec![Crossing::Effect(Site::Effect(effect))])
 }
 
 fn order(namespace: &str, name: &str) -> OrderName {
@@ -199,26 +214,32 @@ mod tests {
     fn each_service_says_what_its_call_is() {
         let path = "/apis/comanda.dev/v1alpha1/namespaces/shop/orders/one";
         let on = format!(r#"{{"metadata":{{"finalizers":["{FINALIZER}"]}}}}"#);
-        assert_eq!(kubernetes("PATCH", path, on.as_bytes()).sites, [Site::FinalizerOn]);
+        assert_eq!(kubernetes("PATCH", path, on.as_bytes()).crossings, [Crossing::Effect(Site::FinalizerOn)]);
         let off = br#"{"metadata":{"finalizers":[]}}"#;
-        assert_eq!(kubernetes("PATCH", path, off).sites, [Site::FinalizerOff]);
-        assert_eq!(kubernetes("PATCH", &format!("{path}/status"), b"{}").sites, [Site::Status]);
-        assert_eq!(kubernetes("GET", path, b"").sites, []);
+        assert_eq!(kubernetes("PATCH", path, off).crossings, [Crossing::Effect(Site::FinalizerOff)]);
+        assert_eq!(
+            kubernetes("PATCH", &format!("{path}/status"), b"{}").crossings,
+            [Crossing::Effect(Site::Status)]
+        );
+        assert_eq!(kubernetes("GET", path, b"").crossings, []);
 
         let refund = stripe("POST", "/v1/refunds", Some("local/shop/one/refund/2"));
-        assert_eq!(refund.sites, [Site::Effect(Effect::Refund)]);
+        assert_eq!(refund.crossings, [Crossing::Effect(Site::Effect(Effect::Refund))]);
         assert_eq!(refund.order, Some(order("shop", "one")));
-        assert_eq!(stripe("GET", "/v1/payment_intents/pi_1", None).sites, []);
+        assert_eq!(stripe("GET", "/v1/payment_intents/pi_1", None).crossings, []);
 
         let message = r#"{"tenant":"shop","orderId":"one","kind":"cancelled"}"#;
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("Action", "Publish")
             .append_pair("Message", message)
             .finish();
-        assert_eq!(aws(None, form.as_bytes(), |_| None).0.sites, [Site::Effect(Effect::NotifyEnding)]);
+        assert_eq!(
+            aws(None, form.as_bytes(), |_| None).0.crossings,
+            [Crossing::Effect(Site::Effect(Effect::NotifyEnding))]
+        );
 
         let recall = mqtt("comanda/shop/stores/madrid/couriers/one/cancel");
-        assert_eq!(recall.sites, [Site::Effect(Effect::RecallCourier)]);
-        assert_eq!(mqtt("comanda/shop/stores/madrid/orders/one/events").sites, []);
+        assert_eq!(recall.crossings, [Crossing::Effect(Site::Effect(Effect::RecallCourier))]);
+        assert_eq!(mqtt("comanda/shop/stores/madrid/orders/one/events").crossings, []);
     }
 }

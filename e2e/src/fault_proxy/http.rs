@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use comanda_saga::{Point, Record};
+use comanda_saga::Record;
 use futures::{StreamExt as _, stream};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
@@ -193,7 +193,7 @@ async fn pass(
         _ => {}
     }
     let answer = upstream.ask(parts, body, written).await;
-    if let Some(taken) = taken.filter(|taken| taken.fault.point() == Point::Effected) {
+    if let Some(taken) = taken.filter(|taken| taken.fault.is_of_the_answer()) {
         // A declined card is an effect too.
         let effected = |status: StatusCode| status.is_success() || status == StatusCode::PAYMENT_REQUIRED;
         let effected = answer.as_ref().is_ok_and(|answer| effected(answer.status));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comanda_saga::{Point, Site};
+use comanda_saga::{Boundary, Point, Site};
 use jiff::Timestamp;
 use serde::Serialize;
 use strum::{EnumIter, IntoStaticStr};
@@ -49,18 +49,24 @@ impl WireFault {
         self.into()
     }
 
-    /// Where on the way of an effect it is.
-    pub const fn point(self) -> Point {
-        match self {
-            Self::LoseRequest
-            | Self::Delay
-            | Self::Throttle
-            | Self::Fail
-            | Self::HalfOpen
-            | Self::KillThenLose
-            | Self::KillThenLate => Point::Sent,
-            Self::LoseAnswer | Self::CutAnswer | Self::FailAfter | Self::KillAfter => Point::Effected,
-        }
+    /// Whether the service does what was asked before it happens.
+    pub const fn is_of_the_answer(self) -> bool {
+        matches!(self, Self::LoseAnswer | Self::CutAnswer | Self::FailAfter | Self::KillAfter)
+    }
+
+    /// Whether it can happen there. Intents and outcomes are all written alike: of the faults of the write, those
+    /// stand for the others which leave open whether it happened, and the one that brings it late.
+    pub fn happens_at(self, boundary: Boundary) -> bool {
+        let Boundary { site, point } = boundary;
+        let of_the_answer = matches!(point, Point::Effected | Point::AfterIntent | Point::AfterOutcome);
+        let possible = if point.is_on_the_wire() {
+            self.befalls(Service::of(site))
+        } else {
+            let telling =
+                matches!(self, Self::LoseRequest | Self::KillThenLate | Self::LoseAnswer | Self::FailAfter);
+            telling && !site.is_write()
+        };
+        possible && of_the_answer == self.is_of_the_answer()
     }
 
     /// Whether a service can fail like this: MQTT has no status, and half a packet is none.
@@ -83,9 +89,9 @@ impl WireFault {
 pub struct Planned {
     /// The order; none for any.
     pub order: Option<OrderName>,
-    /// The effect.
+    /// Where on the way of which effect.
     #[serde(serialize_with = "name")]
-    pub site: Site,
+    pub boundary: Boundary,
     /// What happens.
     pub fault: WireFault,
     /// To how many calls, from now on.
@@ -93,8 +99,8 @@ pub struct Planned {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
-fn name<S: serde::Serializer>(site: &Site, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(site.name())
+fn name<S: serde::Serializer>(boundary: &Boundary, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(boundary)
 }
 
 /// A call, and what became of it.
@@ -123,7 +129,7 @@ impl Passed {
             service: call.service,
             line: call.line.clone(),
             order: call.order.clone(),
-            sites: call.sites.iter().map(|site| site.name()).collect(),
+            sites: call.sites().map(Site::name).collect(),
             fault,
             status,
         }
@@ -153,7 +159,7 @@ impl Plan {
     /// The fault for a call. One before the service sees it has happened with that; any other is to be settled.
     pub(super) fn take(&mut self, call: &Call) -> Option<Planned> {
         let position = self.planned.iter().position(|planned| {
-            call.sites.contains(&planned.site)
+            call.comes_by(planned.boundary)
                 && (planned.order.is_none() || planned.order == call.order)
                 && planned.fault.befalls(call.service)
         })?;
@@ -163,7 +169,7 @@ impl Plan {
         if planned.count == 0 {
             self.planned.remove(position);
         }
-        if taken.fault.point() == Point::Sent {
+        if !taken.fault.is_of_the_answer() {
             self.fired.push(taken.clone());
         }
         Some(taken)
@@ -181,16 +187,18 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use comanda_saga::Effect;
+    use comanda_saga::{Crossing, Effect};
 
     use super::*;
+
+    const CAPTURE: Site = Site::Effect(Effect::Capture);
 
     fn capture(order: &str) -> Call {
         Call {
             service: Service::Stripe,
             line: "POST /v1/payment_intents/pi_1/capture".to_owned(),
             order: Some(OrderName { namespace: "shop".to_owned(), name: order.to_owned() }),
-            sites: vec![Site::Effect(Effect::Capture)],
+            crossings: vec![Crossing::Effect(CAPTURE)],
         }
     }
 
@@ -198,12 +206,15 @@ mod tests {
     fn a_fault_befalls_the_calls_of_its_order_and_effect_as_often_as_planned() {
         let mut plan = Plan::default();
         let fault = WireFault::LoseRequest;
-        let site = Site::Effect(Effect::Capture);
-        plan.add(Planned { order: capture("one").order, site, fault, count: 2 });
+        let boundary = Boundary { site: CAPTURE, point: Point::Sent };
+        plan.add(Planned { order: capture("one").order, boundary, fault, count: 2 });
         let mut take = |call: &Call| plan.take(call).map(|taken| taken.fault);
         assert_eq!(take(&capture("other")), None);
-        let other_effect = Call { sites: vec![Site::Effect(Effect::Refund)], ..capture("one") };
+        let other_effect =
+            Call { crossings: vec![Crossing::Effect(Site::Effect(Effect::Refund))], ..capture("one") };
+        let intent = Call { crossings: vec![Crossing::Intent(CAPTURE)], ..capture("one") };
         assert_eq!(take(&other_effect), None);
+        assert_eq!(take(&intent), None);
         for expected in [Some(fault), Some(fault), None] {
             assert_eq!(take(&capture("one")), expected);
         }
@@ -213,8 +224,8 @@ mod tests {
     #[test]
     fn a_fault_after_the_effect_waits_for_a_call_that_has_one() {
         let mut plan = Plan::default();
-        let (fault, site) = (WireFault::LoseAnswer, Site::Effect(Effect::Capture));
-        plan.add(Planned { order: None, site, fault, count: 1 });
+        let (fault, boundary) = (WireFault::LoseAnswer, Boundary { site: CAPTURE, point: Point::Effected });
+        plan.add(Planned { order: None, boundary, fault, count: 1 });
         for effected in [false, true] {
             let taken = plan.take(&capture("one")).expect("it is planned");
             assert_eq!(plan.take(&capture("one")), None);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use comanda_saga::Site;
+use comanda_saga::{Boundary, Site};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use strum::IntoEnumIterator as _;
 
@@ -114,7 +114,7 @@ fn plan(stage: &Stage, namespace: &str, faults: &Path, cells: &[Cell], tickets: 
             Fault::Wire(fault) => {
                 let order = OrderName { namespace: namespace.to_owned(), name: ticket.name.clone() };
                 let proxy = stage.proxy()?;
-                proxy.plan(Planned { order: Some(order), site, fault, count: 1 });
+                proxy.plan(Planned { order: Some(order), boundary: cell.boundary, fault, count: 1 });
             }
         }
     }
@@ -157,7 +157,7 @@ fn fired(
         let name = entry?.file_name().to_string_lossy().into_owned();
         let parts: Vec<&str> = name.split('+').collect();
         if let [_, order, site, point] = &parts[..]
-            && let Ok(boundary) = format!("{site}/{point}").parse::<comanda_saga::Boundary>()
+            && let Ok(boundary) = format!("{site}/{point}").parse::<Boundary>()
         {
             fired.insert(((*order).to_owned(), boundary.site.name(), boundary.point.name()));
         }
@@ -165,7 +165,8 @@ fn fired(
     let proxy = stage.proxy()?;
     for planned in proxy.fired() {
         if let Some(order) = planned.order.filter(|order| order.namespace == namespace) {
-            fired.insert((order.name, planned.site.name(), planned.fault.point().name()));
+            let Boundary { site, point } = planned.boundary;
+            fired.insert((order.name, site.name(), point.name()));
         }
     }
     Ok(fired)

@@ -7,7 +7,6 @@ use comanda_saga::{Boundary, Point, Site};
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::ending::Ending;
-use crate::fault_proxy::classify::Service;
 use crate::fault_proxy::plan::WireFault;
 
 /// One fault in the life of one order.
@@ -70,7 +69,7 @@ impl Fault {
     fn befalls(self, boundary: Boundary) -> bool {
         match self {
             Self::Process(_) => !boundary.point.is_on_the_wire(),
-            Self::Wire(fault) => fault.point() == boundary.point && fault.befalls(Service::of(boundary.site)),
+            Self::Wire(fault) => fault.happens_at(boundary),
         }
     }
 }
@@ -126,6 +125,8 @@ mod tests {
             "delivered:Capture/answered:kill",
             "delivered:Prepare/effected:lose-answer",
             "delivered:Status/sent:fail",
+            "delivered:Capture/after-intent:lose-answer",
+            "delivered:Capture/answered:kill-then-late",
         ] {
             assert!(names.iter().any(|name| name == there), "{there}");
         }
@@ -133,10 +134,13 @@ mod tests {
             "delivered:Status/answered:kill",
             "delivered:Prepare/sent:throttle",
             "delivered:Capture/sent:kill",
+            "delivered:Capture/before-intent:lose-answer",
+            "delivered:Status/before-intent:lose-request",
         ] {
             assert!(!names.iter().any(|name| name == absent), "{absent}");
         }
-        // Four points of a process with three faults each, seven faults before the effect, four after it.
-        assert_eq!(names.iter().filter(|name| name.contains("Capture")).count(), 4 * 3 + 7 + 4);
+        // Four points of a process with three faults each, seven faults before the effect, four after it, and two
+        // at each end of the writes of its intent and of its outcome.
+        assert_eq!(names.iter().filter(|name| name.contains("Capture")).count(), 4 * 3 + 7 + 4 + 2 * 4);
     }
 }

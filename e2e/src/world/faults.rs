@@ -45,14 +45,14 @@ impl Shop<'_> {
         Ok(format!("{}+{order}+{}+{}", self.namespace, site.name(), point.name()))
     }
 
-    /// Plans what befalls calls of an effect of an order on their way; the point in `boundary` is the fault's.
+    /// Plans what befalls calls that come by a boundary of an order.
     ///
     /// # Errors
     /// When there is no such boundary, or the fault does not happen there.
     pub fn wire(&self, order: &str, boundary: &str, fault: WireFault, count: u32) -> Result<()> {
-        let Boundary { site, point } = boundary.parse()?;
-        ensure!(fault.point() == point, "{} happens when a call is {}", fault.name(), fault.point().name());
-        self.proxy()?.plan(Planned { order: Some(self.name(order)), site, fault, count });
+        let boundary: Boundary = boundary.parse()?;
+        ensure!(fault.happens_at(boundary), "{} does not happen at {boundary}", fault.name());
+        self.proxy()?.plan(Planned { order: Some(self.name(order)), boundary, fault, count });
         Ok(())
     }
 
