@@ -254,8 +254,13 @@ async fn examine(stage: &Stage, crew: &mut Crew<'_>, tickets: &[Ticket]) -> Resu
         .iter()
         .filter_map(|intent| intent["amount_received"].as_i64())
         .sum();
-    let returned: i64 =
-        stripe.list("refunds").await?.iter().filter_map(|refund| refund["amount"].as_i64()).sum();
+    let returned: i64 = stripe
+        .list("refunds")
+        .await?
+        .iter()
+        .filter(|refund| refund["status"] == "succeeded")
+        .filter_map(|refund| refund["amount"].as_i64())
+        .sum();
     let charged = taken - returned;
     let owed: i64 = tickets.iter().map(|ticket| ticket.ending.charge()).sum();
     if charged != owed {

@@ -1,8 +1,8 @@
 //! The broker: packets one by one, from a TLS connection with the operator to one with the broker.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, ensure};
 use rcgen::{
@@ -16,9 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::Shared;
 use super::classify::{self, Service};
 use super::plan::{DELAY, Planned, WireFault};
+use super::{Shared, lock};
 use crate::stack::aws::{DeviceCertificate, IotEndpoint};
 
 /// Larger than any command or event.
@@ -116,11 +116,10 @@ async fn connection(operator: TcpStream, broker: &Broker, shared: &Shared) -> Re
     let operator = broker.acceptor.accept(operator).await?;
     let (from_operator, to_operator) = split(operator);
     let (from_broker, to_broker) = split(upstream);
-    // Commands whose acknowledgement shall not arrive.
-    let (hold, on_hold) = tokio::sync::mpsc::unbounded_channel();
+    let held = Held { shared, commands: Mutex::default() };
     let end = tokio::select! {
-        end = commands(from_operator, to_broker, shared, &hold) => end?,
-        end = answers(from_broker, to_operator, shared, on_hold) => end?,
+        end = commands(from_operator, to_broker, shared, &held) => end?,
+        end = answers(from_broker, to_operator, shared, &held) => end?,
     };
     if matches!(end, End::Frozen) {
         std::future::pending::<()>().await;
@@ -128,14 +127,39 @@ async fn connection(operator: TcpStream, broker: &Broker, shared: &Shared) -> Re
     Ok(())
 }
 
-type Held = (u16, Option<Planned>);
+/// Commands whose acknowledgement shall not arrive, by packet id. What is left when the connection ends is planned
+/// again.
+struct Held<'a> {
+    shared: &'a Shared,
+    commands: Mutex<Vec<(u16, Planned)>>,
+}
+
+impl Held<'_> {
+    fn add(&self, id: u16, taken: Option<Planned>) {
+        lock(&self.commands).extend(taken.map(|taken| (id, taken)));
+    }
+
+    fn take(&self, id: u16) -> Option<Planned> {
+        let mut commands = lock(&self.commands);
+        let place = commands.iter().position(|(held, _)| *held == id)?;
+        Some(commands.swap_remove(place).1)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        for (_, taken) in lock(&self.commands).drain(..) {
+            self.shared.settle(taken, false);
+        }
+    }
+}
 
 /// From the operator to the broker.
 async fn commands<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
     mut from: ReadHalf<R>,
     mut to: WriteHalf<W>,
     shared: &Shared,
-    hold: &tokio::sync::mpsc::UnboundedSender<Held>,
+    held: &Held<'_>,
 ) -> Result<End> {
     while let Some(packet) = Packet::read(&mut from).await? {
         if let Some((topic, id)) = packet.publish() {
@@ -159,7 +183,7 @@ async fn commands<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
                 Some(WireFault::Delay) => tokio::time::sleep(DELAY).await,
                 Some(WireFault::LoseAnswer | WireFault::KillAfter) => {
                     // Before the packet goes out, or its answer could be faster.
-                    let _ = hold.send((id, taken));
+                    held.add(id, taken);
                 }
                 _ => {}
             }
@@ -176,17 +200,10 @@ async fn answers<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
     mut from: ReadHalf<R>,
     mut to: WriteHalf<W>,
     shared: &Shared,
-    mut held: tokio::sync::mpsc::UnboundedReceiver<Held>,
+    held: &Held<'_>,
 ) -> Result<End> {
-    let mut holding: Vec<Held> = Vec::new();
     while let Some(packet) = Packet::read(&mut from).await? {
-        while let Ok(held) = held.try_recv() {
-            holding.push(held);
-        }
-        if let Some(id) = packet.acknowledges()
-            && let Some(held) = holding.iter().position(|(held, _)| *held == id)
-            && let (_, Some(taken)) = holding.swap_remove(held)
-        {
+        if let Some(taken) = packet.acknowledges().and_then(|id| held.take(id)) {
             if taken.fault.kills() {
                 shared.kill_operators().await;
             }
