@@ -16,7 +16,7 @@ use crate::telemetry::Metrics;
 
 /// Longest a plain request to the API server may take. kube's client has no limit of its own, and it
 /// retries: a request must not outlive the lease it was sent under.
-const API_TIMEOUT: Duration = Duration::from_secs(5);
+pub const API_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Shared by all reconciles.
 pub struct Context {

@@ -20,8 +20,9 @@ use crate::telemetry::Metrics;
 
 /// How many messages are kept in the ledger at once.
 const LANES: usize = 32;
-/// How many wait in each lane.
-const LANE: usize = 8;
+/// How many wait in each lane: no fewer than a broker sends without an acknowledgement, so that a lane whose ledger
+/// is away stands in nobody's way. Source: AWS IoT Core quotas, unacknowledged outbound publishes of a client: 100.
+const LANE: usize = 128;
 /// How long a message waits for a ledger that does not answer before it is tried again.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,7 +50,13 @@ pub async fn take_in(
         })
         .collect();
     // What is said on one topic is kept in the order in which it was said: the first courier has the order.
-    while let Some(message) = messages.recv().await {
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => message,
+            // None ends while its queue is open.
+            _ = lanes.join_next() => return,
+        };
+        let Some(message) = message else { return };
         let mut hasher = DefaultHasher::new();
         message.incoming.topic().hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
@@ -114,6 +121,11 @@ async fn keep(message: FromBroker, live: &Live, metrics: &Metrics) -> Option<Obj
             Ok(None) => {
                 refuse(&"it speaks of an order that its store does not have");
                 incoming.acknowledge();
+                return None;
+            }
+            // It comes again with the next connection; others behind it do not wait for a person.
+            Err(error @ LedgerError::Corrupt(_)) => {
+                warn!(%error, order = identity.order_id, "the event is not kept");
                 return None;
             }
             Err(error) => {

@@ -12,7 +12,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::context::bounded;
+use crate::context::{API_TIMEOUT, bounded};
+use crate::error::Error;
+
+/// Keeps the Lease.
+pub type LeaseTask = JoinHandle<Result<LeaseManager, LeaseManagerError>>;
 
 /// A replica that wants to lead.
 pub struct Candidate {
@@ -27,18 +31,16 @@ pub struct Candidate {
 impl Candidate {
     /// Takes the Lease as soon as it is free or over, and keeps it. The receiver tells whether it is held; once it
     /// is dropped, the Lease is given back and the task ends.
-    pub async fn stand(
-        &self,
-    ) -> Result<(watch::Receiver<bool>, JoinHandle<Result<LeaseManager, LeaseManagerError>>), LeaseManagerError>
-    {
+    pub async fn stand(&self) -> Result<(watch::Receiver<bool>, LeaseTask), Error> {
         let manager = LeaseManagerBuilder::new(self.client.clone(), &self.lease)
             .with_namespace(&self.namespace)
             .with_identity(&self.replica)
             .with_duration(self.seconds)
             .with_grace((self.seconds * 2 / 5).max(1))
-            .build()
-            .await?;
-        Ok(manager.watch().await)
+            .build();
+        let manager = tokio::time::timeout(API_TIMEOUT, manager).await;
+        let manager = manager.map_err(|_| Error::Kubernetes("no answer".to_owned()))?;
+        Ok(manager.map_err(|error| Error::Kubernetes(error.to_string()))?.watch().await)
     }
 
     /// Resolves when the Lease is to be had though `stand` may not know it, who looks again only when the time is
@@ -46,17 +48,22 @@ impl Candidate {
     /// only what passes on it. A holder that did not renew the Lease for twice its duration is struck out.
     pub async fn forsaken(&self) {
         let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
-        let duration = Duration::from_secs(self.seconds);
+        let own = Duration::from_secs(self.seconds);
         let mut last = None;
         let mut since = Instant::now();
         loop {
-            tokio::time::sleep(duration / 2).await;
+            tokio::time::sleep(own / 2).await;
             let Ok(lease) = bounded(leases.get(&self.lease)).await else { continue };
-            let Some(holder) = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()) else {
+            let Some((spec, holder)) =
+                lease.spec.and_then(|spec| Some((spec.clone(), spec.holder_identity?)))
+            else {
                 return;
             };
-            if lease.spec != last {
-                (last, since) = (lease.spec, Instant::now());
+            // The holder may have been told to keep it for longer.
+            let theirs = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+            let duration = own.max(Duration::from_secs(theirs.unwrap_or_default()));
+            if last.as_ref() != Some(&spec) {
+                (last, since) = (Some(spec), Instant::now());
             } else if since.elapsed() >= duration * 2 {
                 let free = json!({
                     "metadata": { "resourceVersion": lease.metadata.resource_version },

@@ -124,18 +124,22 @@ impl Live {
         fresh
     }
 
-    /// The ledger says that the order is this object's: its events are kept for it and no other. True when they
-    /// were not before, and some may have gone to the other.
-    pub fn own(&self, identity: &Identity, object: &ObjectRef<Order>, store: &str) -> bool {
+    /// The ledger says that the order is this object's: its events are kept for it and no other.
+    pub fn own(&self, identity: &Identity, object: &ObjectRef<Order>, store: &str) {
         let owner = Followed { object: object.clone(), store: store.to_owned() };
-        let before = lock(&self.followed).insert(identity.clone(), owner);
-        before.is_none_or(|before| before.object != *object)
+        lock(&self.followed).insert(identity.clone(), owner);
+    }
+
+    /// True when events of `identity` are kept for this object.
+    pub fn follows(&self, identity: &Identity, object: &ObjectRef<Order>) -> bool {
+        lock(&self.followed).get(identity).is_some_and(|followed| followed.object == *object)
     }
 
     /// Events of `identity` are not this object's.
     pub fn unfollow(&self, identity: &Identity, object: &ObjectRef<Order>) {
-        if self.follows(identity, object) {
-            lock(&self.followed).remove(identity);
+        let mut followed = lock(&self.followed);
+        if followed.get(identity).is_some_and(|followed| followed.object == *object) {
+            followed.remove(identity);
         }
     }
 
@@ -147,14 +151,11 @@ impl Live {
     /// Forgets an object that is gone, and what was kept for it.
     pub fn drop_order(&self, identity: &Identity, object: &ObjectRef<Order>) {
         lock(&self.memories).remove(object);
-        if self.follows(identity, object) {
+        let mut followed = lock(&self.followed);
+        if followed.get(identity).is_some_and(|followed| followed.object == *object) {
+            followed.remove(identity);
             lock(&self.inbox).remove(identity);
-            lock(&self.followed).remove(identity);
         }
-    }
-
-    fn follows(&self, identity: &Identity, object: &ObjectRef<Order>) -> bool {
-        lock(&self.followed).get(identity).is_some_and(|followed| followed.object == *object)
     }
 
     /// The objects of all orders that a device may be about to speak of.
@@ -362,8 +363,9 @@ mod tests {
         let (owner, other) =
             (ObjectRef::new("a-1").within("shop"), ObjectRef::new("a-1-again").within("shop"));
         live.follow(&identity(), &other, "norte");
-        assert!(live.own(&identity(), &owner, "centro"), "some may have gone to the other");
-        assert!(!live.own(&identity(), &owner, "centro"));
+        assert!(!live.follows(&identity(), &owner));
+        live.own(&identity(), &owner, "centro");
+        assert!(live.follows(&identity(), &owner) && !live.follows(&identity(), &other));
         assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
         assert_eq!(live.deliver(&identity(), event("e-1")), Some(owner));
     }

@@ -41,10 +41,16 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
         memory.events_read_at = Some(read_at);
     }
     let identity = &observed.order.identity;
-    let owned =
-        memory.saved.as_ref().is_some_and(|record| record.owner.as_ref() == Some(&observed.order.owner));
-    if owned && context.live.own(identity, &object, &order.spec.store) {
+    let owns = |memory: &Memory| {
+        let record = memory.saved.as_ref();
+        record.is_some_and(|record| record.owner.as_ref() == Some(&observed.order.owner))
+    };
+    if owns(memory) && !context.live.follows(identity, &object) {
+        // Another object has its events; whose they are is for the ledger to say, and not for what was remembered.
         load(&observed, memory, context).await?;
+        if owns(memory) {
+            context.live.own(identity, &object, &order.spec.store);
+        }
     }
     memory.hear(context.live.collect(identity, &object));
     observed = recall(order, memory, context);
@@ -133,6 +139,8 @@ async fn find(observed: &Observed, context: &Context) -> Result<Option<Loaded>, 
     let mut loaded = services.ledger.load(&observed.order.identity).await?;
     if let Some(loaded) = loaded.as_mut().filter(|loaded| listens(&loaded.record)) {
         loaded.events.extend(services.ledger.said(&loaded.record).await?);
+        // The first courier to speak has the order.
+        loaded.events.sort_by_key(|event| event.at);
     }
     Ok(loaded)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use comanda_crds::{Order, OrderClass};
@@ -38,6 +38,11 @@ const SHUTDOWN: Duration = Duration::from_secs(9);
 /// Broker messages waiting to be kept; the broker itself holds the rest.
 const INCOMING: usize = 256;
 
+/// How long an API server that does not answer is waited for at the start: it may be starting too.
+const REACH: Duration = Duration::from_secs(30);
+/// How long after a failure at the start it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How long a watch lasts before it is asked for again, in seconds. One that brings nothing, not even its end,
 /// is given up five seconds later: a connection can die in silence, and with it the news of every cancel.
 const WATCH_SECONDS: u32 = 30;
@@ -60,7 +65,11 @@ pub enum Stopped {
 pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone());
-    let (client, cluster, aws) = match connect(arguments).await {
+    let connected = tokio::select! {
+        connected = connect(arguments) => connected,
+        () = stop.cancelled() => return Stopped::OnRequest,
+    };
+    let (client, cluster, aws) = match connected {
         Ok(connected) => connected,
         Err(reason) => return Stopped::Misconfigured(reason),
     };
@@ -75,11 +84,22 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
         seconds: arguments.lease_seconds,
     };
     info!(replica, cluster, "standing by");
+    let (mut stood, begun) = (false, Instant::now());
     let (leads, mut leading, lease_task) = loop {
-        let (mut leading, lease_task) = match candidate.stand().await {
+        let standing = tokio::select! {
+            standing = candidate.stand() => standing,
+            () = stop.cancelled() => return Stopped::OnRequest,
+        };
+        let (mut leading, lease_task) = match standing {
             Ok(standing) => standing,
+            Err(error) if stood || begun.elapsed() < REACH => {
+                warn!(%error, "standing for the Lease is tried again");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
             Err(error) => return Stopped::Misconfigured(format!("the Lease cannot be used: {error}")),
         };
+        stood = true;
         metrics.set_ready(true);
         let leads = tokio::select! {
             leads = leading.wait_for(|leads| *leads) => leads.is_ok(),
@@ -108,6 +128,8 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
             stop.clone(),
         ));
         tokio::select! {
+            // A stop ends the work too.
+            biased;
             _ = leading.wait_for(|leads| !*leads) => why = Stopped::LeaseLost,
             () = stop.cancelled() => {}
             // Nobody else would work while this one held the Lease.
@@ -142,6 +164,20 @@ fn stop_on_signal(stop: CancellationToken) {
     });
 }
 
+/// Asks until there is an answer, for a while.
+async fn reach<T>(ask: impl AsyncFn() -> kube::Result<T>) -> Result<T, Error> {
+    let begun = Instant::now();
+    loop {
+        match bounded(ask()).await {
+            Err(error @ Error::Kubernetes(_)) if begun.elapsed() < REACH => {
+                warn!(%error, "the API server is asked again");
+                tokio::time::sleep(AGAIN).await;
+            }
+            answered => return answered,
+        }
+    }
+}
+
 /// Connects, and refuses with one sentence what cannot work.
 async fn connect(arguments: &Arguments) -> Result<(Client, String, SdkConfig), String> {
     let config = kube::Config::infer()
@@ -150,7 +186,7 @@ async fn connect(arguments: &Arguments) -> Result<(Client, String, SdkConfig), S
     let client =
         Client::try_from(config).map_err(|error| format!("the kubeconfig cannot be used: {error}"))?;
     let orders: Api<Order> = Api::all(client.clone());
-    match bounded(orders.list_metadata(&ListParams::default().limit(1))).await {
+    match reach(async || orders.list_metadata(&ListParams::default().limit(1)).await).await {
         Ok(_) => {}
         Err(Error::NotFound) => {
             return Err(
@@ -164,7 +200,7 @@ async fn connect(arguments: &Arguments) -> Result<(Client, String, SdkConfig), S
         name.clone()
     } else {
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let system = bounded(namespaces.get("kube-system")).await.map_err(|error| {
+        let system = reach(async || namespaces.get("kube-system").await).await.map_err(|error| {
             format!("the uid of kube-system cannot be read: {error}; or set --cluster-name")
         })?;
         system.uid().unwrap_or_default()

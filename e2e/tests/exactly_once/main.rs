@@ -109,6 +109,7 @@ fn main() -> ExitCode {
             watches::watches_that_are_told_that_they_missed_too_much_list_again,
             watches::watches_that_are_refused_with_status_410_list_again,
             services::an_api_server_that_restarts_loses_no_order,
+            services::an_operator_that_starts_before_the_api_server_waits_for_it,
             services::an_etcd_that_stands_still_for_twenty_seconds_loses_no_order,
             services::a_ledger_away_for_a_minute_stops_every_effect_and_everything_goes_on_after,
             services::a_broker_cut_with_two_hundred_commands_unacknowledged_has_each_acted_on_once,

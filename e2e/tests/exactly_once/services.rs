@@ -63,6 +63,18 @@ pub async fn an_api_server_that_restarts_loses_no_order(world: &World) -> Result
     Ok(())
 }
 
+pub async fn an_operator_that_starts_before_the_api_server_waits_for_it(world: &World) -> Result<()> {
+    let shop = world.market("too-early").await?;
+    world.kill_operator().await?;
+    shop.proxy()?.take_down_for(Service::Kubernetes, Duration::from_secs(4));
+    let begun = Instant::now();
+    world.start_operator().await?;
+    ensure!(begun.elapsed() > Duration::from_secs(3), "it was ready without an API server");
+    shop.order("early", |_| {}).await?;
+    shop.until_phase("early", Phase::Delivered).await?;
+    shop.expect_delivered("early").await
+}
+
 pub async fn an_etcd_that_stands_still_for_twenty_seconds_loses_no_order(world: &World) -> Result<()> {
     let shop = world.market("etcd").await?;
     let names = orders(&shop, "slow", 6).await?;

@@ -261,12 +261,15 @@ impl Record {
         if event.seq == 0 || event.seq > self.seq {
             return;
         }
+        // What was returned already is not spent, however late the word comes.
+        let returned = self.is_done(Effect::Release);
         match event.signal {
             DeviceSignal::Kitchen(state) => {
                 if self.command_seq(Effect::Prepare).is_none_or(|seq| event.seq < seq) {
                     return;
                 }
-                self.stock_spent |= matches!(state, KitchenState::Preparing | KitchenState::Ready);
+                let began = matches!(state, KitchenState::Preparing | KitchenState::Ready);
+                self.stock_spent |= began && !returned;
                 if advance(&mut self.kitchen, state, event) {
                     self.settle_open(Effect::Prepare, event.at, EntryState::Done);
                 }
@@ -274,7 +277,7 @@ impl Record {
             DeviceSignal::KitchenRecalled(agreed) => {
                 if self.command_seq(Effect::RecallKitchen) == Some(event.seq) {
                     // A kitchen that will not stop has begun, though its `preparing` may come later.
-                    self.stock_spent |= !agreed;
+                    self.stock_spent |= !agreed && !returned;
                     self.kitchen.recalled.get_or_insert(agreed);
                     self.settle_open(Effect::RecallKitchen, event.at, EntryState::Done);
                 }

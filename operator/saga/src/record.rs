@@ -46,7 +46,7 @@ pub struct Record {
     pub seq: u64,
     /// What the kitchen said.
     pub kitchen: Device<KitchenState>,
-    /// The kitchen said that it began: what the order takes is used up.
+    /// The kitchen said that it began, before the stock was returned: what the order takes is used up.
     pub stock_spent: bool,
     /// What the courier said.
     pub courier: Device<CourierState>,

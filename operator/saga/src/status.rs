@@ -52,9 +52,14 @@ pub fn of_saved(observed: &Observed, now: Timestamp) -> OrderStatus {
     project(observed, observed.saved.as_ref(), now)
 }
 
-/// The status as it was, and the trouble: nothing else is known of an order whose record cannot be read.
+/// The status as it was, and the trouble: nothing else is known of an order whose record cannot be read. One
+/// that ended, or needs a person, says that and no less.
 pub fn unread(before: &OrderStatus, trouble: &Trouble) -> OrderStatus {
     let mut status = before.clone();
+    let stalled = ConditionType::Stalled.name();
+    if status.phase.is_final() || status.conditions.iter().any(|condition| condition.type_ == stalled) {
+        return status;
+    }
     status.reason = Some(trouble.reason.name().to_owned());
     let told = [ConditionType::Ready.name(), ConditionType::Reconciling.name()];
     for condition in status.conditions.iter_mut().filter(|condition| told.contains(&condition.type_.as_str()))

@@ -39,8 +39,10 @@ impl Executor for Direct {
             | Call::LookUpRefunds => payment::run(call, record, &*services.payments).await,
             Call::NotifyConfirmed | Call::NotifyEnding => match contact(&services, record).await {
                 Ok(contact) => notification::run(call, record, &contact, &*services.notifier).await,
-                // Telling never stops an order: it is tried as often as a message that SNS does not take.
-                Err(Error::Customer(message)) => Outcome::Unknown { effect: call.effect(), message },
+                // An undo does not wait for ever: it is tried as often as a message that SNS does not take.
+                Err(Error::Customer(message)) if call == Call::NotifyEnding => {
+                    Outcome::Unknown { effect: call.effect(), message }
+                }
                 Err(error) => return Err(error),
             },
             Call::Prepare => preparation::prepare(record, &*services.devices).await,

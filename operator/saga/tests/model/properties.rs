@@ -9,7 +9,7 @@ use crate::support::world::{Device, Stage};
 
 pub type Always = (&'static str, fn(&Bounds, &State) -> bool);
 
-const ALWAYS: [Always; 15] = [
+const ALWAYS: [Always; 16] = [
     ("an operator never decides wrongly or runs in circles", |_, s| s.broken.is_none()),
     ("nothing is done that must never be done", |_, s| s.world.wrong.is_none()),
     ("money is captured at most once", |_, s| s.world.provider.captures <= 1),
@@ -24,8 +24,8 @@ const ALWAYS: [Always; 15] = [
     }),
     ("the ledger's stock agrees with the record in every version", |_, s| {
         let taken = s.record().is_some_and(|record| {
-            let released = record.is_done(Effect::Release) && s.stock == s.stocked;
-            record.is_done(Effect::Reserve) && !released
+            let returned = record.is_done(Effect::Release) && !record.stock_spent;
+            record.is_done(Effect::Reserve) && !returned
         });
         taken == (s.stock < s.stocked)
     }),
@@ -58,9 +58,18 @@ const ALWAYS: [Always; 15] = [
         undone(s).is_none_or(|record| {
             let minded = |device: &Device, recall| {
                 let works = matches!(device.stage, Stage::Told | Stage::Begun);
-                !works || device.recall.is_some() || record.state(recall).is_some()
+                let told = record.journal.get(&recall).and_then(|entry| entry.seq);
+                let unconfirmed = record.state(recall) == Some(EntryState::Unconfirmed);
+                !works || unconfirmed || told.is_some_and(|seq| device.heard >= seq)
             };
             minded(&s.world.kitchen, Effect::RecallKitchen) && minded(&s.world.courier, Effect::RecallCourier)
+        })
+    }),
+    ("a customer who was told by the record was told", |_, s| {
+        s.record().is_none_or(|record| {
+            let told = |effect, messages| !record.is_done(effect) || messages > 0;
+            told(Effect::NotifyConfirmed, s.world.confirmations)
+                && told(Effect::NotifyEnding, s.world.endings)
         })
     }),
     ("a finished record says of the money what the provider says", |_, s| {

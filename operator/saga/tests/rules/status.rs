@@ -490,4 +490,12 @@ fn an_order_whose_record_cannot_be_read_says_why_and_is_where_it_was() {
     assert_eq!(message(&shown, "Ready"), "It is tried again: the class is gone.");
     assert_eq!(message(&shown, "Accepted"), message(&before, "Accepted"));
     assert!(status::is_news(&shown, &before));
+
+    let mut stalled = Driver::with_luck(&[(Call::Validate, Luck::Person)]);
+    let mut delivered = Driver::delivering();
+    delivered.courier(CourierState::Delivered);
+    for shop in [&mut stalled, &mut delivered] {
+        let before = shop.run().status;
+        assert_eq!(status::unread(&before, &trouble), before, "nobody has to know");
+    }
 }
