@@ -204,10 +204,12 @@ async fn answers<R: tokio::io::AsyncRead, W: tokio::io::AsyncWrite>(
 ) -> Result<End> {
     while let Some(packet) = Packet::read(&mut from).await? {
         if let Some(taken) = packet.acknowledges().and_then(|id| held.take(id)) {
-            if taken.fault.kills() {
+            let kills = taken.fault.kills();
+            // Before the kill, which ends this connection from its other side.
+            shared.settle(taken, true);
+            if kills {
                 shared.kill_operators().await;
             }
-            shared.settle(taken, true);
             return Ok(End::Closed);
         }
         let says = packet.acknowledges().is_some() || packet.publish().is_some();
