@@ -106,7 +106,7 @@ pub(super) fn kubernetes(method: &str, path: &str, body: &[u8]) -> Call {
         let body: Value = serde_json::from_slice(body).ok()?;
         body["metadata"]["finalizers"].as_array().cloned()
     };
-    let sites = match (method, rest) {
+    let crossings = match (method, rest) {
         ("PATCH", ["status"]) => vec![Crossing::Effect(Site::Status)],
         ("PATCH", []) => finalizers(body)
             .map(|left| if left.contains(&FINALIZER.into()) { Site::FinalizerOn } else { Site::FinalizerOff })
@@ -115,7 +115,7 @@ pub(super) fn kubernetes(method: &str, path: &str, body: &[u8]) -> Call {
             .collect(),
         _ => Vec::new(),
     };
-    call.of(Some(order), sites)
+    call.of(Some(order), crossings)
 }
 
 /// A request to Stripe: a write carries the order and the effect in its idempotency key.

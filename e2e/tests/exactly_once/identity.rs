@@ -129,13 +129,9 @@ pub async fn a_class_made_anew_with_another_stripe_does_not_redirect_an_undo(wor
     shop.expect_consumed(0).await
 }
 
-fn dynamodb(world: &World) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::new(world.installation.stack.aws.sdk_config())
-}
-
 async fn make_ledger(world: &World, name: &str) -> Result<()> {
-    let mut request =
-        dynamodb(world).create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    let dynamodb = world.installation.stack.aws.dynamodb();
+    let mut request = dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
         let definition = AttributeDefinition::builder().attribute_name(attribute);
         request = request
@@ -179,7 +175,8 @@ pub async fn a_class_made_anew_with_another_ledger_starts_no_order_again(world: 
     ensure!(status.phase == Phase::Preparing, "{status:#?}");
     let status = shop.status("finished").await?;
     ensure!(status.phase == Phase::Delivered, "{status:#?}");
-    let begun = dynamodb(world).scan().table_name("exile-ledger").send().await?.count();
+    let dynamodb = world.installation.stack.aws.dynamodb();
+    let begun = dynamodb.scan().table_name("exile-ledger").send().await?.count();
     ensure!(begun == 0, "the other ledger has {begun} items");
     let facts = shop.facts("unfinished").await?;
     ensure!(facts.payment == "requires_capture, captured 0, refunded 0", "{facts:#?}");

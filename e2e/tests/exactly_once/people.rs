@@ -82,7 +82,8 @@ pub async fn an_order_whose_customer_cannot_be_read_any_more_is_undone_all_the_s
     shop.order("silent-forgotten", |spec| spec.class_name = PATIENT.to_owned()).await?;
     shop.until_phase("silent-forgotten", Phase::Preparing).await?;
     let aws = &world.installation.stack.aws;
-    let deleted = aws_sdk_dynamodb::Client::new(aws.sdk_config())
+    let deleted = aws
+        .dynamodb()
         .delete_item()
         .table_name(&aws.resources().ledger_table)
         .key("pk", AttributeValue::S(format!("ORDER#{INSTALLATION}/{}/silent-forgotten", shop.namespace)))

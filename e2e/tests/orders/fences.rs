@@ -25,7 +25,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 fn ledger(world: &World) -> Result<DynamoLedger> {
     let aws = &world.installation.stack.aws;
     let key = ContactKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")?;
-    let client = aws_sdk_dynamodb::Client::new(aws.sdk_config());
+    let client = aws.dynamodb();
     Ok(DynamoLedger::new(client, aws.resources().ledger_table.clone(), key))
 }
 
@@ -184,7 +184,7 @@ pub async fn what_a_rule_kept_while_nobody_listened_is_heard(world: &World) -> R
     world.kill_operator().await?;
     // As the rule of docs/order-classes.md writes it. What another store says does not count.
     let aws = &world.installation.stack.aws;
-    let client = aws_sdk_dynamodb::Client::new(aws.sdk_config());
+    let client = aws.dynamodb();
     for (order, store) in [("silent-kept", STORE), ("silent-neighbour", "tokyo")] {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let number = |value: i64| AttributeValue::N(value.to_string());

@@ -178,7 +178,7 @@ pub async fn a_stale_version_is_refused_by_the_ledger(world: &World) -> Result<(
     shop.until_phase("slow-stale", Phase::Preparing).await?;
     let aws = &world.installation.stack.aws;
     let key = ContactKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")?;
-    let client = aws_sdk_dynamodb::Client::new(aws.sdk_config());
+    let client = aws.dynamodb();
     let ledger = DynamoLedger::new(client, aws.resources().ledger_table.clone(), key);
     let identity = Identity {
         installation: INSTALLATION.to_owned(),

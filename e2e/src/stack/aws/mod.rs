@@ -193,7 +193,8 @@ impl Aws {
         Ok(())
     }
 
-    fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+    /// A client of the ledger and the catalogue, and of other tables that a test makes.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
     }
 }
