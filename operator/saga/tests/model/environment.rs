@@ -1,6 +1,6 @@
 //! Everything that happens by itself: devices, the provider, people and time.
 
-use comanda_saga::{IntentState, RefundState};
+use comanda_saga::{Direction, IntentState, RefundState};
 use stateright::{Model, Property};
 
 use crate::faults::{Fault, Spot};
@@ -8,6 +8,9 @@ use crate::kept::Kept;
 use crate::state::{Bounds, Object, Rest, Said, State, Tick, Who, Writer, aged};
 use crate::support::world::{Stage, World};
 use crate::writer::Fate;
+
+/// In place of the key of a refund that no operator asked for.
+const BY_HAND: &str = "by hand";
 
 /// What a device can do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub enum Move {
     Settle(bool),
     /// The provider settles a pending refund, well or badly.
     SettleRefund(bool),
+    /// A person refunds a payment by hand.
+    RefundByHand,
     /// The provider lets a hold go.
     Expire,
     /// The customer cancels.
@@ -50,6 +55,8 @@ pub enum Move {
     Suspend(bool),
     /// A person retries.
     Retry,
+    /// The object is replaced by one without the finalizer.
+    Strip,
     /// A fault on the way of the next thing that an operator does.
     Fault(usize, Fault, Spot),
     /// What is on the wire arrives; the process that sent it hears so, or not.
@@ -64,6 +71,7 @@ impl Move {
     /// A move nobody has to make: an order must come to its end without it.
     pub fn is_free_will(&self) -> bool {
         matches!(self, Self::Cancel | Self::Delete | Self::Retry | Self::Suspend(true) | Self::Device(..))
+            || matches!(self, Self::Strip | Self::RefundByHand)
             || matches!(self, Self::Fault(..) | Self::Land(_) | Self::Resume(_))
     }
 }
@@ -164,6 +172,10 @@ impl Model for Bounds {
                 }
                 state.webhook();
             }
+            Move::RefundByHand => {
+                state.world.provider.refunds.push((BY_HAND.to_owned(), RefundState::Pending));
+                state.webhook();
+            }
             Move::Expire => {
                 for intent in &mut state.world.provider.intents {
                     if intent.state == IntentState::RequiresCapture {
@@ -187,6 +199,11 @@ impl Model for Bounds {
             }
             Move::Retry => {
                 state.object.retry = true;
+                state.news();
+            }
+            Move::Strip => {
+                state.object.finalizer = false;
+                state.object.stripped_once = true;
                 state.news();
             }
             Move::Time(tick, nap) => {
@@ -240,6 +257,11 @@ impl Bounds {
         if state.world.provider.refunds.iter().any(|(_, state)| *state == RefundState::Pending) {
             moves.extend([Move::SettleRefund(true), Move::SettleRefund(false)]);
         }
+        let undoing = state.record().is_some_and(|record| record.direction == Direction::Undo);
+        if self.refund_by_hand && undoing && state.world.provider.may_refund() && !state.is_refunded_by_hand()
+        {
+            moves.push(Move::RefundByHand);
+        }
         if self.bad_luck && is(IntentState::RequiresCapture) {
             moves.push(Move::Expire);
         }
@@ -252,7 +274,12 @@ impl Bounds {
         if self.cancel && !state.object.cancel {
             moves.push(Move::Cancel);
         }
-        if self.delete && !state.object.deleted {
+        if self.strip && state.object.finalizer && !state.object.deleted && !state.object.stripped_once {
+            moves.push(Move::Strip);
+        }
+        // What is deleted before an operator saw that its finalizer is gone, nobody can hold.
+        let is_bare = state.object.stripped_once && !state.object.finalizer;
+        if self.delete && !state.object.deleted && !is_bare {
             moves.push(Move::Delete);
         }
         if state.object.suspend {
@@ -287,6 +314,10 @@ impl State {
             Who::Courier => [Said::CourierStopped, Said::CourierWentOn],
         };
         answers.iter().any(|said| self.underway.contains(said) || self.heard.contains(said))
+    }
+
+    pub fn is_refunded_by_hand(&self) -> bool {
+        self.world.provider.refunds.iter().any(|(key, _)| key == BY_HAND)
     }
 
     fn device_does(&mut self, who: Who, deed: Deed, late: bool) {

@@ -9,6 +9,7 @@ use crate::properties::ALONE;
 use crate::state::{Bounds, Budget, Defect};
 
 pub fn explore(name: &str, bounds: Bounds) {
+    #[expect(clippy::disallowed_methods, reason = "says how long it took")]
     let began = Instant::now();
     let checker = bounds.checker().threads(2).spawn_bfs().join();
     println!("{name}: {} states in {:.1} s", checker.unique_state_count(), began.elapsed().as_secs_f32());
@@ -50,6 +51,20 @@ fn one_operator_that_is_paused_while_keys_expire() {
 fn one_operator_whose_order_is_suspended_cancelled_or_deleted() {
     let bounds = Bounds { cancel: true, delete: true, suspend: true, moody: true, ..Bounds::calm() };
     explore("suspension", bounds);
+}
+
+#[test]
+fn one_operator_whose_object_is_replaced_without_its_finalizer() {
+    let budget = Budget { crashes: 1, ..Budget::default() };
+    let bounds = Bounds { strip: true, cancel: true, delete: true, budget, ..Bounds::calm() };
+    explore("a stripped finalizer", bounds);
+}
+
+#[test]
+fn one_operator_beside_a_person_who_refunds_by_hand() {
+    let budget = Budget { crashes: 1, losses: 1, ..Budget::default() };
+    let bounds = Bounds { refund_by_hand: true, retry: true, moody: true, budget, ..Bounds::calm() };
+    explore("a refund by hand", bounds);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::world::{Device, Stage};
 
 pub type Always = (&'static str, fn(&Bounds, &State) -> bool);
 
-const ALWAYS: [Always; 16] = [
+const ALWAYS: [Always; 17] = [
     ("an operator never decides wrongly or runs in circles", |_, s| s.broken.is_none()),
     ("nothing is done that must never be done", |_, s| s.world.wrong.is_none()),
     ("money is captured at most once", |_, s| s.world.provider.captures <= 1),
@@ -87,6 +87,10 @@ const ALWAYS: [Always; 16] = [
     ("an order that rests is finished, needs a person, is suspended, or waits for a time", |_, s| {
         !rests(s) || s.object.suspend || s.object.gone || is_settled(s)
     }),
+    ("an order that rests and is not finished has its finalizer", |_, s| {
+        let unfinished = s.record().is_some_and(|record| !record.phase.is_final());
+        !rests(s) || !unfinished || s.object.finalizer
+    }),
     ("the status of an order that rests shows its phase", |bounds, s| {
         let shown = || s.told.as_ref().map(|told| told.phase) == s.record().map(|record| record.phase);
         !bounds.tells || !rests(s) || s.object.gone || s.record().is_none() || shown()
@@ -122,6 +126,12 @@ pub fn all(bounds: &Bounds) -> Vec<Property<Bounds>> {
     possible(bounds.bad_luck && bounds.moody, "a refund is paid", |_, s| {
         undone(s).is_some_and(|record| record.is_done(Effect::Refund))
     });
+    possible(bounds.refund_by_hand, "a refund by hand makes another needless", |_, s| {
+        undone(s).is_some_and(|record| record.is_done(Effect::Refund))
+            && s.world.provider.refunds.len() == 1
+            && s.is_refunded_by_hand()
+    });
+    possible(bounds.strip, "a finalizer is put back", |_, s| s.object.stripped_once && s.object.finalizer);
     possible(stocked, "food arrives that was undone", |_, s| stalled_for(s, Reason::DeliveredAfterUndo));
     possible(bounds.moody, "stock is spent", |_, s| undone(s).is_some() && s.stock < s.stocked);
     possible(stocked, "a dead kitchen does not hold the order", |_, s| {

@@ -23,6 +23,10 @@ pub struct Bounds {
     pub suspend: bool,
     /// A person may retry, once.
     pub retry: bool,
+    /// Somebody may replace the object without its finalizer, once.
+    pub strip: bool,
+    /// A person may refund by hand what is being undone, once.
+    pub refund_by_hand: bool,
     /// Days may pass, not only hours: keys expire.
     pub days: bool,
     /// The catalogue may refuse, the card be declined, the provider be slow, a hold expire.
@@ -58,6 +62,8 @@ impl Bounds {
             delete: false,
             suspend: false,
             retry: false,
+            strip: false,
+            refund_by_hand: false,
             days: false,
             bad_luck: false,
             stored_errors: false,
@@ -129,6 +135,7 @@ pub struct Object {
     pub suspend: bool,
     pub suspended_once: bool,
     pub retry: bool,
+    pub stripped_once: bool,
 }
 
 /// What the status of the object says.

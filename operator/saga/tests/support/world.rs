@@ -104,6 +104,11 @@ impl Provider {
         TOTAL * (i64::from(self.captures) - self.paid_back())
     }
 
+    /// True when there is money to pay back that no refund pays back already.
+    pub fn may_refund(&self) -> bool {
+        self.captures > 0 && self.refunds.iter().all(|(_, state)| *state == RefundState::Failed)
+    }
+
     fn paid_back(&self) -> i64 {
         self.refunds.iter().map(|(_, state)| i64::from(*state == RefundState::Succeeded)).sum()
     }
@@ -172,8 +177,7 @@ impl Provider {
     }
 
     fn refund(&mut self, key: &str, luck: Luck) {
-        let open = self.refunds.iter().all(|(_, state)| *state == RefundState::Failed);
-        if open && self.captures > 0 && self.refunds.iter().all(|(known, _)| known != key) {
+        if self.may_refund() && self.refunds.iter().all(|(known, _)| known != key) {
             let state = match luck {
                 Luck::Bad => RefundState::Failed,
                 Luck::Slow => RefundState::Pending,
