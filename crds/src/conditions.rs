@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use strum::{EnumIter, IntoStaticStr};
 
-/// The conditions of an `Order`. All but `Stalled` are good when true.
+/// The conditions of an `Order`; of an `OrderClass`, `Accepted` and `Ready`. `Reconciling` and `Stalled` are
+/// abnormal when true, as kstatus has it; the others are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
 pub enum ConditionType {
-    /// The order is claimed in the ledger for this object.
+    /// The order is claimed in the ledger for this object. Of a class: orders can be claimed with it.
     Accepted,
     /// Checked, and the stock reserved.
     Validated,
@@ -22,7 +23,7 @@ pub enum ConditionType {
     Compensated,
     /// In a final phase; the reason names it. What scripts wait for.
     Finished,
-    /// kstatus: nothing to wait for; the reason names the phase.
+    /// kstatus: nothing to wait for; the reason names the phase. Of a class: what it names answers.
     Ready,
     /// kstatus: moving or waiting.
     Reconciling,
@@ -46,7 +47,7 @@ pub enum Reason {
     OrderIdConflict,
     /// The order belongs to another object or cluster.
     OwnedElsewhere,
-    /// The class does not exist or is not accepted.
+    /// The class does not exist or cannot be used.
     ClassNotReady,
     /// The Secret named by `customer.secretRef` is missing or unreadable.
     CustomerNotFound,
@@ -58,6 +59,8 @@ pub enum Reason {
     InProgress,
     /// Waits for somebody; `waitingFor` says whom.
     Waiting,
+    /// In an Event: the payment is held, and the kitchen was told.
+    Confirmed,
     /// The amount is held on the customer's card.
     Authorized,
     /// The amount is taken.
@@ -79,6 +82,30 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason as the API writes it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Reasons of the conditions of an `OrderClass`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+pub enum ClassReason {
+    /// Orders can be claimed with it.
+    Accepted,
+    /// It is being deleted: it takes no new order.
+    Deleting,
+    /// A Secret that it names, or something in it, cannot be used.
+    NotConfigured,
+    /// The ledger gives no usable answer.
+    LedgerUnreachable,
+    /// The broker is not connected.
+    BrokerUnreachable,
+    /// Ledger and broker answer.
+    Reachable,
+}
+
+impl ClassReason {
     /// The reason as the API writes it.
     pub fn name(self) -> &'static str {
         self.into()
@@ -108,12 +135,12 @@ pub enum Cause {
     ObjectDeleted,
     /// The kitchen said no.
     KitchenRejected,
-    /// The kitchen said nothing until its deadline.
-    KitchenSilent,
+    /// The kitchen did not have the food ready by its deadline, whatever it said before.
+    KitchenTimedOut,
     /// The courier could not deliver.
     CourierFailed,
-    /// The courier said nothing until its deadline.
-    CourierSilent,
+    /// The courier did not deliver by its deadline, whatever it said before.
+    CourierTimedOut,
     /// The authorized amount could not be captured.
     CaptureFailed,
 }

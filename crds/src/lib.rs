@@ -10,7 +10,7 @@ mod order_class;
 mod order_status;
 mod rules;
 
-pub use conditions::{Cause, ConditionType, Reason};
+pub use conditions::{Cause, ClassReason, ConditionType, Reason};
 pub use manifests::{Manifest, manifests};
 pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, OrderSpec, Payment, SecretRef};
 pub use order_class::{

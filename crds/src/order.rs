@@ -167,7 +167,8 @@ pub struct OrderSpec {
     pub suspend: bool,
 
     /// Seconds after which a finished `Order` object is deleted (its ledger record stays). Absent: kept.
-    /// At most 31536000, a year.
+    /// At most 31536000, a year. Without effect on an object that Argo CD or Flux tracks, which would only create it
+    /// again; the label `app.kubernetes.io/instance` counts as tracked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("ttlSecondsAfterFinished", 0, 31_536_000))]
     pub ttl_seconds_after_finished: Option<i32>,

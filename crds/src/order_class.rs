@@ -67,7 +67,7 @@ pub struct OrderClassSpec {
     #[schemars(length(max = 32))]
     #[x_kube(validation = key_part("installation"))]
     pub installation: String,
-    /// Where AWS is called. Default: the operator's own region and credentials.
+    /// Where AWS is called. Default: the operator's own region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<Aws>,
     /// The system of record.
@@ -89,7 +89,7 @@ pub struct OrderClassSpec {
     /// Holds every order of the class before its next effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
-    /// How many orders of this class may be under way at once; more wait in `Pending`. Absent: no bound.
+    /// About how many orders of this class may be under way at once; more wait in `Pending`. Absent: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 1").message("maxLiveOrders must be at least 1; use suspend to hold every order"))]
     pub max_live_orders: Option<i32>,
@@ -131,7 +131,7 @@ pub struct Catalogue {
 pub struct Notifications {
     /// Topic ARN.
     #[schemars(length(max = 400))]
-    #[x_kube(validation = Rule::new("self.matches('^arn:aws[-a-z]*:sns:[-a-z0-9]+:[0-9]{12}:[-_A-Za-z0-9]{1,256}([.]fifo)?$')").message("topicArn must be the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:orders"))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[-a-z]*:sns:[-a-z0-9]+:[0-9]{12}:[-_A-Za-z0-9]{1,256}$')").message("topicArn must be the ARN of a standard SNS topic (not FIFO), such as arn:aws:sns:eu-west-1:123456789012:orders"))]
     pub topic_arn: String,
 }
 

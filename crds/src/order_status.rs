@@ -76,14 +76,14 @@ pub struct OrderStatus {
     /// The generation of the spec this status speaks of; -1 before the operator saw the order.
     #[serde(default)]
     pub observed_generation: i64,
-    /// The order's identity in the ledger: installation/tenant/orderId.
+    /// The order's identity in the ledger: installation/namespace/orderId.
     pub identity: Option<String>,
     /// The version of the ledger's record that this status was taken from. Rises with every write of the record, and
     /// is brought up to date together with other news only.
     pub ledger_version: Option<i64>,
     /// What the customer pays, as people write it: `42.00 BRL`.
     pub total: Option<String>,
-    /// Why it is there, in one word: the cause of an undo, or whom it waits for.
+    /// Why it is there, in one word: a reason, or the cause of an undo.
     pub reason: Option<String>,
     /// Standard conditions; `Ready`, `Reconciling` and `Stalled` follow kstatus.
     #[serde(default)]

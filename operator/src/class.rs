@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use comanda_crds::{CLASS_FINALIZER, Order, OrderClass, OrderClassStatus};
+use comanda_crds::{CLASS_FINALIZER, ClassReason, ConditionType, Order, OrderClass, OrderClassStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
@@ -68,43 +68,58 @@ async fn run(class: &OrderClass, context: &ClassContext) -> Result<Duration, Err
     if !going && !held {
         set_finalizer(class, true, context).await?;
     }
-    let (ready, reason, message) = health(class, context).await;
-    report(class, ready, reason, &message, context).await?;
-    Ok(if ready && !going { HEALTHY } else { WAITING })
+    let (reason, message) = health(class, context).await;
+    report(class, reason, &message, context).await?;
+    Ok(if reason == ClassReason::Reachable && !going { HEALTHY } else { WAITING })
 }
 
 fn is_final(order: &Order) -> bool {
     order.status.as_ref().is_some_and(|status| status.phase.is_final())
 }
 
-async fn health(class: &OrderClass, context: &ClassContext) -> (bool, &'static str, String) {
+/// Whether all that the class names can be reached, or what cannot.
+async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, String) {
     let services = match context.services.of(&class.spec) {
         Ok(services) => services,
-        Err(Error::Class(why)) => return (false, "NotConfigured", format!("Not usable: {why}.")),
-        Err(error) => return (false, "NotConfigured", format!("{error}.")),
+        Err(Error::Class(why)) => return (ClassReason::NotConfigured, format!("Not usable: {why}.")),
+        Err(error) => return (ClassReason::NotConfigured, format!("{error}.")),
     };
-    let connected = services.broker.connected().borrow().is_some();
-    context.metrics.mqtt_connected.with_label_values(&[&class.name_any()]).set(i64::from(connected));
+    let connected = services.broker.connected().borrow().clone();
+    context.metrics.mqtt_connected.with_label_values(&[&class.name_any()]).set(i64::from(connected.is_ok()));
     if let Err(error) = services.ledger.ping().await {
-        return (false, "LedgerUnreachable", format!("Nothing is done until the ledger answers: {error}."));
+        return (ClassReason::LedgerUnreachable, format!("Nothing is done until this is mended: {error}."));
     }
-    if !connected {
-        let message = format!("The broker {} is not connected.", class.spec.devices.endpoint);
-        return (false, "BrokerUnreachable", message);
+    if let Err(why) = connected {
+        let endpoint = &class.spec.devices.endpoint;
+        let message = format!("Commands wait for the broker {endpoint}, which is not connected: {why}.");
+        return (ClassReason::BrokerUnreachable, message);
     }
-    (true, "Reachable", "The Secrets are there; ledger and broker answer.".to_owned())
+    (ClassReason::Reachable, "The Secrets are there; ledger and broker answer.".to_owned())
+}
+
+/// Whether orders can be claimed with the class, for one whose health is this.
+fn acceptance<'a>(class: &OrderClass, reason: ClassReason, message: &'a str) -> (bool, ClassReason, &'a str) {
+    if class.metadata.deletion_timestamp.is_some() {
+        let message =
+            "The class is being deleted: it takes no new order, and goes when its last one is finished.";
+        (false, ClassReason::Deleting, message)
+    } else if reason == ClassReason::NotConfigured {
+        (false, reason, message)
+    } else {
+        (true, ClassReason::Accepted, "Orders can be claimed with the class.")
+    }
 }
 
 async fn report(
     class: &OrderClass,
-    ready: bool,
-    reason: &str,
+    reason: ClassReason,
     message: &str,
     context: &ClassContext,
 ) -> Result<(), Error> {
     let generation = class.metadata.generation.unwrap_or_default();
     let before = class.status.clone().unwrap_or_default();
-    let condition = |kind: &str, status: bool, reason: &str, message: &str| {
+    let condition = |kind: ConditionType, status: bool, reason: ClassReason, message: &str| {
+        let kind = kind.name();
         let status = if status { "True" } else { "False" };
         let since = before
             .conditions
@@ -114,23 +129,24 @@ async fn report(
         Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),
-            reason: reason.to_owned(),
+            reason: reason.name().to_owned(),
             message: message.to_owned(),
             last_transition_time: since,
             observed_generation: Some(generation),
         }
     };
+    let (accepted, because, explained) = acceptance(class, reason, message);
     let status = OrderClassStatus {
         observed_generation: generation,
         conditions: vec![
-            condition("Accepted", true, "Accepted", "The class can be used by orders."),
-            condition("Ready", ready, reason, message),
+            condition(ConditionType::Accepted, accepted, because, explained),
+            condition(ConditionType::Ready, reason == ClassReason::Reachable, reason, message),
         ],
     };
     if status == before {
         return Ok(());
     }
-    info!(class = class.name_any(), ready, reason, "class");
+    info!(class = class.name_any(), reason = reason.name(), message, "class");
     let classes: Api<OrderClass> = Api::all(context.client.clone());
     let patch = Patch::Merge(json!({"status": status}));
     match bounded(classes.patch_status(&class.name_any(), &PatchParams::default(), &patch)).await {

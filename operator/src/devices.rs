@@ -5,64 +5,96 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use comanda_crds::Order;
-use comanda_saga::{DeviceEvent, Identity};
+use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Identity, Phase};
+use comanda_steps::adapters::iot::Incoming;
 use comanda_steps::devices::{EventTopic, parse_event};
-use comanda_steps::ports::{Ledger, LedgerError};
+use comanda_steps::ports::{Ledger, LedgerError, Loaded};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::live::Live;
-use crate::services::FromBroker;
+use crate::services::Connection;
 use crate::telemetry::Metrics;
 
-/// How many messages are kept in the ledger at once.
+/// How many messages of a connection are kept in its ledger at once.
 const LANES: usize = 32;
-/// How many wait in each lane: no fewer than a broker sends without an acknowledgement, so that a lane whose ledger
-/// is away stands in nobody's way. Source: AWS IoT Core quotas, unacknowledged outbound publishes of a client: 100.
+/// How many wait in each lane.
 const LANE: usize = 128;
+/// Of how many such waits in a row one is told.
+const QUIET: u64 = 60;
 /// How long a message waits for a ledger that does not answer before it is tried again.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
-/// Takes in what brokers bring until the channel closes, and sends the objects to wake to `wake`.
-pub async fn take_in(
-    mut messages: mpsc::Receiver<FromBroker>,
-    live: Arc<Live>,
-    metrics: Arc<Metrics>,
-    wake: mpsc::UnboundedSender<ObjectRef<Order>>,
-) {
+/// Who hears of what devices say.
+#[derive(Clone)]
+pub struct Audience {
+    /// What is remembered of orders.
+    pub live: Arc<Live>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Wakes an order.
+    pub wake: mpsc::UnboundedSender<ObjectRef<Order>>,
+}
+
+/// Takes in what brokers bring, until a part of it ends that never should. Connections do not wait for one
+/// another: the ledger of one may be away.
+pub async fn take_in(mut connections: mpsc::UnboundedReceiver<Connection>, audience: Audience) {
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            connection = connections.recv() => {
+                let Some(connection) = connection else { return };
+                serving.spawn(serve(connection, audience.clone()));
+            }
+            Some(served) = serving.join_next() => {
+                if served.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Takes in what one broker brings, until its connection is given up. What is said on one topic is kept in the order
+/// in which it was said: the first courier has the order.
+///
+/// # Panics
+/// When keeping a message does.
+async fn serve(connection: Connection, audience: Audience) {
+    let Connection { mut messages, topic_prefix, installation, ledger } = connection;
+    let keeper = Arc::new(Keeper { topic_prefix, installation, ledger, audience });
     let mut lanes = JoinSet::new();
     let queues: Vec<_> = (0..LANES)
         .map(|_| {
             let (queue, mut messages) = mpsc::channel(LANE);
-            let (live, metrics, wake) = (Arc::clone(&live), Arc::clone(&metrics), wake.clone());
+            let keeper = Arc::clone(&keeper);
             lanes.spawn(async move {
                 while let Some(message) = messages.recv().await {
-                    if let Some(object) = keep(message, &live, &metrics).await {
+                    if let Some(object) = keeper.keep(message).await {
                         // The receiver goes when the controller stops; the event is in the ledger by then.
-                        let _ = wake.send(object);
+                        let _ = keeper.audience.wake.send(object);
                     }
                 }
             });
             queue
         })
         .collect();
-    // What is said on one topic is kept in the order in which it was said: the first courier has the order.
-    loop {
-        let message = tokio::select! {
-            message = messages.recv() => message,
-            // None ends while its queue is open.
-            _ = lanes.join_next() => return,
-        };
-        let Some(message) = message else { return };
+    while let Some(message) = messages.recv().await {
         let mut hasher = DefaultHasher::new();
-        message.incoming.topic().hash(&mut hasher);
+        message.topic().hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
         if queues[lane].send(message).await.is_err() {
-            return;
+            // A lane ends while its queue is open only by a panic.
+            break;
         }
+    }
+    // What waits in the lanes is kept, and its acknowledgement goes nowhere.
+    drop(queues);
+    while let Some(ended) = lanes.join_next().await {
+        ended.expect("keeping a message does not panic");
     }
 }
 
@@ -81,78 +113,126 @@ pub async fn catch_up(
     }
 }
 
-/// Keeps one message. The broker gets its acknowledgement only then; until then it will send again.
-async fn keep(message: FromBroker, live: &Live, metrics: &Metrics) -> Option<ObjectRef<Order>> {
-    let FromBroker { incoming, topic_prefix, installation, ledger } = message;
-    let refuse = |why: &dyn std::fmt::Display| {
-        warn!(%why, "a device sent something that does not count; it is dropped");
-        metrics.device_events.with_label_values(&["refused"]).inc();
-    };
-    // A message that can never count would come again for ever: it is acknowledged all the same.
-    let Some(topic) = EventTopic::parse(&topic_prefix, incoming.topic()) else {
-        refuse(&"its topic carries no events");
-        incoming.acknowledge();
-        return None;
-    };
-    let event = match parse_event(topic.side, incoming.payload(), Timestamp::now()) {
-        Ok(Some(event)) => event,
-        Ok(None) => {
+/// Keeps what one broker brings.
+struct Keeper {
+    topic_prefix: String,
+    installation: String,
+    ledger: Arc<dyn Ledger>,
+    audience: Audience,
+}
+
+/// What keeping an event came to.
+enum Kept {
+    /// It is in the ledger now.
+    New,
+    /// It was there already.
+    Known,
+    /// It says that an order was delivered that is undone, and of which there is no object any more.
+    AfterUndo,
+    /// The order is not of this store, or is not known at all.
+    Foreign,
+}
+
+impl Keeper {
+    /// Keeps one message. The broker gets its acknowledgement only then; until then it will send again.
+    async fn keep(&self, incoming: Incoming) -> Option<ObjectRef<Order>> {
+        let Audience { live, metrics, .. } = &self.audience;
+        let refuse = |why: &dyn std::fmt::Display| {
+            warn!(%why, "a device sent something that does not count; it is dropped");
+            metrics.device_events.with_label_values(&["refused"]).inc();
+        };
+        // A message that can never count would come again for ever: it is acknowledged all the same.
+        let Some(topic) = EventTopic::parse(&self.topic_prefix, incoming.topic()) else {
+            refuse(&"its topic carries no events");
             incoming.acknowledge();
             return None;
-        }
-        Err(error) => {
-            refuse(&error);
-            incoming.acknowledge();
-            return None;
-        }
-    };
-    let identity = Identity { installation, tenant: topic.tenant, order_id: topic.order_id };
-    if live.has_heard(&identity, &event.id) {
-        metrics.device_events.with_label_values(&["known"]).inc();
-        incoming.acknowledge();
-        return None;
-    }
-    loop {
-        match record(&identity, &topic.store, &event, &*ledger, live).await {
-            Ok(Some(new)) => {
-                metrics.device_events.with_label_values(&[if new { "kept" } else { "known" }]).inc();
-                break;
-            }
+        };
+        let event = match parse_event(topic.side, incoming.payload(), Timestamp::now()) {
+            Ok(Some(event)) => event,
             Ok(None) => {
-                refuse(&"it speaks of an order that its store does not have");
                 incoming.acknowledge();
                 return None;
             }
-            // It comes again with the next connection; others behind it do not wait for a person.
-            Err(error @ LedgerError::Corrupt(_)) => {
-                warn!(%error, order = identity.order_id, "the event is not kept");
+            Err(error) => {
+                refuse(&error);
+                incoming.acknowledge();
                 return None;
             }
-            Err(error) => {
-                debug!(%error, "the event waits for the ledger");
-                tokio::time::sleep(LEDGER_PAUSE).await;
+        };
+        let identity = Identity {
+            installation: self.installation.clone(),
+            tenant: topic.tenant,
+            order_id: topic.order_id,
+        };
+        if live.has_heard(&identity, &event) {
+            metrics.device_events.with_label_values(&["known"]).inc();
+            incoming.acknowledge();
+            return None;
+        }
+        let count = |result| metrics.device_events.with_label_values(&[result]).inc();
+        let mut failures = 0_u64;
+        loop {
+            match self.record(&identity, &topic.store, &event).await {
+                Ok(Kept::New) => count("kept"),
+                Ok(Kept::Known) => count("known"),
+                Ok(Kept::AfterUndo) => {
+                    count("after_undo");
+                    warn!(
+                        order = %identity,
+                        courier = event.device,
+                        "the courier delivered an order that is undone, and whose object is gone: settle it with the \
+                         customer"
+                    );
+                }
+                Ok(Kept::Foreign) => {
+                    refuse(&"it speaks of an order that its store does not have");
+                    incoming.acknowledge();
+                    return None;
+                }
+                // It comes again with the next connection; others behind it do not wait for a person.
+                Err(error @ LedgerError::Corrupt(_)) => {
+                    warn!(%error, order = identity.order_id, "the event is not kept");
+                    return None;
+                }
+                Err(error) => {
+                    if failures.is_multiple_of(QUIET) {
+                        warn!(%error, order = identity.order_id, failures, "the event waits for the ledger");
+                    }
+                    failures += 1;
+                    tokio::time::sleep(LEDGER_PAUSE).await;
+                    continue;
+                }
             }
+            break;
         }
+        incoming.acknowledge();
+        live.deliver(&identity, event)
     }
-    incoming.acknowledge();
-    live.deliver(&identity, event)
-}
 
-/// Writes the event to the ledger; none when the order is not of this store, or is not known at all.
-/// False when the event was there already.
-async fn record(
-    identity: &Identity,
-    store: &str,
-    event: &DeviceEvent,
-    ledger: &dyn Ledger,
-    live: &Live,
-) -> Result<Option<bool>, LedgerError> {
-    if live.store_of(identity).as_deref() != Some(store) {
-        // An object can follow an order that it turns out not to own: the ledger knows.
-        let known = ledger.load(identity).await?.map(|loaded| loaded.record.terms.store);
-        if known.as_deref() != Some(store) {
-            return Ok(None);
+    /// Writes the event to the ledger.
+    async fn record(
+        &self,
+        identity: &Identity,
+        store: &str,
+        event: &DeviceEvent,
+    ) -> Result<Kept, LedgerError> {
+        let mut undone = false;
+        if self.audience.live.store_of(identity).as_deref() != Some(store) {
+            // An object can follow an order that it turns out not to own: the ledger knows.
+            let Some(Loaded { record, .. }) = self.ledger.load(identity).await? else {
+                return Ok(Kept::Foreign);
+            };
+            if record.terms.store != store {
+                return Ok(Kept::Foreign);
+            }
+            undone = record.phase.is_final() && record.phase != Phase::Delivered;
         }
+        Ok(match self.ledger.put_event(identity, event).await? {
+            true if undone && event.signal == DeviceSignal::Courier(CourierState::Delivered) => {
+                Kept::AfterUndo
+            }
+            true => Kept::New,
+            false => Kept::Known,
+        })
     }
-    ledger.put_event(identity, event).await.map(Some)
 }

@@ -61,7 +61,7 @@ impl Memory {
     /// Adds what is not known yet.
     pub fn hear(&mut self, events: Vec<DeviceEvent>) {
         for event in events {
-            if !knows(&self.events, &event.id) {
+            if !knows(&self.events, &event) {
                 self.events.push(event);
             }
         }
@@ -78,8 +78,8 @@ impl Memory {
     }
 }
 
-fn knows(events: &[DeviceEvent], id: &str) -> bool {
-    events.iter().any(|known| known.id == id)
+fn knows(events: &[DeviceEvent], event: &DeviceEvent) -> bool {
+    events.iter().any(|known| event.is_again(known))
 }
 
 /// True when a device may be about to speak of the order.
@@ -102,9 +102,19 @@ pub struct Live {
 }
 
 impl Live {
-    /// Takes an object's memory out; the controller never reconciles one object twice at a time.
+    /// Takes an object's memory out; the controller never reconciles one object twice at a time. Of an object that
+    /// was deleted, and made anew under its name, nothing is remembered: it may be another order.
     pub fn take(&self, object: &ObjectRef<Order>) -> Memory {
-        lock(&self.memories).remove(object).unwrap_or_default()
+        // Objects are equal by their names; their uids are beside that.
+        let known = lock(&self.memories).remove_entry(object);
+        match known {
+            Some((known, memory)) if known.extra.uid == object.extra.uid => memory,
+            Some((known, memory)) => {
+                self.forget(&known, &memory);
+                Memory::default()
+            }
+            None => Memory::default(),
+        }
     }
 
     /// Puts it back.
@@ -148,9 +158,17 @@ impl Live {
         lock(&self.followed).get(identity).map(|followed| followed.store.clone())
     }
 
-    /// Forgets an object that is gone, and what was kept for it.
-    pub fn drop_order(&self, identity: &Identity, object: &ObjectRef<Order>) {
-        lock(&self.memories).remove(object);
+    /// Forgets an object of which the watch says that it is gone.
+    pub fn gone(&self, object: &ObjectRef<Order>) {
+        let known = lock(&self.memories).remove(object);
+        if let Some(memory) = known {
+            self.forget(object, &memory);
+        }
+    }
+
+    /// Forgets an object that is gone, whose memory was taken out, and what was kept for it.
+    pub fn forget(&self, object: &ObjectRef<Order>, memory: &Memory) {
+        let Some(Record { identity, .. }) = &memory.saved else { return };
         let mut followed = lock(&self.followed);
         if followed.get(identity).is_some_and(|followed| followed.object == *object) {
             followed.remove(identity);
@@ -173,7 +191,7 @@ impl Live {
 
     /// True when the event is in memory, and so in the ledger too: the broker sends again what it heard no
     /// acknowledgement for.
-    pub fn has_heard(&self, identity: &Identity, event: &str) -> bool {
+    pub fn has_heard(&self, identity: &Identity, event: &DeviceEvent) -> bool {
         let object = lock(&self.followed).get(identity).map(|followed| followed.object.clone());
         lock(&self.inbox).get(identity).is_some_and(|events| knows(events, event))
             || object.is_some_and(|object| {
@@ -212,7 +230,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use comanda_crds::{OrderClassSpec, Phase};
-    use comanda_saga::{DeviceSignal, KitchenState, Owner, Reason, Terms};
+    use comanda_saga::{CourierState, DeviceSignal, KitchenState, Owner, Reason, Terms};
 
     use super::*;
 
@@ -340,21 +358,60 @@ mod tests {
         live.unfollow(&identity(), &second);
         assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
         assert_eq!(live.deliver(&identity(), event("e-1")), Some(first.clone()));
-        assert!(live.has_heard(&identity(), "e-1") && !live.has_heard(&identity(), "e-0"));
+        assert!(live.has_heard(&identity(), &event("e-1")) && !live.has_heard(&identity(), &event("e-0")));
         assert_eq!(live.collect(&identity(), &second), [], "they are not the other's");
         assert_eq!(live.collect(&identity(), &first), [event("e-1")]);
         assert_eq!(live.collect(&identity(), &first), []);
-        assert!(!live.has_heard(&identity(), "e-1"), "whoever collects events puts them into the memory");
+        assert!(
+            !live.has_heard(&identity(), &event("e-1")),
+            "whoever collects events puts them into the memory"
+        );
         live.put(first.clone(), Memory { events: vec![event("e-1")], ..Memory::default() });
-        assert!(live.has_heard(&identity(), "e-1"));
-        live.drop_order(&identity(), &second);
+        assert!(live.has_heard(&identity(), &event("e-1")));
+        live.forget(&second, &told());
         assert_eq!(
             live.deliver(&identity(), event("e-2")),
             Some(first.clone()),
             "the other is gone, and not this"
         );
-        live.drop_order(&identity(), &first);
+        live.forget(&first, &told());
         assert_eq!(live.store_of(&identity()), None);
+    }
+
+    #[test]
+    fn ids_of_events_are_each_devices_own() {
+        let mut memory = Memory::default();
+        let numbered =
+            |signal, device: &str| DeviceEvent { signal, device: device.to_owned(), ..event("e-1") };
+        let courier = DeviceSignal::Courier(CourierState::Accepted);
+        let heard = [
+            event("e-1"),
+            numbered(DeviceSignal::Kitchen(KitchenState::Ready), "tablet-2"),
+            numbered(courier, "phone-1"),
+            numbered(courier, "tablet-1"),
+        ];
+        memory.hear(heard.to_vec());
+        memory.hear(heard.to_vec());
+        assert_eq!(memory.events, heard);
+    }
+
+    #[test]
+    fn of_an_object_made_anew_under_a_name_nothing_is_remembered() {
+        let live = Live::default();
+        let object = |uid: &str| {
+            let mut object = ObjectRef::new("a-1").within("shop");
+            object.extra.uid = Some(uid.to_owned());
+            object
+        };
+        live.follow(&identity(), &object("u-1"), "centro");
+        live.put(object("u-1"), told());
+        assert!(live.take(&object("u-1")).saved.is_some());
+        live.put(object("u-1"), told());
+        assert!(live.take(&object("u-2")).saved.is_none(), "it may be another order");
+        assert_eq!(live.store_of(&identity()), None);
+        live.put(object("u-1"), told());
+        live.gone(&object("u-1"));
+        assert_eq!(live.count("standard"), 0);
     }
 
     #[test]

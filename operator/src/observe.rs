@@ -5,7 +5,7 @@ use std::sync::Arc;
 use comanda_crds::{
     ABANDON_ANNOTATION, FINALIZER, Inline, Order, OrderClass, Phase, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
 };
-use comanda_saga::observed::{ClassFacts, OrderFacts};
+use comanda_saga::observed::{ClassFacts, Closed, OrderFacts};
 use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
 use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
@@ -26,7 +26,11 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
         return if phase(order) == Phase::Pending {
             Ok(observed)
         } else {
-            unread(order, observed, format!("the OrderClass {} is gone", order.spec.class_name))
+            unread(
+                order,
+                observed,
+                format!("the OrderClass {} is gone: apply it again as it was", order.spec.class_name),
+            )
         };
     }
     let object = ObjectRef::from_obj(order);
@@ -43,7 +47,7 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     let identity = &observed.order.identity;
     let owns = |memory: &Memory| {
         let record = memory.saved.as_ref();
-        record.is_some_and(|record| record.owner.as_ref() == Some(&observed.order.owner))
+        record.is_some_and(|record| record.is_owned_by(&observed.order.owner))
     };
     if owns(memory) && !context.live.follows(identity, &object) {
         // Another object has its events; whose they are is for the ledger to say, and not for what was remembered.
@@ -62,10 +66,13 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
         return unread(
             order,
             observed,
-            format!("the ledger that the OrderClass {class} names does not hold it"),
+            format!(
+                "the ledger that the OrderClass {class} names does not hold it: apply the class again with the ledger \
+                 it had"
+            ),
         );
     }
-    let foreign = |record: &&Record| record.owner.as_ref() != Some(&observed.order.owner);
+    let foreign = |record: &&Record| !record.is_owned_by(&observed.order.owner);
     if let Some(record) = observed.record.as_ref().filter(foreign) {
         context.live.unfollow(&observed.order.identity, &object);
         observed.owner_is_gone = owner_is_gone(record, &observed.order, context).await?;
@@ -114,7 +121,7 @@ pub fn recall(order: &Order, memory: &Memory, context: &Context) -> Observed {
 /// The connection to the devices of the order's class, as pinned in its record.
 pub fn hearing_since(memory: &Memory, class: Option<&OrderClass>, context: &Context) -> Option<Timestamp> {
     let spec = memory.saved.as_ref().map(|record| &record.class).or(class.map(|class| &class.spec))?;
-    *context.services.of(spec).ok()?.broker.connected().borrow()
+    context.services.of(spec).ok()?.broker.connected().borrow().as_ref().ok().copied()
 }
 
 fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {
@@ -180,6 +187,7 @@ fn facts(order: &Order, identity: Identity, context: &Context) -> OrderFacts {
             name: order.name_any(),
             uid: order.uid().unwrap_or_default(),
         },
+        class_name: order.spec.class_name.clone(),
         digest: digest(&order.spec),
         terms: Terms::of(&order.spec),
         generation: order.metadata.generation.unwrap_or_default(),
@@ -211,10 +219,13 @@ fn tracked_by_gitops(order: &Order) -> bool {
 fn class_facts(class: &OrderClass, context: &Context) -> ClassFacts {
     let name = class.name_any();
     let most = class.spec.max_live_orders.and_then(|most| usize::try_from(most).ok());
-    // A class that is going still serves the orders it has.
-    let going = class.metadata.deletion_timestamp.is_some();
-    let full = going || most.is_some_and(|most| context.live.count(&name) >= most);
-    ClassFacts { name, spec: class.spec.clone(), full }
+    // A class that is being deleted still serves the orders it has.
+    let closed = if class.metadata.deletion_timestamp.is_some() {
+        Some(Closed::Deleting)
+    } else {
+        most.filter(|most| context.live.count(&name) >= *most).map(|_| Closed::Full)
+    };
+    ClassFacts { name, spec: class.spec.clone(), closed }
 }
 
 fn namespace(order: &Order) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use comanda_crds::{Order, Phase};
 use comanda_saga::{Trouble, Wait, decide, status};
+use comanda_steps::ports::LedgerError;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -43,10 +44,10 @@ async fn run(order: Arc<Order>, context: &Context) -> Action {
     };
     let gone =
         memory.released || (order.metadata.deletion_timestamp.is_some() && order.finalizers().is_empty());
-    match memory.saved.as_ref().map(|record| record.identity.clone()) {
-        Some(identity) if gone => context.live.drop_order(&identity, &object),
-        None if gone => {}
-        _ => context.live.put(object, memory),
+    if gone {
+        context.live.forget(&object, &memory);
+    } else {
+        context.live.put(object, memory);
     }
     action
 }
@@ -107,9 +108,11 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
         warn!(%error, failures = memory.failures, "the order is tried again");
         memory.trouble = Some(Trouble { reason: error.reason(), error: error.to_string() });
     }
-    // With the ledger away nothing is known of the order, so nothing is said of it either.
-    let tellable =
-        !matches!(error, Error::Ledger(_) | Error::Conflict | Error::Outdated | Error::Kubernetes(_));
+    let tellable = !matches!(
+        error,
+        // A ledger that is away is the class's to tell; of one that refuses a write, only the order can.
+        Error::Ledger(LedgerError::Unreachable(_)) | Error::Conflict | Error::Outdated | Error::Kubernetes(_)
+    );
     let patient = matches!(error, Error::Call(_)) && memory.failures <= QUIET_FAILURES;
     let order = newest(order, memory);
     let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use comanda_crds::{Order, OrderStatus, Phase};
+use comanda_crds::{ConditionType, Order, OrderStatus, Phase, Reason};
 use comanda_saga::status::{carry_times, is_news};
 use comanda_saga::{Point, Site};
 use kube::api::{Patch, PatchParams};
@@ -58,13 +58,14 @@ pub async fn report(
 
 /// At most two Events tell of a delivered order: confirmed, and delivered.
 fn event(status: &OrderStatus, before: Phase) -> Option<Event> {
-    let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled");
-    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
-    if let Some(stalled) = stalled {
+    let find =
+        |kind: ConditionType| status.conditions.iter().find(|condition| condition.type_ == kind.name());
+    let ready = find(ConditionType::Ready)?;
+    if let Some(stalled) = find(ConditionType::Stalled) {
         return Some(note(EventType::Warning, &stalled.reason, &stalled.message));
     }
     if status.phase == before {
-        let refused = ready.reason == "CancelRefused";
+        let refused = ready.reason == Reason::CancelRefused.name();
         return refused.then(|| note(EventType::Warning, &ready.reason, &ready.message));
     }
     match status.phase {
@@ -72,14 +73,12 @@ fn event(status: &OrderStatus, before: Phase) -> Option<Event> {
             let total = status.total.as_deref().unwrap_or_default();
             Some(note(
                 EventType::Normal,
-                "Confirmed",
+                Reason::Confirmed.name(),
                 &format!("{total} is authorized; the kitchen was told."),
             ))
         }
-        Phase::Delivered => Some(note(EventType::Normal, "Delivered", &ready.message)),
-        Phase::Compensating => {
-            Some(note(EventType::Warning, status.reason.as_deref().unwrap_or("Undoing"), &ready.message))
-        }
+        Phase::Delivered => Some(note(EventType::Normal, status.phase.name(), &ready.message)),
+        Phase::Compensating => Some(note(EventType::Warning, &ready.reason, &ready.message)),
         // Another reason than while it was being undone, or the two would count as one Event.
         Phase::Rejected | Phase::Cancelled | Phase::Failed => {
             Some(note(EventType::Warning, status.phase.name(), &ready.message))

@@ -9,7 +9,8 @@ use comanda_crds::{Order, OrderClass};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::ListParams;
-use kube::runtime::controller::{Action, Config};
+use kube::core::DynamicObject;
+use kube::runtime::controller::{self, Action, Config};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
@@ -29,15 +30,12 @@ use crate::error::Error;
 use crate::executor::direct::Direct;
 use crate::leadership::Candidate;
 use crate::live::Live;
-use crate::services::{FromBroker, Pool};
+use crate::services::Pool;
 use crate::telemetry::Metrics;
 use crate::{devices, reconcile};
 
 /// How long what was begun may take to finish after a stop was asked for.
 const SHUTDOWN: Duration = Duration::from_secs(9);
-/// Broker messages waiting to be kept; the broker itself holds the rest.
-const INCOMING: usize = 256;
-
 /// How long an API server that does not answer is waited for at the start: it may be starting too.
 const REACH: Duration = Duration::from_secs(30);
 /// How long after a failure at the start it is tried again.
@@ -97,7 +95,11 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
-            Err(error) => return Stopped::Misconfigured(format!("the Lease cannot be used: {error}")),
+            Err(error) => {
+                return Stopped::Misconfigured(format!(
+                    "the Lease cannot be used: {error}; if that is forbidden, apply charts/comanda/files/rbac.yaml"
+                ));
+            }
         };
         stood = true;
         metrics.set_ready(true);
@@ -194,7 +196,11 @@ async fn connect(arguments: &Arguments) -> Result<(Client, String, SdkConfig), S
                     .to_owned(),
             );
         }
-        Err(error) => return Err(format!("Orders cannot be listed: {error}")),
+        Err(error) => {
+            return Err(format!(
+                "Orders cannot be listed: {error}; if that is forbidden, apply charts/comanda/files/rbac.yaml"
+            ));
+        }
     }
     let cluster = if let Some(name) = &arguments.cluster_name {
         name.clone()
@@ -243,10 +249,10 @@ async fn work(
         .inspect_ok(move |event| announce(event, &classes_listed))
         .touched_objects();
 
-    let (incoming, messages) = mpsc::channel::<FromBroker>(INCOMING);
+    let (connect, brokers) = mpsc::unbounded_channel();
     let (wake, woken) = mpsc::unbounded_channel::<ObjectRef<Order>>();
     let (connected, connections) = mpsc::unbounded_channel();
-    let services = Arc::new(Pool::new(aws, namespace, secrets, incoming, connected));
+    let services = Arc::new(Pool::new(aws, namespace, secrets, connect, connected));
     let live = Arc::new(Live::default());
 
     let (order_store, order_writer) = reflector::store::<Order>();
@@ -282,7 +288,8 @@ async fn work(
     });
 
     tasks.spawn(devices::catch_up(connections, Arc::clone(&live), wake.clone()));
-    tasks.spawn(devices::take_in(messages, live, metrics, wake));
+    let audience = devices::Audience { live: Arc::clone(&live), metrics, wake };
+    tasks.spawn(devices::take_in(brokers, audience));
     // A class must not look unusable, nor an order wait for its class, only because a list is under way.
     listed(&mut have_secrets, &stop).await;
     tasks.spawn(
@@ -298,7 +305,14 @@ async fn work(
             .reconcile_on(UnboundedReceiverStream::new(woken))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile::reconcile, |_, never, _| -> Action { match *never {} }, context)
-            .for_each(|result| async { report_watch("orders", result.err()) }),
+            .for_each(move |result| {
+                match result {
+                    // It was deleted, and nothing is left to do for it.
+                    Err(controller::Error::ObjectNotFound(object)) => live.gone(&of_orders(&object)),
+                    other => report_watch("orders", other.err()),
+                }
+                std::future::ready(())
+            }),
     );
     // Two of them end with the stop, orders and classes, and the others never do.
     tasks.join_next().await;
@@ -331,6 +345,12 @@ fn report_watch(of: &str, error: Option<impl std::fmt::Display>) {
     if let Some(error) = error {
         warn!(of, %error, "a watch failed and is tried again");
     }
+}
+
+/// The same object, among orders.
+fn of_orders(object: &ObjectRef<DynamicObject>) -> ObjectRef<Order> {
+    let order = ObjectRef::new(&object.name);
+    object.namespace.as_ref().map_or(order.clone(), |namespace| order.within(namespace))
 }
 
 /// Waits for a first list, or for the stop.

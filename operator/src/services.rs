@@ -1,8 +1,6 @@
 //! The services a class names: built once, from the class and the Secrets of the operator's namespace.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aws_config::{Region, SdkConfig};
@@ -35,15 +33,15 @@ pub struct Services {
     pub broker: Arc<IotDevices>,
 }
 
-/// What a broker brought in, with the class's installation and ledger to keep it in.
-pub struct FromBroker {
-    /// The message.
-    pub incoming: Incoming,
+/// What a broker brings in, with the class's installation and ledger to keep it in.
+pub struct Connection {
+    /// The messages; none when the connection is given up.
+    pub messages: mpsc::Receiver<Incoming>,
     /// First level of the class's topics.
     pub topic_prefix: String,
     /// The class's installation.
     pub installation: String,
-    /// Where the event is kept before it is acknowledged.
+    /// Where events are kept before they are acknowledged.
     pub ledger: Arc<dyn Ledger>,
 }
 
@@ -52,14 +50,15 @@ pub struct Pool {
     aws: SdkConfig,
     namespace: String,
     secrets: Store<Secret>,
-    incoming: mpsc::Sender<FromBroker>,
+    connections: mpsc::UnboundedSender<Connection>,
     connected: mpsc::UnboundedSender<()>,
-    built: Mutex<HashMap<u64, Built>>,
+    built: Mutex<HashMap<OrderClassSpec, Built>>,
     brokers: Mutex<HashMap<String, Broker>>,
 }
 
 /// A connection, and what it was made of.
 struct Broker {
+    aws: Option<comanda_crds::Aws>,
     devices: comanda_crds::Devices,
     ledger: comanda_crds::Ledger,
     certificate: Option<String>,
@@ -73,17 +72,17 @@ struct Built {
 }
 
 impl Pool {
-    /// A pool that connects with `aws`, reads Secrets of `namespace` from the cache `secrets`, hands what
-    /// brokers bring in to `incoming`, and tells `connected` each time that one is connected to.
+    /// A pool that calls AWS with `aws`, reads Secrets of `namespace` from the cache `secrets`, hands each
+    /// connection to a broker that it makes to `connections`, and tells `connected` each time that one stands.
     pub fn new(
         aws: SdkConfig,
         namespace: String,
         secrets: Store<Secret>,
-        incoming: mpsc::Sender<FromBroker>,
+        connections: mpsc::UnboundedSender<Connection>,
         connected: mpsc::UnboundedSender<()>,
     ) -> Self {
         let (built, brokers) = (Mutex::default(), Mutex::default());
-        Self { aws, namespace, secrets, incoming, connected, built, brokers }
+        Self { aws, namespace, secrets, connections, connected, built, brokers }
     }
 
     /// The services of a class. They are built anew when one of the class's Secrets changed.
@@ -92,7 +91,7 @@ impl Pool {
             .into_iter()
             .map(|name| Ok(self.secret(name)?.metadata.resource_version.clone()))
             .collect::<Result<Vec<_>, Error>>()?;
-        let key = hash(&connections(class));
+        let key = unchanging(class);
         let mut built = lock(&self.built);
         if let Some(built) = built.get(&key).filter(|built| built.secrets == secrets) {
             return Ok(Arc::clone(&built.services));
@@ -104,7 +103,7 @@ impl Pool {
 
     /// Drops the services of a class that is gone.
     pub fn forget(&self, class: &OrderClassSpec) {
-        lock(&self.built).remove(&hash(&connections(class)));
+        lock(&self.built).remove(&unchanging(class));
     }
 
     fn build(&self, class: &OrderClassSpec) -> Result<Services, Error> {
@@ -142,10 +141,12 @@ impl Pool {
         if let Some((standing, connection)) =
             brokers.get(&client_id).and_then(|standing| Some((standing, standing.connection.upgrade()?)))
         {
-            if standing.devices != class.devices || standing.ledger != class.ledger {
+            if (&standing.aws, &standing.devices, &standing.ledger)
+                != (&class.aws, &class.devices, &class.ledger)
+            {
                 return Err(Error::Class(format!(
-                    "another class of installation {} has the topic prefix {} with another broker or ledger; use \
-                     another installation or prefix",
+                    "another class of installation {} has the topic prefix {} with another region, ledger or broker; \
+                     use another installation or prefix",
                     class.installation, class.devices.topic_prefix
                 )));
             }
@@ -154,51 +155,38 @@ impl Pool {
             }
         }
         let pem = |key: &str| self.value(&SecretKeyRef { secret_name: name.clone(), key: key.to_owned() });
-        let (broker, events) = IotDevices::connect(IotSettings {
+        let (broker, messages) = IotDevices::connect(IotSettings {
             endpoint: class.devices.endpoint.clone(),
             client_id: client_id.clone(),
             pem: Pem { certificate: pem("tls.crt")?, key: pem("tls.key")?, authority: pem("ca.crt")? },
             filters: event_filters(&class.devices.topic_prefix),
         })
         .map_err(class_error)?;
-        self.pass_on(events, class, ledger);
+        // The receiver goes when the controllers stop.
+        let _ = self.connections.send(Connection {
+            messages,
+            topic_prefix: class.devices.topic_prefix.clone(),
+            installation: class.installation.clone(),
+            ledger: Arc::clone(ledger),
+        });
         let (mut standing, connected) = (broker.connected(), self.connected.clone());
         tokio::spawn(async move {
             while standing.changed().await.is_ok() {
-                if standing.borrow_and_update().is_some() && connected.send(()).is_err() {
+                if standing.borrow_and_update().is_ok() && connected.send(()).is_err() {
                     return;
                 }
             }
         });
         let broker = Arc::new(broker);
-        let (devices, ledger) = (class.devices.clone(), class.ledger.clone());
-        let connection = Arc::downgrade(&broker);
-        brokers.insert(client_id, Broker { devices, ledger, certificate, connection });
+        let standing = Broker {
+            aws: class.aws.clone(),
+            devices: class.devices.clone(),
+            ledger: class.ledger.clone(),
+            certificate,
+            connection: Arc::downgrade(&broker),
+        };
+        brokers.insert(client_id, standing);
         Ok(broker)
-    }
-
-    /// Passes on what a broker brings in, with what is needed to keep it.
-    fn pass_on(
-        &self,
-        mut events: mpsc::Receiver<Incoming>,
-        class: &OrderClassSpec,
-        ledger: &Arc<dyn Ledger>,
-    ) {
-        let (topic_prefix, installation) = (class.devices.topic_prefix.clone(), class.installation.clone());
-        let (out, ledger) = (self.incoming.clone(), Arc::clone(ledger));
-        tokio::spawn(async move {
-            while let Some(incoming) = events.recv().await {
-                let message = FromBroker {
-                    incoming,
-                    topic_prefix: topic_prefix.clone(),
-                    installation: installation.clone(),
-                    ledger: Arc::clone(&ledger),
-                };
-                if out.send(message).await.is_err() {
-                    return;
-                }
-            }
-        });
     }
 
     fn value(&self, reference: &SecretKeyRef) -> Result<String, Error> {
@@ -233,8 +221,8 @@ pub fn secret_names(class: &OrderClassSpec) -> [&str; 3] {
     ]
 }
 
-/// What of a class decides about connections: all that cannot change.
-fn connections(class: &OrderClassSpec) -> OrderClassSpec {
+/// What of a class cannot change: all that decides about connections.
+fn unchanging(class: &OrderClassSpec) -> OrderClassSpec {
     OrderClassSpec {
         timeouts: comanda_crds::Timeouts::default(),
         retries: comanda_crds::Retries::default(),
@@ -246,12 +234,6 @@ fn connections(class: &OrderClassSpec) -> OrderClassSpec {
 
 fn class_error(error: impl std::fmt::Display) -> Error {
     Error::Class(error.to_string())
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

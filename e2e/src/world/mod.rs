@@ -71,6 +71,19 @@ pub fn patience() -> Timeouts {
     Timeouts { kitchen_seconds: 900, courier_seconds: 900, customer_seconds: 900, recall_seconds: 2 }
 }
 
+/// Waits until it is so.
+///
+/// # Errors
+/// When it is not so in [`SOON`], or cannot be found out.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !holds().await? {
+        ensure!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
+        tokio::time::sleep(GLANCE).await;
+    }
+    Ok(())
+}
+
 impl World {
     /// Starts everything, the operator as users have it included.
     ///

@@ -14,8 +14,7 @@ const INSTALLATION: &str =
     "installation must be lower-case letters, digits and dashes, and start and end with a letter or digit";
 const TABLE: &str =
     "table must be the name of a DynamoDB table: 3 to 255 letters, digits, dots, dashes and underscores";
-const TOPIC: &str =
-    "topicArn must be the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:orders";
+const TOPIC: &str = "topicArn must be the ARN of a standard SNS topic (not FIFO), such as arn:aws:sns:eu-west-1:123456789012:orders";
 const REGION: &str = "region must be an AWS region, such as eu-west-1";
 const URL: &str = "url must be http(s)://host[:port], such as https://api.stripe.com";
 const ENDPOINT: &str = "endpoint must be host:port, such as abc-ats.iot.eu-west-1.amazonaws.com:8883";
@@ -40,6 +39,7 @@ const REFUSED: &[Refusal] = &[
     ("an empty table", |c| c["spec"]["ledger"]["table"] = json!(""), "spec.ledger.table", TABLE),
     ("a table by its ARN", |c| c["spec"]["catalogue"]["table"] = json!("arn:aws:dynamodb:eu-west-1:123456789012:table/c"), "spec.catalogue.table", TABLE),
     ("a topic by its name", |c| c["spec"]["notifications"]["topicArn"] = json!("comanda-notifications"), "spec.notifications.topicArn", TOPIC),
+    ("a FIFO topic", |c| c["spec"]["notifications"]["topicArn"] = json!("arn:aws:sns:eu-west-1:123456789012:orders.fifo"), "spec.notifications.topicArn", TOPIC),
     ("the ARN of a queue", |c| c["spec"]["notifications"]["topicArn"] = json!("arn:aws:sqs:eu-west-1:123456789012:q"), "spec.notifications.topicArn", TOPIC),
     ("a region by its place", |c| c["spec"]["aws"]["region"] = json!("Ireland"), "spec.aws.region", REGION),
     ("a Secret without a name", |c| c["spec"]["devices"]["certificate"]["secretName"] = json!(""), "spec.devices.certificate.secretName", SECRET),

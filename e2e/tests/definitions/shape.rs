@@ -223,7 +223,7 @@ fn everything(phase: Phase) -> OrderStatus {
         started_at: Some(now.clone()),
         finished_at: Some(now.clone()),
         execution_arn: Some("arn:aws:states:eu-west-1:123456789012:execution:delivery:1".to_owned()),
-        reason: Some("CourierSilent".to_owned()),
+        reason: Some("CourierTimedOut".to_owned()),
         message: Some("The courier said nothing.".to_owned()),
     };
     OrderStatus {

@@ -29,7 +29,7 @@ impl Mouth {
         let (endpoint, filters) = (aws.iot().address(), vec![client_id.to_owned()]);
         let settings = IotSettings { endpoint, client_id: client_id.to_owned(), pem, filters };
         let (session, _incoming) = IotDevices::connect(settings)?;
-        session.connected().wait_for(Option::is_some).await?;
+        session.connected().wait_for(Result::is_ok).await?;
         Ok(Self { session, name: name.to_owned() })
     }
 

@@ -1,12 +1,15 @@
 //! Scenes about kitchens and couriers.
 
-use anyhow::{Result, ensure};
-use comanda_crds::Phase;
+use anyhow::{Context, Result, ensure};
+use comanda_crds::{Capture, OrderClass, Phase};
 use comanda_e2e::installation::PREFIX;
-use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
+use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::ports::Devices;
+use kube::Api;
+use kube::api::DeleteParams;
+use tokio::sync::mpsc::Receiver;
 
-use comanda_e2e::world::World;
+use comanda_e2e::world::{STORE, World, timeouts, until};
 
 pub async fn repeated_and_overtaking_events_change_nothing(world: &World) -> Result<()> {
     let shop = world.namespace("repeated").await?;
@@ -33,22 +36,55 @@ pub async fn a_tablet_dead_at_the_recall_does_not_hold_the_money(world: &World) 
     shop.expect("silent-dead", "Cancelled", payment, "confirmed, cancelled", "prepare, cancel").await
 }
 
-/// A tablet of another store that speaks for an order must not move it.
-pub async fn events_of_another_store_and_unreadable_ones_are_dropped(world: &World) -> Result<()> {
-    let shop = world.namespace("forged").await?;
-    shop.order("silent-forged", |_| {}).await?;
-    shop.until_phase("silent-forged", Phase::Preparing).await?;
+/// A device that says what a scene wants.
+async fn device(world: &World, name: &str) -> Result<(IotDevices, Receiver<Incoming>)> {
     let aws = &world.installation.stack.aws;
-    let certificate = aws.device_certificate("intruder").await?;
+    let certificate = aws.device_certificate(name).await?;
     let pem = Pem {
         certificate: certificate.cert_pem,
         key: certificate.key_pem,
         authority: aws.iot().ca_pem.clone(),
     };
-    let (endpoint, filters) = (aws.iot().address(), vec!["intruder".to_owned()]);
-    let settings = IotSettings { endpoint, client_id: "intruder".to_owned(), pem, filters };
-    let (intruder, _incoming) = IotDevices::connect(settings)?;
-    intruder.connected().wait_for(Option::is_some).await?;
+    let (endpoint, filters) = (aws.iot().address(), vec![name.to_owned()]);
+    let settings = IotSettings { endpoint, client_id: name.to_owned(), pem, filters };
+    let (device, incoming) = IotDevices::connect(settings)?;
+    device.connected().wait_for(Result::is_ok).await?;
+    Ok((device, incoming))
+}
+
+pub async fn events_of_one_broker_do_not_wait_for_the_ledger_of_another(world: &World) -> Result<()> {
+    let shop = world.namespace("two-ledgers").await?;
+    let classes: Api<OrderClass> = Api::all(world.installation.stack.kubernetes.client());
+    let mut spec = world.installation.class_spec(timeouts(), Capture::WhenReady);
+    "no-such-ledger".clone_into(&mut spec.ledger.table);
+    "elsewhere".clone_into(&mut spec.devices.topic_prefix);
+    world.installation.apply_class("elsewhere", spec).await?;
+    let metric = async |line: &str| -> Result<bool> {
+        let metrics = world.operator().await.as_ref().context("an operator runs")?.metrics().await?;
+        Ok(metrics.lines().any(|known| known == line))
+    };
+    until("its broker is connected", async || metric("comanda_mqtt_connected{class=\"elsewhere\"} 1").await)
+        .await?;
+    let (tablet, _incoming) = device(world, "elsewhere").await?;
+    // More than are kept at once, each of an order of its own.
+    for order in 0..200 {
+        let topic = format!("elsewhere/two-ledgers/stores/{STORE}/orders/{order}/events");
+        let event = r#"{"eventId":"e-1","event":"ready","device":"elsewhere","seq":1}"#;
+        tablet.send(&topic, event.as_bytes().to_vec()).await?;
+    }
+    shop.order("near", |_| {}).await?;
+    shop.until_phase("near", Phase::Delivered).await?;
+    shop.expect_delivered("near").await?;
+    classes.delete("elsewhere", &DeleteParams::default()).await?;
+    Ok(())
+}
+
+/// A tablet of another store that speaks for an order must not move it.
+pub async fn events_of_another_store_and_unreadable_ones_are_dropped(world: &World) -> Result<()> {
+    let shop = world.namespace("forged").await?;
+    shop.order("silent-forged", |_| {}).await?;
+    shop.until_phase("silent-forged", Phase::Preparing).await?;
+    let (intruder, _incoming) = device(world, "intruder").await?;
     for (store, payload) in [
         ("tokyo", r#"{"eventId":"forged-1","event":"ready","device":"intruder","seq":1}"#),
         ("madrid", r#"{"eventId":"forged-2","event":"ready","device":"intruder","seq":99}"#),

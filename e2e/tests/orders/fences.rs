@@ -1,16 +1,19 @@
 //! Scenes about what stands between an order and a second effect: conditions of the ledger, what is read again
 //! and what is not believed, and the stop.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
-use comanda_crds::{OrderClass, OrderStatus, Phase};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use comanda_crds::{Capture, OrderClass, OrderStatus, Phase};
 use comanda_e2e::installation::{INSTALLATION, PREFIX};
 use comanda_e2e::stack::port::free_port;
 use comanda_e2e::stripe_proxy::faults::{Action, Fault, Match};
-use comanda_e2e::world::{CLASS, SOON, STORE, World};
+use comanda_e2e::world::{CLASS, SOON, STORE, World, condition, timeouts, until};
 use comanda_saga::{Identity, Owner, Record, StockChange};
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoLedger};
 use comanda_steps::ports::{Ledger, LedgerError};
@@ -18,8 +21,6 @@ use jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// The ledger, past the operator. Contacts stay closed.
 fn ledger(world: &World) -> Result<DynamoLedger> {
@@ -40,16 +41,6 @@ fn identity(tenant: &str, order_id: &str) -> Identity {
 async fn record(world: &World, tenant: &str, order_id: &str) -> Result<Record> {
     let loaded = ledger(world)?.load(&identity(tenant, order_id)).await?;
     Ok(loaded.with_context(|| format!("{tenant}/{order_id} is not in the ledger"))?.record)
-}
-
-/// Waits until it is so.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !holds().await? {
-        ensure!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
-        tokio::time::sleep(GLANCE).await;
-    }
-    Ok(())
 }
 
 pub async fn an_order_that_somebody_has_is_claimed_by_nobody_else(world: &World) -> Result<()> {
@@ -172,6 +163,50 @@ pub async fn while_the_ledger_is_away_no_order_is_spoken_of_and_the_class_says_w
     shop.until_phase("unheard", Phase::Delivered).await?;
     until("the class is ready again", async || ready_as(("True", "Reachable")).await).await?;
     shop.expect_delivered("unheard").await
+}
+
+/// Only an order can know that a write of its own is refused: the class's ledger answers.
+pub async fn a_ledger_that_refuses_to_write_is_told_of_by_the_order(world: &World) -> Result<()> {
+    const TABLE: &str = "comanda-passing-catalogue";
+    let shop = world.namespace("refusing").await?;
+    let catalogue = world.installation.stack.aws.dynamodb();
+    let create = async || -> Result<()> {
+        let (attribute, key) = (AttributeDefinition::builder(), KeySchemaElement::builder());
+        let attribute = attribute.attribute_name("pk").attribute_type(ScalarAttributeType::S).build()?;
+        let key = key.attribute_name("pk").key_type(KeyType::Hash).build()?;
+        let table = catalogue.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
+        table.attribute_definitions(attribute).key_schema(key).send().await?;
+        Ok(())
+    };
+    let item = HashMap::from([
+        ("pk", AttributeValue::S(format!("{INSTALLATION}/{STORE}#paella"))),
+        ("price", AttributeValue::N("1850".to_owned())),
+        ("currency", AttributeValue::S("EUR".to_owned())),
+        ("stock", AttributeValue::N("3".to_owned())),
+    ]);
+    create().await?;
+    let item = item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    catalogue.put_item().table_name(TABLE).set_item(Some(item)).send().await?;
+    let mut spec = world.installation.class_spec(timeouts(), Capture::WhenReady);
+    TABLE.clone_into(&mut spec.catalogue.table);
+    world.installation.apply_class("refusing", spec).await?;
+
+    shop.order("silent-refused", |spec| spec.class_name = "refusing".to_owned()).await?;
+    shop.until_phase("silent-refused", Phase::Preparing).await?;
+    catalogue.delete_table().table_name(TABLE).send().await?;
+    shop.cancel("silent-refused").await?;
+    // The stock cannot be returned.
+    let told = |status: &OrderStatus| {
+        condition(status, "Ready") == Some(("False", "Retrying")) && status.phase == Phase::Compensating
+    };
+    let status = shop.until("silent-refused", SOON, told).await?;
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let message = ready.map(|ready| ready.message.as_str()).unwrap_or_default();
+    ensure!(message.contains("the ledger refuses: ") && message.contains("ResourceNotFound"), "{message}");
+    create().await?;
+    shop.until("silent-refused", SOON * 3, |status| status.phase == Phase::Cancelled).await?;
+    let payment = "canceled, captured 0, refunded 0";
+    shop.expect("silent-refused", "Cancelled", payment, "confirmed, cancelled", "prepare, cancel").await
 }
 
 /// The kitchen is heard by the rule alone: no process listened, and the broker had nobody to keep it for.

@@ -49,6 +49,29 @@ pub async fn the_same_id_with_other_contents_is_a_conflict(world: &World) -> Res
     shop.expect_delivered("taken").await
 }
 
+/// As the message of a conflict advises: the object is deleted, and made anew with another id.
+pub async fn an_object_made_anew_under_a_name_is_the_order_that_it_says(world: &World) -> Result<()> {
+    let shop = world.namespace("anew").await?;
+    shop.order("taken", |_| {}).await?;
+    shop.until_phase("taken", Phase::Delivered).await?;
+    let stock = shop.stock("paella").await?;
+    let named = |id: &str| {
+        let id = id.to_owned();
+        move |spec: &mut comanda_crds::OrderSpec| spec.order_id = Some(id)
+    };
+    // With the same contents it shows the order that it names, which is finished and not its own.
+    shop.order("second", named("taken")).await?;
+    shop.until_phase("second", Phase::Delivered).await?;
+    ensure!(shop.stock("paella").await? == stock, "it was done a second time");
+    shop.orders.delete("second", &DeleteParams::default()).await?;
+    shop.until_gone("second").await?;
+    shop.order("second", named("fresh")).await?;
+    let status = shop.until_phase("second", Phase::Delivered).await?;
+    ensure!(status.identity.as_deref() == Some("local/anew/fresh"), "{status:#?}");
+    ensure!(shop.stock("paella").await? == stock - 1, "it was not done");
+    shop.expect_delivered("taken").await
+}
+
 /// Somebody forces an object away half-way, and the same manifest comes back: the order goes on.
 pub async fn a_lost_object_is_adopted_when_it_is_applied_again(world: &World) -> Result<()> {
     let shop = world.namespace("adopted").await?;

@@ -28,7 +28,8 @@ pub enum Side {
 }
 
 impl Side {
-    fn level(self) -> &'static str {
+    /// Its level in topics.
+    pub(crate) fn level(self) -> &'static str {
         match self {
             Self::Kitchen => "orders",
             Self::Courier => "couriers",

@@ -54,9 +54,14 @@ pub enum LedgerError {
         /// The articles that are short.
         skus: Vec<String>,
     },
-    /// No answer, or one that proves nothing. A write may have happened: repeat the same one.
+    /// No answer, or one that passes by itself, as when it has too much to do. A write may have happened: repeat
+    /// the same one.
     #[error("the ledger does not answer: {0}")]
     Unreachable(String),
+    /// It refuses, and goes on refusing until somebody changes something: a right, a table, an item. Nothing was
+    /// written.
+    #[error("the ledger refuses: {0}")]
+    Refused(String),
     /// What the ledger holds cannot be read: a person has to look.
     #[error("the ledger holds something that cannot be read: {0}")]
     Corrupt(String),

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, Decision, StockChange, Wait, Write};
 use crate::forward::{self, Next, PAYMENT_POLL, Patience, enter};
-use crate::observed::{ClassFacts, Observed};
+use crate::observed::{ClassFacts, Closed, Observed};
 use crate::record::{CourierState, Direction, Record};
 use crate::transition::{Event, IllegalTransition};
 use crate::{status, undo};
@@ -24,7 +24,7 @@ type Plan = (Vec<Action>, Wait, Option<Record>);
 
 fn plan(o: &Observed, now: Timestamp) -> Result<Plan, IllegalTransition> {
     let Some(record) = &o.record else {
-        let wait = if o.class.as_ref().is_some_and(|class| class.full) {
+        let wait = if o.class.as_ref().is_some_and(|class| class.closed == Some(Closed::Full)) {
             Wait::Until(now + FULL_CLASS_POLL)
         } else {
             Wait::ForEvent
@@ -57,7 +57,7 @@ fn plan(o: &Observed, now: Timestamp) -> Result<Plan, IllegalTransition> {
         return Ok(recorded(o, heard, Wait::ForEvent));
     }
     let step = advance(o, &mut next, now)?;
-    let held = o.order.suspend || o.class.as_ref().is_some_and(|class| class.spec.suspend);
+    let held = o.is_suspended();
     let (stock, call) = match step {
         Next::Do(_) | Next::Read(_) | Next::Move(..) if held && next.direction == Direction::Forward => {
             return Ok(recorded(o, heard, Wait::ForEvent));
@@ -111,8 +111,7 @@ fn claim(o: &Observed, now: Timestamp) -> Result<Vec<Action>, IllegalTransition>
     if o.order.deleted {
         return close(o, now);
     }
-    let Some(class) = o.class.as_ref().filter(|class| !class.full && !class.spec.suspend && !o.order.suspend)
-    else {
+    let Some(class) = o.class.as_ref().filter(|class| class.closed.is_none() && !o.is_suspended()) else {
         return Ok(vec![]);
     };
     let mut record = first_record(o, class, now);
@@ -155,7 +154,7 @@ fn first_record(o: &Observed, class: &ClassFacts, now: Timestamp) -> Record {
 }
 
 fn is_ours(o: &Observed, record: &Record) -> bool {
-    record.owner.as_ref() == Some(&o.order.owner)
+    record.is_owned_by(&o.order.owner)
 }
 
 /// The ledger knows the order under another owner, or with other contents. Taking it over raises the epoch.
@@ -229,11 +228,14 @@ fn heed_people(o: &Observed, next: &mut Record) {
         }
     }
     if let Some(reason) = &o.order.abandon
-        && (next.is_stalled() || next.direction == Direction::Undo)
+        && next.early_abandon.as_ref() != Some(reason)
     {
-        next.stall = None;
-        next.abandoned = Some(reason.clone());
-        return;
+        if next.is_stalled() || next.direction == Direction::Undo {
+            next.stall = None;
+            next.abandoned = Some(reason.clone());
+            return;
+        }
+        next.early_abandon = Some(reason.clone());
     }
     // After pick-up the food is on its way: a cancel is refused, a deletion waits for the delivery.
     if next.courier.state >= CourierState::PickedUp {

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::action::{Call, StockChange};
 use crate::outcome::IntentState;
 use crate::record::{CourierState, Effect, EntryState, KitchenState, Record};
+use crate::status::sentence;
 use crate::transition::{Event, IllegalTransition, transition};
 
 /// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated
@@ -190,8 +191,8 @@ pub(crate) fn prepare(
             return Ok(None);
         }
         KitchenState::Rejected => {
-            let why = next.kitchen.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
-            next.raise(Cause::KitchenRejected, format!("The kitchen rejected the order: {why}."));
+            let why = next.kitchen.reason.as_deref().unwrap_or("no reason given");
+            next.raise(Cause::KitchenRejected, sentence(&format!("The kitchen rejected the order: {why}")));
             return Ok(None);
         }
         _ => {}
@@ -205,7 +206,7 @@ pub(crate) fn prepare(
     )
     .or_else(|| {
         next.raise(
-            Cause::KitchenSilent,
+            Cause::KitchenTimedOut,
             format!(
                 "The kitchen did not have the food ready within {} seconds.",
                 patience.timeouts.kitchen_seconds
@@ -229,8 +230,8 @@ pub(crate) fn deliver(
             return Ok(None);
         }
         CourierState::Failed => {
-            let why = next.courier.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
-            next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}."));
+            let why = next.courier.reason.as_deref().unwrap_or("no reason given");
+            next.raise(Cause::CourierFailed, sentence(&format!("The courier could not deliver: {why}")));
             return Ok(None);
         }
         _ => {}
@@ -244,7 +245,7 @@ pub(crate) fn deliver(
     )
     .or_else(|| {
         next.raise(
-            Cause::CourierSilent,
+            Cause::CourierTimedOut,
             format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
         );
         None

@@ -1,7 +1,7 @@
 //! The order saga as pure functions: what happened goes in, what to do next comes out.
 //!
-//! Nothing here reads a clock, opens a socket or draws a random number; its `Cargo.toml` could not
-//! even name a crate that does. Read [`transition`] first, then [`mod@decide`].
+//! Nothing here reads a clock, opens a socket or draws a random number: clippy refuses the calls that the
+//! standard library and jiff have for it, `.ci/run` the crates. Read [`transition`] first, then [`mod@decide`].
 
 pub mod action;
 pub mod boundary;
@@ -22,7 +22,7 @@ pub use comanda_crds::{Cause, Phase, Reason};
 pub use decide::decide;
 pub use identity::{Identity, digest};
 pub use money::Money;
-pub use observed::{ClassFacts, Observed, OrderFacts, Trouble};
+pub use observed::{ClassFacts, Closed, Observed, OrderFacts, Trouble};
 pub use outcome::{DeviceEvent, DeviceSignal, IntentState, Outcome, PaymentView, RefundState, RefundView};
 pub use record::{
     CourierState, Direction, Effect, Entry, EntryState, Fault, KitchenState, Line, Owner, Record, Terms,

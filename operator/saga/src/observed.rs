@@ -41,6 +41,13 @@ pub struct Trouble {
     pub error: String,
 }
 
+impl Observed {
+    /// True while the order or its class is suspended.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.order.suspend || self.class.as_ref().is_some_and(|class| class.spec.suspend)
+    }
+}
+
 /// What matters of the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderFacts {
@@ -48,6 +55,8 @@ pub struct OrderFacts {
     pub identity: Identity,
     /// This object.
     pub owner: Owner,
+    /// `spec.className`.
+    pub class_name: String,
     /// Digest of its immutable fields.
     pub digest: String,
     /// Its terms.
@@ -79,6 +88,15 @@ pub struct ClassFacts {
     pub name: String,
     /// Its spec.
     pub spec: OrderClassSpec,
-    /// True while it takes no new order: it has as many live ones as it may, or is being deleted.
-    pub full: bool,
+    /// Why it takes no new order now; none while it takes them.
+    pub closed: Option<Closed>,
+}
+
+/// Why a class takes no new order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// It has as many live orders as it may.
+    Full,
+    /// It is being deleted.
+    Deleting,
 }

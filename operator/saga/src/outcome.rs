@@ -4,6 +4,7 @@ use comanda_crds::{Cause, Phase, Reason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::money::Money;
 use crate::record::{CourierState, Direction, Effect, EntryState, Fault, KitchenState, Record, Stall};
 
 /// What a call brought back.
@@ -99,7 +100,7 @@ pub enum RefundState {
 /// What a kitchen or a courier said.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeviceEvent {
-    /// The device's own id of the event.
+    /// The device's own id of the event: see [`DeviceEvent::is_again`].
     pub id: String,
     /// What it said.
     pub signal: DeviceSignal,
@@ -111,6 +112,16 @@ pub struct DeviceEvent {
     pub reason: Option<String>,
     /// When it reached the ledger.
     pub at: Timestamp,
+}
+
+impl DeviceEvent {
+    /// True for an event that was heard before: its id is its device's own, and others may have the same.
+    pub fn is_again(&self, known: &Self) -> bool {
+        let of = |event: &Self| {
+            matches!(event.signal, DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_))
+        };
+        (&self.id, &self.device, of(self)) == (&known.id, &known.device, of(known))
+    }
 }
 
 /// The vocabulary of devices.
@@ -206,6 +217,7 @@ impl Record {
 
         let captured_before = self.is_done(Effect::Capture);
         match view.state {
+            S::Succeeded if self.direction == Direction::Forward => self.check_captured(),
             S::RequiresPaymentMethod => {
                 let why = view.decline.unwrap_or_else(|| "no reason given".to_owned());
                 self.raise(Cause::PaymentDeclined, format!("The payment was declined: {why}."));
@@ -216,6 +228,20 @@ impl Record {
             ),
             _ => {}
         }
+    }
+
+    /// Somebody else may have captured a part of the amount: what the rest is to come to, no rule here can say.
+    fn check_captured(&mut self) {
+        let Some(total) = self.total().filter(|total| total.minor != self.payment.captured) else { return };
+        let captured = Money::new(self.payment.captured, &self.terms.currency);
+        self.stall = Some(Stall::new(
+            Reason::PaymentUnexpected,
+            format!(
+                "{captured} of {total} were captured, and not by this operator. Settle the difference with the \
+                 customer, then set the annotation comanda.dev/retry to a fresh value to go on; with spec.cancel as \
+                 well, to undo the order."
+            ),
+        ));
     }
 
     fn settle_open(&mut self, effect: Effect, now: Timestamp, state: EntryState) {

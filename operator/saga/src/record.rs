@@ -58,6 +58,9 @@ pub struct Record {
     pub abandoned: Option<String>,
     /// The last `comanda.dev/retry` token that was acted on.
     pub handled_retry: Option<String>,
+    /// The last `comanda.dev/abandon` that came while there was nothing to abandon: it does not count later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_abandon: Option<String>,
     /// When it was claimed.
     pub created_at: Timestamp,
     /// When the phase began.
@@ -389,6 +392,7 @@ impl Record {
             stall: None,
             abandoned: None,
             handled_retry: None,
+            early_abandon: None,
             created_at: now,
             phase_since: now,
             finished_at: None,
@@ -398,6 +402,11 @@ impl Record {
     /// What the order costs, once that is known.
     pub fn total(&self) -> Option<Money> {
         self.total.map(|minor| Money::new(minor, &self.terms.currency))
+    }
+
+    /// True when this object has the order.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        self.owner.as_ref() == Some(owner)
     }
 
     /// How an effect stands; none when it was never intended.

@@ -1,17 +1,18 @@
 //! What the object says about its order: a projection of the ledger record, without personal data.
 
 use comanda_crds::{
-    Cause, CompensationStatus, ConditionType, OrderStatus, PaymentStatus, Phase, Reason, StepState,
-    StepStatus, Timeouts, WaitingFor,
+    CompensationStatus, ConditionType, OrderStatus, PaymentStatus, Phase, Reason, StepState, StepStatus,
+    Timeouts, WaitingFor,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::decide::may_adopt;
 use crate::forward::seconds;
-use crate::observed::{Observed, Trouble};
-use crate::outcome::IntentState;
+use crate::observed::{ClassFacts, Closed, Observed, Trouble};
+use crate::outcome::{IntentState, RefundState};
 use crate::record::{CourierState, Direction, Effect, Entry, EntryState, KitchenState, Record};
+use crate::transition::{Event, ending};
 use crate::undo;
 
 /// The way forward, as `status.steps` lists it.
@@ -109,7 +110,7 @@ fn essence(status: &OrderStatus) -> OrderStatus {
 
 /// Why this object may not touch the order, when it may not.
 fn refusal(o: &Observed, record: &Record) -> Option<(Reason, String)> {
-    if record.owner.as_ref() == Some(&o.order.owner) {
+    if record.is_owned_by(&o.order.owner) {
         return None;
     }
     if record.digest != o.order.digest {
@@ -143,18 +144,35 @@ fn unclaimed(o: &Observed) -> OrderStatus {
         (_, Some(trouble)) => (trouble.reason, format!("The order is not accepted yet: {}.", trouble.error)),
         (None, None) => (
             Reason::ClassNotReady,
-            "The OrderClass does not exist or is not ready: see kubectl get orderclasses.".to_owned(),
+            format!(
+                "The OrderClass {} does not exist: create it, or delete this Order and name another.",
+                o.order.class_name
+            ),
         ),
-        (Some(class), None) if class.spec.suspend || o.order.suspend => {
-            (Reason::Suspended, "The order is suspended: nothing is done until suspend is false.".to_owned())
-        }
-        (Some(class), None) if class.full => (
+        (Some(_), None) if o.is_suspended() => (Reason::Suspended, held(o)),
+        (Some(ClassFacts { name, closed: Some(Closed::Full), .. }), None) => (
             Reason::Waiting,
-            format!("The class {} takes no order now: it is full or being deleted.", class.name),
+            format!("The OrderClass {name} has as many live orders as its maxLiveOrders allows."),
+        ),
+        (Some(ClassFacts { name, closed: Some(Closed::Deleting), .. }), None) => (
+            Reason::Waiting,
+            format!(
+                "The OrderClass {name} is being deleted and takes no new order: delete this one and name another."
+            ),
         ),
         _ => (Reason::InProgress, "The order is about to be claimed in the ledger.".to_owned()),
     };
     refused(reason.name(), &message, false)
+}
+
+/// What keeps a suspended order.
+fn held(o: &Observed) -> String {
+    match &o.class {
+        Some(class) if !o.order.suspend => {
+            format!("Held until spec.suspend of the OrderClass {} is false.", class.name)
+        }
+        _ => "Held until spec.suspend of this Order is false.".to_owned(),
+    }
 }
 
 /// The status of an object that has no order of its own: in phase `Pending`, the default.
@@ -219,10 +237,14 @@ fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFor>) -> (Str
         return (trouble.reason.name().to_owned(), format!("It is tried again: {}.", trouble.error));
     }
     if let Some(fault) = &record.fault {
-        return (fault.cause.name().to_owned(), format!("{} What was done is being undone.", fault.message));
+        let mut message = format!("{} What was done is being undone.", fault.message);
+        if let Some(waiting) = waiting {
+            message = format!("{message} Waiting for the {} to {}.", waiting.who, waiting.what);
+        }
+        return (fault.cause.name().to_owned(), message);
     }
-    if o.order.suspend || o.class.as_ref().is_some_and(|class| class.spec.suspend) {
-        return (Reason::Suspended.name().to_owned(), "The order is held until suspend is false.".to_owned());
+    if o.is_suspended() {
+        return (Reason::Suspended.name().to_owned(), held(o));
     }
     if record.courier.state >= CourierState::PickedUp && (o.order.cancel.is_some() || o.order.deleted) {
         return (
@@ -243,10 +265,11 @@ fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFor>) -> (Str
 /// The whole story of a finished order.
 fn story(record: &Record) -> String {
     let mut sentences = Vec::new();
-    match (&record.fault, record.total()) {
-        (Some(fault), _) => sentences.push(fault.message.clone()),
-        (None, Some(total)) => sentences.push(format!("Delivered; {total} was captured.")),
-        (None, None) => {}
+    if let Some(fault) = &record.fault {
+        sentences.push(fault.message.clone());
+    } else {
+        let captured = crate::Money::new(record.payment.captured, &record.terms.currency);
+        sentences.push(format!("Delivered; {captured} was captured."));
     }
     if let Some(reason) = &record.abandoned {
         sentences.push(format!("What was left to undo was abandoned: {}", sentence(reason)));
@@ -267,8 +290,15 @@ fn money(record: &Record) -> String {
     let payment = &record.payment;
     match payment.captured - payment.refunded {
         0 if payment.captured > 0 => format!("{} was refunded.", amount(payment.refunded)),
+        0 if payment.authorized > 0 => {
+            let id = payment.intent_id.as_deref().unwrap_or("the payment");
+            format!(
+                "{} is still held on the customer's card: cancel {id} at the provider.",
+                amount(payment.authorized)
+            )
+        }
         0 => "Nothing was charged.".to_owned(),
-        left => format!("{} of the customer's money is still held.", amount(left)),
+        left => format!("{} was charged and not refunded.", amount(left)),
     }
 }
 
@@ -376,7 +406,7 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
     };
     let entry = |effect| record.journal.get(&effect);
     if record.is_stalled() {
-        return Some(wait("person", "see to it", None, None));
+        return Some(wait("person", "do what the condition Stalled says", None, None));
     }
     match record.phase {
         Phase::Paying => match record.payment.state? {
@@ -400,6 +430,9 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
             entry(Effect::Prepare),
             Some(seconds(timeouts.kitchen_seconds)),
         )),
+        Phase::Delivering if record.state(Effect::Capture) == Some(EntryState::Intended) => {
+            Some(wait("payment provider", "answer", entry(Effect::Capture), None))
+        }
         Phase::Delivering => Some(wait(
             "courier",
             "deliver the order",
@@ -414,6 +447,10 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
             } else if open(Effect::RecallKitchen, record.kitchen.recalled) {
                 let patience = Some(seconds(timeouts.recall_seconds));
                 Some(wait("kitchen", "confirm the recall", entry(Effect::RecallKitchen), patience))
+            } else if record.payment.refund == Some(RefundState::Pending) {
+                Some(wait("payment provider", "pay the refund", entry(Effect::Refund), None))
+            } else if record.payment.known_to_undo && record.payment.state == Some(IntentState::Processing) {
+                Some(wait("payment provider", "answer", entry(Effect::CancelIntent), None))
             } else {
                 None
             }
@@ -503,16 +540,10 @@ fn explain(record: &Record, effect: Effect) -> Option<String> {
 }
 
 fn told(record: &Record) -> String {
-    let kind = match record.fault.as_ref().map(|fault| fault.cause) {
-        Some(Cause::CancelRequested | Cause::ObjectDeleted) => "was cancelled",
-        Some(
-            Cause::KitchenRejected
-            | Cause::KitchenSilent
-            | Cause::CourierFailed
-            | Cause::CourierSilent
-            | Cause::CaptureFailed,
-        ) => "failed",
-        _ => "was rejected",
+    let kind = match record.fault.as_ref().map(|fault| ending(fault.cause)) {
+        Some(Event::RejectionCompensated) => "was rejected",
+        Some(Event::CancellationCompensated) => "was cancelled",
+        _ => "failed",
     };
     format!("The customer was told that the order {kind}.")
 }

@@ -76,9 +76,9 @@ pub fn ending(cause: Cause) -> Event {
         | Cause::PaymentNotConfirmed => Event::RejectionCompensated,
         Cause::CancelRequested | Cause::ObjectDeleted => Event::CancellationCompensated,
         Cause::KitchenRejected
-        | Cause::KitchenSilent
+        | Cause::KitchenTimedOut
         | Cause::CourierFailed
-        | Cause::CourierSilent
+        | Cause::CourierTimedOut
         | Cause::CaptureFailed => Event::FailureCompensated,
     }
 }

@@ -63,7 +63,8 @@ async fn contact(services: &Services, record: &Record) -> Result<Inline, Error> 
             Err(Error::Customer("the customer's contact in the ledger is gone or has expired".to_owned()))
         }
         Err(LedgerError::Corrupt(why)) => Err(Error::Customer(format!(
-            "the customer's contact in the ledger cannot be read ({why}): has the class's contactKey changed?"
+            "the customer's contact in the ledger cannot be read ({why}): put the key that sealed it back into the \
+             class's contactKey Secret"
         ))),
         Err(error) => Err(error.into()),
     }

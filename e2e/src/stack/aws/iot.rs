@@ -58,7 +58,7 @@ impl IotEndpoint {
     /// `docs/order-classes.md`.
     pub(super) async fn keep_events(&self, endpoint: &str, prefix: &str, table: &str) -> Result<()> {
         let sql = format!(
-            "SELECT topic() AS pk, eventId AS sk, eventId, event, device, seq, reason, timestamp() AS at, \
+            "SELECT topic() AS pk, device + '#' + eventId AS sk, eventId, event, device, seq, reason, timestamp() AS at, \
              timestamp() / 1000 + 2592000 AS expires FROM '{prefix}/+/stores/+/+/+/events' WHERE event <> 'location'"
         );
         let writer = "arn:aws:iam::000000000000:role/device-events";

@@ -49,6 +49,36 @@ where
     }
 }
 
+/// True for an error that comes again until somebody changes something: the service refuses what it is asked.
+pub(super) fn lasts<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    match error {
+        SdkError::ServiceError(context) => {
+            let refuses = context.raw().status().is_client_error();
+            refuses && !context.err().code().is_some_and(passes)
+        }
+        SdkError::ConstructionFailure(_) => true,
+        _ => false,
+    }
+}
+
+/// True for the codes of refusals that pass by themselves, in answers and in the reasons of a cancelled transaction.
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
+pub(super) fn passes(code: &str) -> bool {
+    matches!(
+        code,
+        "ProvisionedThroughputExceeded"
+            | "ProvisionedThroughputExceededException"
+            | "LimitExceededException"
+            | "RequestLimitExceeded"
+            | "ReplicatedWriteConflictException"
+            | "ThrottlingError"
+            | "ThrottlingException"
+            | "TransactionConflict"
+            | "TransactionConflictException"
+            | "TransactionInProgressException"
+    )
+}
+
 /// The cause at the end of the chain: `connection refused` rather than `dispatch failure`.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;

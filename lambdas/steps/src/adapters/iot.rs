@@ -59,11 +59,14 @@ pub struct IotSettings {
     pub filters: Vec<String>,
 }
 
+/// Since when the session is up and its subscriptions stand; or why they do not, without a full stop.
+pub type Connected = Result<Timestamp, String>;
+
 /// A connection that is kept up until it is dropped.
 #[derive(Debug)]
 pub struct IotDevices {
     link: Arc<Link>,
-    connected: watch::Receiver<Option<Timestamp>>,
+    connected: watch::Receiver<Connected>,
     window: Semaphore,
     driver: JoinHandle<()>,
 }
@@ -115,15 +118,15 @@ impl IotDevices {
         events.set_network_options(network);
 
         let (deliver, incoming) = mpsc::channel(EVENTS);
-        let (ready, connected) = watch::channel(None);
+        let (ready, connected) = watch::channel(Err("the first connection is being made".to_owned()));
         let link = Arc::new(Link::new(client));
         let driver = tokio::spawn(driver::run(events, Arc::clone(&link), filters, deliver, ready, patience));
         let window = Semaphore::new(usize::from(WINDOW));
         (Self { link, connected, window, driver }, incoming)
     }
 
-    /// Since when the session is up and its subscriptions stand; none while they do not.
-    pub fn connected(&self) -> watch::Receiver<Option<Timestamp>> {
+    /// Whether the session is up, and changes of that.
+    pub fn connected(&self) -> watch::Receiver<Connected> {
         self.connected.clone()
     }
 }

@@ -75,7 +75,11 @@ impl StripePayments {
             .timeout(CALL)
             .request_strategy(RequestStrategy::Once)
             .build()
-            .map_err(|_| PaymentError::Misconfigured("the secret key or the URL is not one".to_owned()))?;
+            .map_err(|_| {
+                PaymentError::Misconfigured(
+                    "payments.stripe.secretKey or payments.stripe.url cannot be used: check both".to_owned(),
+                )
+            })?;
         Ok(Self { client, return_url })
     }
 

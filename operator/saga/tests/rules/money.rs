@@ -269,6 +269,34 @@ fn a_pending_refund_is_not_done_and_is_asked_for_until_it_is() {
     assert_eq!((shop.record().payment.refunded, shop.count(Call::RefundPayment)), (TOTAL, 1));
 }
 
+/// Support captured a part in the provider's dashboard.
+#[test]
+fn a_capture_of_another_amount_needs_a_person() {
+    let mut shop = Driver::delivering();
+    let captured = PaymentView {
+        id: "pi_0".to_owned(),
+        state: IntentState::Succeeded,
+        capturable: 0,
+        received: 500,
+        capture_before: None,
+        action_url: None,
+        decline: None,
+    };
+    shop.o.record.as_mut().expect("a record").apply(Outcome::Payment(captured), shop.now);
+    let status = shop.run().status;
+    let stall = shop.record().stall.as_ref().expect("a stall");
+    assert_eq!(stall.reason, comanda_saga::Reason::PaymentUnexpected);
+    assert!(stall.message.starts_with("5.00 EUR of 25.00 EUR were captured"), "{}", stall.message);
+    assert_eq!(status.reason.as_deref(), Some("PaymentUnexpected"));
+
+    shop.o.order.retry = Some("settled".to_owned());
+    shop.courier(comanda_saga::CourierState::Delivered);
+    let status = shop.run().status;
+    assert_eq!(shop.record().phase, Phase::Delivered);
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    assert_eq!(ready.map(|ready| ready.message.as_str()), Some("Delivered; 5.00 EUR was captured."));
+}
+
 #[test]
 fn an_answer_that_says_declined_after_the_undo_began_changes_no_cause() {
     let mut shop = Driver::preparing();

@@ -1,5 +1,7 @@
 use comanda_crds::OrderStatus;
-use comanda_saga::{Action, Call, CourierState, Effect, EntryState, KitchenState, Phase, Reason, Wait};
+use comanda_saga::{
+    Action, Call, Closed, CourierState, Effect, EntryState, KitchenState, Phase, Reason, Wait,
+};
 use jiff::SignedDuration;
 
 use crate::support::TOTAL;
@@ -101,6 +103,25 @@ fn an_order_on_its_way_forward_is_not_abandoned() {
     shop.o.order.abandon = Some("too slow".to_owned());
     shop.run();
     assert_eq!((shop.record().phase, shop.record().abandoned.as_ref()), (Phase::Preparing, None));
+
+    // Nor later: it was not said of the undo that began meanwhile.
+    shop.kitchen(KitchenState::Rejected);
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().abandoned.as_ref()), (Phase::Failed, None));
+    assert_eq!((shop.stock, shop.world.provider.holds(), shop.world.endings), (3, false, 1));
+}
+
+#[test]
+fn a_reason_to_abandon_that_came_too_early_counts_when_it_is_given_anew() {
+    let mut shop = Driver::delivering();
+    shop.o.order.abandon = Some("too slow".to_owned());
+    shop.luck.push((Call::RefundPayment, Luck::Bad));
+    shop.courier(CourierState::Failed);
+    shop.run();
+    assert!(shop.record().is_stalled());
+    shop.o.order.abandon = Some("refunded in cash".to_owned());
+    shop.run();
+    assert_eq!(shop.record().abandoned.as_deref(), Some("refunded in cash"));
 }
 
 #[test]
@@ -137,7 +158,7 @@ fn an_object_that_is_deleted_before_its_claim_goes_once_the_ledger_knows_that_it
     // Neither a full or suspended class keeps it, nor that it is suspended itself.
     shop.o.order.suspend = true;
     let class = shop.o.class.as_mut().expect("a class");
-    (class.full, class.spec.suspend) = (true, true);
+    (class.closed, class.spec.suspend) = (Some(Closed::Full), true);
     shop.run();
     let record = shop.record();
     assert_eq!((record.phase, record.journal.len()), (Phase::Cancelled, 0));
@@ -213,7 +234,7 @@ fn a_full_class_makes_a_new_order_wait_and_leaves_a_live_one_alone() {
     let mut new = Driver::new();
     let mut live = Driver::preparing();
     for shop in [&mut new, &mut live] {
-        shop.o.class.as_mut().expect("a class").full = true;
+        shop.o.class.as_mut().expect("a class").closed = Some(Closed::Full);
         shop.run();
     }
     assert_eq!(new.ledger, None);

@@ -2,7 +2,8 @@
 
 use comanda_crds::OrderStatus;
 use comanda_saga::{
-    Call, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Phase, Reason, Trouble, status,
+    Call, Closed, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Phase, Reason, Trouble,
+    status,
 };
 use jiff::Timestamp;
 
@@ -151,7 +152,8 @@ fn an_order_cancelled_on_the_road_tells_the_whole_way_back() {
     assert_eq!(status.reason.as_deref(), Some("CancelRequested"));
     assert_eq!(
         message(&status, "Ready"),
-        "The order was cancelled: ordered twice. What was done is being undone."
+        "The order was cancelled: ordered twice. What was done is being undone. Waiting for the courier to confirm the \
+         recall."
     );
     assert_eq!(message(&status, "Compensated"), "What was done is being undone.");
     assert_eq!(waits(&status), Some(("courier", "confirm the recall", Some(0), Some(60))));
@@ -294,7 +296,7 @@ fn an_order_that_needs_a_person_says_what_for() {
     shop.luck.push((Call::RefundPayment, Luck::Bad));
     shop.courier(CourierState::Failed);
     let status = shop.run().status;
-    assert_eq!(waits(&status), Some(("person", "see to it", None, None)));
+    assert_eq!(waits(&status), Some(("person", "do what the condition Stalled says", None, None)));
     assert_eq!(
         conditions(&status)[5..],
         [
@@ -317,7 +319,40 @@ fn an_order_that_needs_a_person_says_what_for() {
     assert_eq!(
         message(&status, "Ready"),
         "The courier could not deliver: no reason given. What was left to undo was abandoned: refunded in cash. 25.00 \
-         EUR of the customer's money is still held."
+         EUR was charged and not refunded."
+    );
+}
+
+#[test]
+fn an_abandoned_order_says_what_is_still_held_on_the_card() {
+    let mut shop = Driver::preparing();
+    shop.luck.push((Call::CancelIntent, Luck::Person));
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.hear(DeviceSignal::KitchenRecalled(true), Effect::Prepare);
+    shop.run();
+    shop.wait(3600);
+    shop.run();
+    assert!(shop.record().is_stalled(), "{:#?}", shop.record());
+    shop.o.order.abandon = Some("nobody answers".to_owned());
+    let status = shop.run().status;
+    let message = message(&status, "Ready");
+    assert!(
+        message.ends_with("25.00 EUR is still held on the customer's card: cancel pi_0 at the provider."),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_undo_that_waits_for_the_provider_says_so() {
+    let mut shop = Driver::delivering();
+    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.courier(CourierState::Failed);
+    let status = shop.run().status;
+    assert_eq!(waits(&status), Some(("payment provider", "pay the refund", Some(0), None)));
+    assert_eq!(
+        message(&status, "Ready"),
+        "The courier could not deliver: no reason given. What was done is being undone. Waiting for the payment \
+         provider to pay the refund."
     );
 }
 
@@ -325,15 +360,19 @@ type Change = Box<dyn Fn(&mut comanda_saga::Observed)>;
 
 #[test]
 fn what_keeps_an_order_from_being_claimed_is_said() {
-    let full = |o: &mut comanda_saga::Observed| o.class.as_mut().expect("a class").full = true;
-    let cases: [(Change, &str, &str); 6] = [
-        (Box::new(|o| o.class = None), "ClassNotReady", "The OrderClass does not exist or is not ready"),
-        (Box::new(full), "Waiting", "The class lisbon takes no order now"),
-        (Box::new(|o| o.order.suspend = true), "Suspended", "The order is suspended"),
+    let full =
+        |o: &mut comanda_saga::Observed| o.class.as_mut().expect("a class").closed = Some(Closed::Full);
+    let deleting =
+        |o: &mut comanda_saga::Observed| o.class.as_mut().expect("a class").closed = Some(Closed::Deleting);
+    let cases: [(Change, &str, &str); 7] = [
+        (Box::new(|o| o.class = None), "ClassNotReady", "The OrderClass lisbon does not exist: create it"),
+        (Box::new(full), "Waiting", "The OrderClass lisbon has as many live orders as"),
+        (Box::new(deleting), "Waiting", "The OrderClass lisbon is being deleted"),
+        (Box::new(|o| o.order.suspend = true), "Suspended", "Held until spec.suspend of this Order is false"),
         (
             Box::new(|o| o.class.as_mut().expect("a class").spec.suspend = true),
             "Suspended",
-            "The order is suspended",
+            "Held until spec.suspend of the OrderClass lisbon is false",
         ),
         (Box::new(|_| {}), "InProgress", "The order is about to be claimed"),
         (

@@ -54,7 +54,7 @@ fn a_silent_kitchen_fails_the_order_at_its_deadline_and_not_before() {
     assert_eq!(shop.record().phase, Phase::Preparing);
     shop.wait(1);
     shop.run();
-    assert_eq!((shop.record().phase, cause(&shop)), (Phase::Compensating, Some(Cause::KitchenSilent)));
+    assert_eq!((shop.record().phase, cause(&shop)), (Phase::Compensating, Some(Cause::KitchenTimedOut)));
 
     shop.wait(60);
     shop.run();
@@ -70,7 +70,7 @@ fn a_silent_courier_fails_the_order_and_the_customer_is_refunded() {
     shop.run();
     shop.wait(60);
     shop.run();
-    assert_eq!((shop.record().phase, cause(&shop)), (Phase::Failed, Some(Cause::CourierSilent)));
+    assert_eq!((shop.record().phase, cause(&shop)), (Phase::Failed, Some(Cause::CourierTimedOut)));
     assert_eq!((shop.world.provider.balance(), shop.record().payment.refunded), (0, TOTAL));
     assert_eq!(shop.stock, 2, "the food was made");
 }

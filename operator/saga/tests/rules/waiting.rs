@@ -122,6 +122,6 @@ fn a_kitchen_that_answers_after_its_deadline_is_too_late() {
     shop.run();
     shop.hear(DeviceSignal::Kitchen(KitchenState::Ready), Effect::Prepare);
     shop.run();
-    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::KitchenSilent));
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::KitchenTimedOut));
     assert_eq!(shop.count(Call::CaptureIntent), 0);
 }

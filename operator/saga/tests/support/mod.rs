@@ -78,6 +78,7 @@ pub fn facts() -> OrderFacts {
     OrderFacts {
         identity: Identity::of("test", "lisbon", "order-1", &spec),
         owner: owner("uid-1"),
+        class_name: spec.class_name.clone(),
         digest: digest(&spec),
         terms: Terms::of(&spec),
         generation: 1,
@@ -106,7 +107,7 @@ pub fn owner(uid: &str) -> Owner {
 pub fn observed(record: Option<Record>) -> Observed {
     Observed {
         order: facts(),
-        class: Some(ClassFacts { name: "lisbon".to_owned(), spec: class(), full: false }),
+        class: Some(ClassFacts { name: "lisbon".to_owned(), spec: class(), closed: None }),
         saved: record.clone(),
         record,
         events: Vec::new(),

@@ -41,7 +41,7 @@ impl ContactKey {
     pub(super) fn open(&self, identity: &Identity, sealed: &[u8]) -> Result<Inline, LedgerError> {
         let corrupt = || {
             LedgerError::Corrupt(format!(
-                "{identity}: the contact does not open with the class's contact key; was the key changed?"
+                "{identity}: the contact does not open with the class's contact key"
             ))
         };
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or_else(corrupt)?;

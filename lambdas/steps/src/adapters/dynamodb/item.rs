@@ -4,8 +4,8 @@
 //! | --- | --- | --- |
 //! | `ORDER#<identity>` | `ORDER` | `v`, `epoch`, `owner` (uid; absent: free to claim), `record`, and the projection |
 //! | same | `CONTACT` | `sealed`, `expires` |
-//! | same | `EVENT#<id>` | `side`, what the device said, `at`, `expires` |
-//! | `<topic>` | `<event id>` | what a device said there, kept by an IoT rule: its payload, `at`, `expires` |
+//! | same | `EVENT#<orders or couriers>#<device>#<event id>` | `side`, what the device said, `at`, `expires` |
+//! | `<topic>` | `<device>#<event id>` | what a device said there, kept by an IoT rule: its payload, `at`, `expires` |
 
 use std::collections::HashMap;
 
@@ -110,7 +110,7 @@ pub(super) fn contact(record: &Record, sealed: Vec<u8>) -> Item {
 pub(super) fn event(identity: &Identity, event: &DeviceEvent) -> Result<Item, LedgerError> {
     let (side, wire) =
         WireEvent::of(event).ok_or_else(|| corrupt(identity, "an event without a word for it"))?;
-    let sk = format!("{EVENT_PREFIX}{}", event.id);
+    let sk = format!("{EVENT_PREFIX}{}#{}#{}", side.level(), event.device, event.id);
     encode(identity, &sk, EventItem { side, at: event.at, expires: expiry(event.at), event: wire })
 }
 
@@ -166,7 +166,7 @@ mod tests {
         record.version = 7;
         record.epoch = 2;
         record.intend(comanda_saga::Effect::Prepare, now());
-        record.raise(comanda_saga::Cause::KitchenSilent, "Nothing heard.");
+        record.raise(comanda_saga::Cause::KitchenTimedOut, "Nothing heard.");
         let item = order(&record, now()).expect("an item");
         assert_eq!(item["pk"], text("ORDER#bistro/shop/a-1"));
         assert_eq!(item["sk"], text("ORDER"));
@@ -206,7 +206,7 @@ mod tests {
             at: now(),
         };
         let item = event(&identity(), &heard).expect("an item");
-        assert_eq!(item["sk"], text("EVENT#e-1"));
+        assert_eq!(item["sk"], text("EVENT#orders#tablet-1#e-1"));
         assert_eq!(item["side"], text("kitchen"));
         assert_eq!(item["event"], text("rejected"));
         assert_eq!(item["seq"], number(3));

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use self::item::{Item, number, text};
 use self::write::Refusal;
-use crate::adapters::aws::describe;
+use crate::adapters::aws::{describe, lasts};
 use crate::devices::event_topics;
 use crate::ports::{Ledger, LedgerError, Loaded};
 
@@ -38,8 +38,9 @@ impl DynamoLedger {
         Self { client, table: table.into(), contact_key }
     }
 
-    fn unreachable<E: ProvideErrorMetadata, R>(&self, error: &SdkError<E, R>) -> LedgerError {
-        LedgerError::Unreachable(format!("table {}: {}", self.table, describe(error)))
+    fn failure<E: ProvideErrorMetadata>(&self, error: &SdkError<E>) -> LedgerError {
+        let why = format!("table {}: {}", self.table, describe(error));
+        if lasts(error) { LedgerError::Refused(why) } else { LedgerError::Unreachable(why) }
     }
 
     async fn get(&self, identity: &Identity, sk: &str) -> Result<Option<Item>, LedgerError> {
@@ -51,14 +52,17 @@ impl DynamoLedger {
             .consistent_read(true)
             .send()
             .await;
-        answer.map(|answer| answer.item).map_err(|error| self.unreachable(&error))
+        answer.map(|answer| answer.item).map_err(|error| self.failure(&error))
     }
 
     async fn transact(&self, writes: Vec<TransactWriteItem>, record: &Record) -> Result<(), LedgerError> {
         let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match answer {
             Ok(_) => Ok(()),
-            Err(error) => self.settle(write::transaction_refusal(&error, &record.terms.lines), record).await,
+            Err(error) => {
+                let refusal = write::transaction_refusal(&error, &record.terms.lines);
+                self.settle(refusal.unwrap_or_else(|| Refusal::Other(self.failure(&error))), record).await
+            }
         }
     }
 
@@ -92,7 +96,7 @@ impl Ledger for DynamoLedger {
             .items()
             .send();
         while let Some(found) = pages.next().await {
-            let found = found.map_err(|error| self.unreachable(&error))?;
+            let found = found.map_err(|error| self.failure(&error))?;
             match found.get("sk") {
                 Some(AttributeValue::S(sk)) if sk == item::ORDER => {
                     record = Some(item::read_order(identity, found)?);
@@ -121,7 +125,7 @@ impl Ledger for DynamoLedger {
                 .items()
                 .send();
             while let Some(found) = pages.next().await {
-                events.extend(item::read_said(side, found.map_err(|error| self.unreachable(&error))?));
+                events.extend(item::read_said(side, found.map_err(|error| self.failure(&error))?));
             }
         }
         Ok(events)
@@ -155,7 +159,12 @@ impl Ledger for DynamoLedger {
             .await;
         match answer {
             Ok(_) => Ok(()),
-            Err(error) => self.settle(write::put_refusal(&error), next).await,
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                    self.settle(Refusal::Conflict, next).await
+                }
+                _ => Err(self.failure(&error)),
+            },
         }
     }
 
@@ -172,7 +181,7 @@ impl Ledger for DynamoLedger {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(self.unreachable(&error)),
+                _ => Err(self.failure(&error)),
             },
         }
     }
@@ -189,6 +198,6 @@ impl Ledger for DynamoLedger {
     async fn ping(&self) -> Result<(), LedgerError> {
         let nobody = [("pk".to_owned(), text("PING")), ("sk".to_owned(), text("PING"))];
         let answer = self.client.get_item().table_name(&self.table).set_key(Some(nobody.into())).send().await;
-        answer.map(|_| ()).map_err(|error| self.unreachable(&error))
+        answer.map(|_| ()).map_err(|error| self.failure(&error))
     }
 }

@@ -1,13 +1,12 @@
 //! Conditional writes of an order: what they demand, and what their refusals mean.
 
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Put, TransactWriteItem, Update};
 use comanda_saga::{Line, Record, StockChange};
 
 use super::item::{Item, number, text};
-use crate::adapters::aws::describe;
+use crate::adapters::aws::passes;
 use crate::ports::LedgerError;
 
 /// Nobody has claimed the order: there is no item, or one that the intake wrote for whoever comes.
@@ -66,27 +65,21 @@ pub(super) enum Refusal {
     Other(LedgerError),
 }
 
-pub(super) fn put_refusal<R>(error: &SdkError<PutItemError, R>) -> Refusal {
-    match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(_)) => Refusal::Conflict,
-        _ => Refusal::Other(LedgerError::Unreachable(describe(error))),
-    }
-}
-
-/// The order is the first item of the transaction; `lines` follow it.
+/// Why a transaction was cancelled, if it was. The order is its first item; `lines` follow it.
 pub(super) fn transaction_refusal<R>(
     error: &SdkError<TransactWriteItemsError, R>,
     lines: &[Line],
-) -> Refusal {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-    else {
-        return Refusal::Other(LedgerError::Unreachable(describe(error)));
-    };
-    judge(cancelled.cancellation_reasons(), lines)
+) -> Option<Refusal> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            Some(judge(cancelled.cancellation_reasons(), lines))
+        }
+        _ => None,
+    }
 }
 
 /// The order's own condition counts first: a repeated write of ours fails on it, and finds the stock
-/// it has taken already gone. Anything but conditions is transient.
+/// it has taken already gone. What neither condition explains passes by itself, when each of its codes does.
 fn judge(reasons: &[CancellationReason], lines: &[Line]) -> Refusal {
     let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
     if reasons.first().is_some_and(failed) {
@@ -100,14 +93,22 @@ fn judge(reasons: &[CancellationReason], lines: &[Line]) -> Refusal {
         .map(|(_, line)| line.sku.clone())
         .collect();
     if skus.is_empty() {
-        let codes: Vec<&str> =
-            reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None").collect();
-        return Refusal::Other(LedgerError::Unreachable(format!(
-            "transaction cancelled: {}",
-            codes.join(", ")
-        )));
+        let others = || reasons.iter().filter(|reason| reason.code() != Some("None"));
+        let passes = others().all(|reason| reason.code().is_none_or(passes));
+        let told: Vec<String> = others().map(said).collect();
+        let why = format!("transaction cancelled: {}", told.join(", "));
+        return Refusal::Other(if passes {
+            LedgerError::Unreachable(why)
+        } else {
+            LedgerError::Refused(why)
+        });
     }
     Refusal::Other(LedgerError::OutOfStock { skus })
+}
+
+fn said(reason: &CancellationReason) -> String {
+    let code = reason.code().unwrap_or("no code");
+    reason.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"))
 }
 
 #[cfg(test)]
@@ -144,5 +145,13 @@ mod tests {
         let refusal = judge(&reasons(&["None", "TransactionConflict"]), &lines(&["pizza"]));
         let Refusal::Other(error) = refusal else { panic!("a conflict") };
         assert_eq!(error, LedgerError::Unreachable("transaction cancelled: TransactionConflict".to_owned()));
+    }
+
+    #[test]
+    fn a_transaction_that_cannot_succeed_as_things_are_is_refused() {
+        let refusal = judge(&reasons(&["TransactionConflict", "ValidationError"]), &lines(&["pizza"]));
+        let Refusal::Other(error) = refusal else { panic!("a conflict") };
+        let why = "transaction cancelled: TransactionConflict, ValidationError";
+        assert_eq!(error, LedgerError::Refused(why.to_owned()));
     }
 }

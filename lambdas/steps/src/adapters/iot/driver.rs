@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
+use super::Connected;
 use super::link::{Incoming, Link};
 
 /// Pause before the first try to connect again; it doubles up to the longest.
@@ -38,27 +39,36 @@ pub(super) async fn run(
     link: Arc<Link>,
     filters: Vec<String>,
     deliver: mpsc::Sender<Incoming>,
-    ready: watch::Sender<Option<Timestamp>>,
+    ready: watch::Sender<Connected>,
     patience: Duration,
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
         let since = Instant::now();
         let end = attend(&mut events, &link, &filters, &deliver, &ready, patience).await;
-        ready.send_replace(None);
+        let why = match &end {
+            End::Lost(reason) => reason.clone(),
+            End::Overflowed => "it is made anew for events that found no room".to_owned(),
+            End::Unwanted => "nobody reads events any more".to_owned(),
+        };
+        ready.send_modify(|connected| *connected = Err(why.clone()));
         link.lost(&mut events);
-        let reason = match end {
-            End::Lost(reason) => reason,
+        match end {
+            End::Lost(_) => {}
             End::Overflowed => {
                 tracing::info!("connecting again for events that found no room");
                 continue;
             }
             End::Unwanted => return,
-        };
+        }
         if since.elapsed() >= STABLE {
             pause = FIRST_PAUSE;
         }
-        tracing::warn!(reason, pause_ms = pause.as_millis(), "the connection to the device broker is down");
+        tracing::warn!(
+            reason = why,
+            pause_ms = pause.as_millis(),
+            "the connection to the device broker is down"
+        );
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         if deliver.is_closed() {
@@ -73,12 +83,12 @@ async fn attend(
     link: &Arc<Link>,
     filters: &[String],
     deliver: &mpsc::Sender<Incoming>,
-    ready: &watch::Sender<Option<Timestamp>>,
+    ready: &watch::Sender<Connected>,
     patience: Duration,
 ) -> End {
     let up = || {
         link.ready();
-        ready.send_replace(Some(Timestamp::now()));
+        ready.send_modify(|connected| *connected = Ok(Timestamp::now()));
     };
     // Taken in and not acknowledged; and whether one could not be taken in.
     let (mut unacknowledged, mut overflowed) = (0_usize, false);

@@ -82,7 +82,7 @@ impl Connection {
 
 async fn until(devices: &IotDevices, up: bool) {
     let mut connected = devices.connected();
-    let changed = connected.wait_for(|since| since.is_some() == up);
+    let changed = connected.wait_for(|connected| connected.is_ok() == up);
     timeout(Duration::from_secs(5), changed).await.expect("in time").expect("still there");
 }
 
