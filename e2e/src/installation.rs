@@ -19,7 +19,7 @@ use kube::{Api, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::fault_proxy::FaultProxy;
+use crate::fault_proxy::{FaultProxy, Routes};
 use crate::stack::aws::{CatalogueItem, DeviceCertificate};
 use crate::stack::port::free_port;
 use crate::stack::process::Process;
@@ -59,21 +59,6 @@ pub struct Installation {
     /// What customers' data is sealed with, base64.
     contact_key: String,
     notifications: Mutex<Vec<Value>>,
-}
-
-/// Where an operator finds each service, when it is not where the stack has it.
-#[derive(Clone, Debug)]
-pub struct Routes {
-    /// URL of the API server.
-    pub kubernetes: String,
-    /// URL of AWS.
-    pub aws: String,
-    /// URL of Stripe.
-    pub stripe: String,
-    /// `host:port` of the MQTT broker.
-    pub broker: String,
-    /// Who vouches for that broker, PEM.
-    pub broker_authority: String,
 }
 
 impl Installation {

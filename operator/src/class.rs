@@ -143,7 +143,7 @@ async fn report(
             condition(ConditionType::Ready, reason == ClassReason::Reachable, reason, message),
         ],
     };
-    if status == before {
+    if timeless(&status) == timeless(&before) {
         return Ok(());
     }
     info!(class = class.name_any(), reason = reason.name(), message, "class");
@@ -156,6 +156,15 @@ async fn report(
     context.metrics.api_writes.with_label_values(&["class"]).inc();
     wake_orders(&class.name_any(), context);
     Ok(())
+}
+
+/// Without the numbers in messages: some errors say what time it is, and that is no news.
+fn timeless(status: &OrderClassStatus) -> OrderClassStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.message.retain(|letter| !letter.is_ascii_digit());
+    }
+    status
 }
 
 /// Something about the class changed: its unfinished orders look again.

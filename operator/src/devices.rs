@@ -82,19 +82,22 @@ async fn serve(connection: Connection, audience: Audience) {
             queue
         })
         .collect();
-    while let Some(message) = messages.recv().await {
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => message,
+            // A lane ends while its queue is open only by a panic.
+            Some(ended) = lanes.join_next() => {
+                ended.expect("keeping a message does not panic");
+                continue;
+            }
+        };
+        // The lanes end with this: what is not acknowledged comes again with the next connection.
+        let Some(message) = message else { return };
         let mut hasher = DefaultHasher::new();
         message.topic().hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
-        if queues[lane].send(message).await.is_err() {
-            // A lane ends while its queue is open only by a panic.
-            break;
-        }
-    }
-    // What waits in the lanes is kept, and its acknowledgement goes nowhere.
-    drop(queues);
-    while let Some(ended) = lanes.join_next().await {
-        ended.expect("keeping a message does not panic");
+        // Of a lane that is gone, `join_next` says why.
+        let _ = queues[lane].send(message).await;
     }
 }
 

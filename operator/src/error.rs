@@ -69,7 +69,12 @@ impl Error {
 
     /// True when what is held in memory may no longer be what the ledger holds.
     pub fn forgets(&self) -> bool {
-        matches!(self, Self::Ledger(_) | Self::Conflict | Self::Outdated | Self::Defect(_))
+        match self {
+            // What was refused was not written: what is known still holds.
+            Self::Ledger(error) => !matches!(error, LedgerError::Refused(_)),
+            Self::Conflict | Self::Outdated | Self::Defect(_) => true,
+            _ => false,
+        }
     }
 
     /// How long to wait after the `failures`-th failure in a row: doubling from a quarter of a second
@@ -136,7 +141,9 @@ mod tests {
             assert!(Error::forgets(&error), "{error}");
         }
         // The outcome of a call is nowhere but in memory until it is written.
-        for error in [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Stopping] {
+        let refused = LedgerError::Refused("AccessDeniedException".to_owned()).into();
+        for error in [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Stopping, refused]
+        {
             assert!(!error.forgets(), "{error}");
         }
     }

@@ -108,12 +108,18 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
         warn!(%error, failures = memory.failures, "the order is tried again");
         memory.trouble = Some(Trouble { reason: error.reason(), error: error.to_string() });
     }
-    let tellable = !matches!(
-        error,
-        // A ledger that is away is the class's to tell; of one that refuses a write, only the order can.
-        Error::Ledger(LedgerError::Unreachable(_)) | Error::Conflict | Error::Outdated | Error::Kubernetes(_)
-    );
-    let patient = matches!(error, Error::Call(_)) && memory.failures <= QUIET_FAILURES;
+    let tellable = match error {
+        // A ledger that is away, or refuses to be read, is the class's to tell; that it refuses a write, only the order
+        // can say.
+        Error::Ledger(LedgerError::Refused(_)) => memory.loaded,
+        Error::Ledger(LedgerError::Unreachable(_))
+        | Error::Conflict
+        | Error::Outdated
+        | Error::Kubernetes(_) => false,
+        _ => true,
+    };
+    let patient = matches!(error, Error::Call(_) | Error::Ledger(LedgerError::Refused(_)))
+        && memory.failures <= QUIET_FAILURES;
     let order = newest(order, memory);
     let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);
     if tellable && !patient && !is_behind(&order, memory) {

@@ -21,11 +21,25 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::installation::Routes;
 use crate::stack::Stack;
 use crate::stack::aws::DeviceCertificate;
 use classify::{Call, Service};
 use plan::{Passed, Plan, Planned, WireFault};
+
+/// Where an operator finds each service, when it is not where the stack has it.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// URL of the API server.
+    pub kubernetes: String,
+    /// URL of AWS.
+    pub aws: String,
+    /// URL of Stripe.
+    pub stripe: String,
+    /// `host:port` of the MQTT broker.
+    pub broker: String,
+    /// Who vouches for that broker, PEM.
+    pub broker_authority: String,
+}
 
 /// A running proxy. Dropping it closes its ports.
 pub struct FaultProxy {

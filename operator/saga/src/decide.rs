@@ -233,6 +233,8 @@ fn heed_people(o: &Observed, next: &mut Record) {
         if next.is_stalled() || next.direction == Direction::Undo {
             next.stall = None;
             next.abandoned = Some(reason.clone());
+            // What it holds is not undone, and it does not go on either.
+            next.direction = Direction::Undo;
             return;
         }
         next.early_abandon = Some(reason.clone());
@@ -242,7 +244,7 @@ fn heed_people(o: &Observed, next: &mut Record) {
         return;
     }
     if let Some(reason) = &o.order.cancel {
-        next.raise(Cause::CancelRequested, format!("The order was cancelled: {}", status::sentence(reason)));
+        next.raise(Cause::CancelRequested, format!("The order was cancelled: {reason}"));
     } else if o.order.deleted {
         next.raise(Cause::ObjectDeleted, "The Order object was deleted before the order was finished.");
     }

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::action::{Call, StockChange};
 use crate::outcome::IntentState;
 use crate::record::{CourierState, Effect, EntryState, KitchenState, Record};
-use crate::status::sentence;
 use crate::transition::{Event, IllegalTransition, transition};
 
 /// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated
@@ -192,7 +191,7 @@ pub(crate) fn prepare(
         }
         KitchenState::Rejected => {
             let why = next.kitchen.reason.as_deref().unwrap_or("no reason given");
-            next.raise(Cause::KitchenRejected, sentence(&format!("The kitchen rejected the order: {why}")));
+            next.raise(Cause::KitchenRejected, format!("The kitchen rejected the order: {why}"));
             return Ok(None);
         }
         _ => {}
@@ -231,7 +230,7 @@ pub(crate) fn deliver(
         }
         CourierState::Failed => {
             let why = next.courier.reason.as_deref().unwrap_or("no reason given");
-            next.raise(Cause::CourierFailed, sentence(&format!("The courier could not deliver: {why}")));
+            next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}"));
             return Ok(None);
         }
         _ => {}

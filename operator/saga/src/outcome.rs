@@ -176,9 +176,9 @@ impl Record {
         use EntryState::{Done, Failed, NotDone};
         use IntentState as S;
 
+        let captured = std::mem::replace(&mut self.payment.captured, view.received);
         self.payment.state = Some(view.state);
         self.payment.authorized = view.capturable.max(view.received);
-        self.payment.captured = view.received;
         self.payment.capture_before = view.capture_before;
         self.payment.action_url = view.action_url;
         self.payment.known_to_undo = self.direction == Direction::Undo;
@@ -217,10 +217,12 @@ impl Record {
 
         let captured_before = self.is_done(Effect::Capture);
         match view.state {
-            S::Succeeded if self.direction == Direction::Forward => self.check_captured(),
+            S::Succeeded if self.direction == Direction::Forward && view.received != captured => {
+                self.check_captured();
+            }
             S::RequiresPaymentMethod => {
                 let why = view.decline.unwrap_or_else(|| "no reason given".to_owned());
-                self.raise(Cause::PaymentDeclined, format!("The payment was declined: {why}."));
+                self.raise(Cause::PaymentDeclined, format!("The payment was declined: {why}"));
             }
             S::Canceled if !captured_before => self.raise(
                 Cause::CaptureFailed,

@@ -488,7 +488,13 @@ impl Record {
     pub fn raise(&mut self, cause: Cause, message: impl Into<String>) {
         if self.direction == Direction::Forward {
             self.direction = Direction::Undo;
-            self.fault = Some(Fault { cause, message: message.into() });
+            self.fault = Some(Fault { cause, message: sentence(&message.into()) });
         }
     }
+}
+
+/// A text that ends like a sentence.
+pub(crate) fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
 }

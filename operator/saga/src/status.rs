@@ -11,7 +11,7 @@ use crate::decide::may_adopt;
 use crate::forward::seconds;
 use crate::observed::{ClassFacts, Closed, Observed, Trouble};
 use crate::outcome::{IntentState, RefundState};
-use crate::record::{CourierState, Direction, Effect, Entry, EntryState, KitchenState, Record};
+use crate::record::{CourierState, Direction, Effect, Entry, EntryState, KitchenState, Record, sentence};
 use crate::transition::{Event, ending};
 use crate::undo;
 
@@ -89,10 +89,14 @@ pub fn is_news(new: &OrderStatus, old: &OrderStatus) -> bool {
 }
 
 fn essence(status: &OrderStatus) -> OrderStatus {
+    // With these, what is to be done stands in the message alone, and it does not change from try to try.
+    let telling = [Reason::ClassNotReady, Reason::CustomerNotFound, Reason::Suspended, Reason::Waiting];
     let mut status = status.clone();
     (status.courier, status.ledger_version) = (None, None);
     for condition in &mut status.conditions {
-        condition.message.clear();
+        if !telling.iter().any(|reason| reason.name() == condition.reason) {
+            condition.message.clear();
+        }
         condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
     }
     status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
@@ -217,12 +221,6 @@ fn of_record(o: &Observed, record: &Record) -> OrderStatus {
     }
 }
 
-/// A text that ends like a sentence.
-pub(crate) fn sentence(text: &str) -> String {
-    let text = text.trim_end();
-    if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
-}
-
 /// Why the order is where it is: one word, and a sentence a support person understands.
 fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFor>) -> (String, String) {
     if let Some(stall) = record.stall.as_ref().filter(|stall| !stall.acknowledged) {
@@ -267,14 +265,14 @@ fn story(record: &Record) -> String {
     let mut sentences = Vec::new();
     if let Some(fault) = &record.fault {
         sentences.push(fault.message.clone());
-    } else {
+    } else if record.phase == Phase::Delivered {
         let captured = crate::Money::new(record.payment.captured, &record.terms.currency);
         sentences.push(format!("Delivered; {captured} was captured."));
     }
     if let Some(reason) = &record.abandoned {
         sentences.push(format!("What was left to undo was abandoned: {}", sentence(reason)));
     }
-    if record.fault.is_some() {
+    if record.phase != Phase::Delivered {
         sentences.push(money(record));
         sentences.extend(explain(record, Effect::Release));
         sentences.extend(record.journal.get(&Effect::NotifyEnding).map(|entry| match entry.state {
@@ -288,15 +286,17 @@ fn story(record: &Record) -> String {
 fn money(record: &Record) -> String {
     let amount = |minor| crate::Money::new(minor, &record.terms.currency);
     let payment = &record.payment;
+    let id = || payment.intent_id.as_deref().unwrap_or("the payment");
     match payment.captured - payment.refunded {
-        0 if payment.captured > 0 => format!("{} was refunded.", amount(payment.refunded)),
-        0 if payment.authorized > 0 => {
-            let id = payment.intent_id.as_deref().unwrap_or("the payment");
-            format!(
-                "{} is still held on the customer's card: cancel {id} at the provider.",
-                amount(payment.authorized)
-            )
+        _ if record.abandoned.is_some() && payment.intent_id.is_some() && !payment.known_to_undo => {
+            format!("What became of the payment {} was not asked: look it up at the provider.", id())
         }
+        0 if payment.captured > 0 => format!("{} was refunded.", amount(payment.refunded)),
+        0 if payment.authorized > 0 => format!(
+            "{} is still held on the customer's card: cancel {} at the provider.",
+            amount(payment.authorized),
+            id()
+        ),
         0 => "Nothing was charged.".to_owned(),
         left => format!("{} was charged and not refunded.", amount(left)),
     }

@@ -61,14 +61,18 @@ pub(super) fn lasts<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     }
 }
 
-/// True for the codes of refusals that pass by themselves, in answers and in the reasons of a cancelled transaction.
+/// True for the codes of refusals that pass by themselves, in answers and in the reasons of a cancelled transaction:
+/// it has too much to do, or the credentials are being renewed.
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
 pub(super) fn passes(code: &str) -> bool {
     matches!(
         code,
-        "ProvisionedThroughputExceeded"
+        "ExpiredTokenException"
+            | "InvalidSignatureException"
+            | "ProvisionedThroughputExceeded"
             | "ProvisionedThroughputExceededException"
             | "LimitExceededException"
+            | "RequestExpired"
             | "RequestLimitExceeded"
             | "ReplicatedWriteConflictException"
             | "ThrottlingError"
@@ -76,6 +80,7 @@ pub(super) fn passes(code: &str) -> bool {
             | "TransactionConflict"
             | "TransactionConflictException"
             | "TransactionInProgressException"
+            | "UnrecognizedClientException"
     )
 }
 

@@ -289,6 +289,21 @@ fn a_capture_of_another_amount_needs_a_person() {
     assert!(stall.message.starts_with("5.00 EUR of 25.00 EUR were captured"), "{}", stall.message);
     assert_eq!(status.reason.as_deref(), Some("PaymentUnexpected"));
 
+    let mut left = shop.clone();
+    left.o.order.abandon = Some("refunded in cash".to_owned());
+    let status = left.run().status;
+    let shown = |kind: &str| {
+        let condition =
+            status.conditions.iter().find(|condition| condition.type_ == kind).expect("a condition");
+        (condition.status.as_str(), condition.reason.as_str(), condition.message.as_str())
+    };
+    assert_eq!(shown("Compensated"), ("False", "Abandoned", "refunded in cash"));
+    assert_eq!(
+        shown("Ready").2,
+        "What was left to undo was abandoned: refunded in cash. What became of the payment pi_0 was not asked: look it up \
+         at the provider."
+    );
+
     shop.o.order.retry = Some("settled".to_owned());
     shop.courier(comanda_saga::CourierState::Delivered);
     let status = shop.run().status;

@@ -356,6 +356,22 @@ fn an_undo_that_waits_for_the_provider_says_so() {
     );
 }
 
+#[test]
+fn what_is_to_be_done_is_news_when_it_changes_and_the_rest_of_a_message_is_not() {
+    let said = |reason: Reason, message: &str| {
+        let mut status = Driver::new().decide().status;
+        for condition in &mut status.conditions {
+            reason.name().clone_into(&mut condition.reason);
+            message.clone_into(&mut condition.message);
+        }
+        status
+    };
+    let news = |reason, before, now| status::is_news(&said(reason, now), &said(reason, before));
+    assert!(news(Reason::ClassNotReady, "create the class", "create its Secret"));
+    assert!(!news(Reason::ClassNotReady, "create the class", "create the class"));
+    assert!(!news(Reason::Retrying, "no answer within 5 seconds", "no connection"));
+}
+
 type Change = Box<dyn Fn(&mut comanda_saga::Observed)>;
 
 #[test]
