@@ -350,7 +350,10 @@ fn report_watch(of: &str, error: Option<impl std::fmt::Display>) {
 /// The same object, among orders.
 fn of_orders(object: &ObjectRef<DynamicObject>) -> ObjectRef<Order> {
     let order = ObjectRef::new(&object.name);
-    object.namespace.as_ref().map_or(order.clone(), |namespace| order.within(namespace))
+    match &object.namespace {
+        Some(namespace) => order.within(namespace),
+        None => order,
+    }
 }
 
 /// Waits for a first list, or for the stop.

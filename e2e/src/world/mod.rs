@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use comanda_crds::{
     Address, Cancel, Capture, Customer, Inline, Item, Order, OrderSpec, OrderStatus, Payment, Phase, Timeouts,
 };
+use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
@@ -243,6 +244,25 @@ impl World {
             done = work => done,
             () = attend => unreachable!("it looks after the operator until the work is done"),
         }
+    }
+
+    /// Connects a device with a certificate of its own, which says what a scene wants. It hears nothing.
+    ///
+    /// # Errors
+    /// When the broker refuses it.
+    pub async fn connect_device(&self, client_id: &str) -> Result<IotDevices> {
+        let aws = &self.installation.stack.aws;
+        let certificate = aws.device_certificate(client_id).await?;
+        let pem = Pem {
+            certificate: certificate.cert_pem,
+            key: certificate.key_pem,
+            authority: aws.iot().ca_pem.clone(),
+        };
+        let (endpoint, filters) = (aws.iot().address(), vec![client_id.to_owned()]);
+        let settings = IotSettings { endpoint, client_id: client_id.to_owned(), pem, filters };
+        let (session, _) = IotDevices::connect(settings)?;
+        session.connected().wait_for(Result::is_ok).await?;
+        Ok(session)
     }
 
     /// A namespace of the scene's own.

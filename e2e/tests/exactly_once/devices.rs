@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use comanda_crds::{Phase, StepState};
 use comanda_e2e::installation::PREFIX;
 use comanda_e2e::world::{SOON, STORE, Shop, World, condition};
-use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
+use comanda_steps::adapters::iot::IotDevices;
 use comanda_steps::ports::Devices;
 use serde_json::{Value, json};
 
@@ -19,18 +19,7 @@ pub struct Mouth {
 impl Mouth {
     /// Connects with a certificate of its own. `name` is what it calls itself in its events.
     pub async fn connect(world: &World, client_id: &str, name: &str) -> Result<Self> {
-        let aws = &world.installation.stack.aws;
-        let certificate = aws.device_certificate(client_id).await?;
-        let pem = Pem {
-            certificate: certificate.cert_pem,
-            key: certificate.key_pem,
-            authority: aws.iot().ca_pem.clone(),
-        };
-        let (endpoint, filters) = (aws.iot().address(), vec![client_id.to_owned()]);
-        let settings = IotSettings { endpoint, client_id: client_id.to_owned(), pem, filters };
-        let (session, _incoming) = IotDevices::connect(settings)?;
-        session.connected().wait_for(Result::is_ok).await?;
-        Ok(Self { session, name: name.to_owned() })
+        Ok(Self { session: world.connect_device(client_id).await?, name: name.to_owned() })
     }
 
     /// Says something of an order, in answer to the command `seq`. `side` is `orders` for a kitchen and

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, Phase};
 use comanda_e2e::fault_proxy::classify::Service;
-use comanda_e2e::installation::INSTALLATION;
 use comanda_e2e::stack::simulators::{Device, Role};
-use comanda_e2e::world::{SOON, STORE, World, patience, until};
+use comanda_e2e::world::{SOON, STORE, World, patience};
+
+use crate::devices::until_recorded;
 
 /// Longer than an intent lives.
 const TOO_LATE: Duration = Duration::from_secs(31);
@@ -58,12 +59,7 @@ pub async fn an_event_is_acknowledged_when_the_ledger_has_it_and_not_before(worl
     shop.until_phase("slow-unkept", Phase::Preparing).await?;
     shop.until_said(&kitchen, "slow-unkept", "preparing").await?;
     // Events of one topic wait for one another: the next one shall find nobody before it.
-    let order = format!("ORDER#{INSTALLATION}/{}/slow-unkept", shop.namespace);
-    until("the ledger has what was said before", async || {
-        let items = world.installation.stack.aws.ledger_items().await?;
-        Ok(items.iter().any(|item| item["pk"] == *order && item["event"] == "preparing"))
-    })
-    .await?;
+    until_recorded(&shop, "slow-unkept", |record| record["kitchen"]["state"] == "Preparing").await?;
     let proxy = shop.proxy()?;
     let events = format!("PUBLISH unruled/{}/stores/{STORE}/orders/slow-unkept/events", shop.namespace);
     let arrived = || proxy.passed().iter().filter(|passed| passed.line == events).count();

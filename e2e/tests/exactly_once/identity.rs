@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::KeyType;
 use comanda_crds::{Capture, OrderClass, OrderClassSpec, OrderSpec, OrderStatus, Phase};
 use comanda_e2e::installation::PREFIX;
 use comanda_e2e::world::{PATIENT, SOON, Shop, World, condition, patience};
@@ -129,19 +127,6 @@ pub async fn a_class_made_anew_with_another_stripe_does_not_redirect_an_undo(wor
     shop.expect_consumed(0).await
 }
 
-async fn make_ledger(world: &World, name: &str) -> Result<()> {
-    let dynamodb = world.installation.stack.aws.dynamodb();
-    let mut request = dynamodb.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-    for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-        let definition = AttributeDefinition::builder().attribute_name(attribute);
-        request = request
-            .attribute_definitions(definition.attribute_type(ScalarAttributeType::S).build()?)
-            .key_schema(KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build()?);
-    }
-    request.send().await?;
-    Ok(())
-}
-
 /// An operator that starts anew knows only the new class, and must not take its empty ledger for the truth.
 pub async fn a_class_made_anew_with_another_ledger_starts_no_order_again(world: &World) -> Result<()> {
     let shop = world.market("other-ledger").await?;
@@ -160,7 +145,8 @@ pub async fn a_class_made_anew_with_another_ledger_starts_no_order_again(world: 
     mouth.say("exiled", &shop, "couriers", "finished", ("delivered", 2)).await?;
     shop.until_phase("finished", Phase::Delivered).await?;
 
-    make_ledger(world, "exile-ledger").await?;
+    let key = [("pk", KeyType::Hash), ("sk", KeyType::Range)];
+    world.installation.stack.aws.create_table("exile-ledger", &key).await?;
     let mut other = spec.clone();
     other.ledger.table = "exile-ledger".to_owned();
     world.kill_operator().await?;

@@ -3,11 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, OrderClass, Phase};
 use comanda_e2e::installation::PREFIX;
-use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::ports::Devices;
 use kube::Api;
 use kube::api::DeleteParams;
-use tokio::sync::mpsc::Receiver;
 
 use comanda_e2e::world::{STORE, World, timeouts, until};
 
@@ -36,22 +34,6 @@ pub async fn a_tablet_dead_at_the_recall_does_not_hold_the_money(world: &World) 
     shop.expect("silent-dead", "Cancelled", payment, "confirmed, cancelled", "prepare, cancel").await
 }
 
-/// A device that says what a scene wants.
-async fn device(world: &World, name: &str) -> Result<(IotDevices, Receiver<Incoming>)> {
-    let aws = &world.installation.stack.aws;
-    let certificate = aws.device_certificate(name).await?;
-    let pem = Pem {
-        certificate: certificate.cert_pem,
-        key: certificate.key_pem,
-        authority: aws.iot().ca_pem.clone(),
-    };
-    let (endpoint, filters) = (aws.iot().address(), vec![name.to_owned()]);
-    let settings = IotSettings { endpoint, client_id: name.to_owned(), pem, filters };
-    let (device, incoming) = IotDevices::connect(settings)?;
-    device.connected().wait_for(Result::is_ok).await?;
-    Ok((device, incoming))
-}
-
 pub async fn events_of_one_broker_do_not_wait_for_the_ledger_of_another(world: &World) -> Result<()> {
     let shop = world.namespace("two-ledgers").await?;
     let classes: Api<OrderClass> = Api::all(world.installation.stack.kubernetes.client());
@@ -65,7 +47,7 @@ pub async fn events_of_one_broker_do_not_wait_for_the_ledger_of_another(world: &
     };
     until("its broker is connected", async || metric("comanda_mqtt_connected{class=\"elsewhere\"} 1").await)
         .await?;
-    let (tablet, _incoming) = device(world, "elsewhere").await?;
+    let tablet = world.connect_device("elsewhere").await?;
     // More than are kept at once, each of an order of its own.
     for order in 0..200 {
         let topic = format!("elsewhere/two-ledgers/stores/{STORE}/orders/{order}/events");
@@ -84,7 +66,7 @@ pub async fn events_of_another_store_and_unreadable_ones_are_dropped(world: &Wor
     let shop = world.namespace("forged").await?;
     shop.order("silent-forged", |_| {}).await?;
     shop.until_phase("silent-forged", Phase::Preparing).await?;
-    let (intruder, _incoming) = device(world, "intruder").await?;
+    let intruder = world.connect_device("intruder").await?;
     for (store, payload) in [
         ("tokyo", r#"{"eventId":"forged-1","event":"ready","device":"intruder","seq":1}"#),
         ("madrid", r#"{"eventId":"forged-2","event":"ready","device":"intruder","seq":99}"#),

@@ -6,9 +6,7 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType};
 use comanda_crds::{Capture, OrderClass, OrderStatus, Phase};
 use comanda_e2e::installation::{INSTALLATION, PREFIX};
 use comanda_e2e::stack::port::free_port;
@@ -170,14 +168,7 @@ pub async fn a_ledger_that_refuses_to_write_is_told_of_by_the_order(world: &Worl
     const TABLE: &str = "comanda-passing-catalogue";
     let shop = world.namespace("refusing").await?;
     let catalogue = world.installation.stack.aws.dynamodb();
-    let create = async || -> Result<()> {
-        let (attribute, key) = (AttributeDefinition::builder(), KeySchemaElement::builder());
-        let attribute = attribute.attribute_name("pk").attribute_type(ScalarAttributeType::S).build()?;
-        let key = key.attribute_name("pk").key_type(KeyType::Hash).build()?;
-        let table = catalogue.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-        table.attribute_definitions(attribute).key_schema(key).send().await?;
-        Ok(())
-    };
+    let create = || world.installation.stack.aws.create_table(TABLE, &[("pk", KeyType::Hash)]);
     let item = HashMap::from([
         ("pk", AttributeValue::S(format!("{INSTALLATION}/{STORE}#paella"))),
         ("price", AttributeValue::N("1850".to_owned())),

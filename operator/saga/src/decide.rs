@@ -31,7 +31,7 @@ fn plan(o: &Observed, now: Timestamp) -> Result<Plan, IllegalTransition> {
         };
         return Ok((claim(o, now)?, wait, None));
     };
-    if !is_ours(o, record) {
+    if !record.is_owned_by(&o.order.owner) {
         return Ok((foreign(o, record), Wait::ForEvent, None));
     }
     let mut next = record.clone();
@@ -151,10 +151,6 @@ fn first_record(o: &Observed, class: &ClassFacts, now: Timestamp) -> Record {
         o.order.terms.clone(),
         now,
     )
-}
-
-fn is_ours(o: &Observed, record: &Record) -> bool {
-    record.is_owned_by(&o.order.owner)
 }
 
 /// The ledger knows the order under another owner, or with other contents. Taking it over raises the epoch.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::types::KeyType;
 use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::Value;
 
@@ -107,6 +108,14 @@ impl Aws {
     /// The ministack process, to pause, resume or kill it.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Creates a further table, whose keys are strings.
+    ///
+    /// # Errors
+    /// When there is one of this name.
+    pub async fn create_table(&self, name: &str, key: &[(&str, KeyType)]) -> Result<()> {
+        provision::create_table(&self.dynamodb(), name, key).await
     }
 
     /// Puts the items into the catalogue, over what was there.

@@ -41,7 +41,7 @@ pub(super) async fn create(config: &SdkConfig) -> Result<Resources> {
     })
 }
 
-async fn create_table(
+pub(super) async fn create_table(
     dynamodb: &aws_sdk_dynamodb::Client,
     name: &str,
     key: &[(&str, KeyType)],
