@@ -67,6 +67,8 @@ pub enum Reason {
     Captured,
     /// The step succeeded.
     Succeeded,
+    /// The order holds as far as is certain; the message names what is in doubt.
+    SucceededWithDoubts,
     /// Nothing had to be undone or everything is undone.
     Undone,
     /// A cancel came after the courier picked the order up.

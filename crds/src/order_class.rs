@@ -59,7 +59,8 @@ const FIXED: &str = "only timeouts, retries, suspend and maxLiveOrders can; crea
     validation = fixed("catalogue", FIXED),
     validation = fixed("notifications", FIXED),
     validation = fixed("payments", FIXED),
-    validation = fixed("devices", FIXED)
+    validation = fixed("devices", FIXED),
+    validation = fixed("validation", FIXED)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrderClassSpec {
@@ -80,6 +81,9 @@ pub struct OrderClassSpec {
     pub payments: Payments,
     /// How kitchens and couriers are reached.
     pub devices: Devices,
+    /// How strictly customers' data is checked.
+    #[serde(default)]
+    pub validation: Validation,
     /// How long each wait may last.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -219,6 +223,27 @@ pub struct SecretKeyRef {
     #[schemars(length(max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._A-Za-z0-9]+$')").message("key must be a key of the Secret: letters, digits, dots, dashes and underscores"))]
     pub key: String,
+}
+
+/// How strictly customers' data is checked.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Validation {
+    /// What becomes of an order whose customer's data may be wrong: a phone number of a possible length that is in no
+    /// range of its country's plan, an area the data does not know, a postal code of another area. `Accept`: it is
+    /// taken, and `Validated` names the fields. `Refuse`: it is rejected. What certainly cannot be delivered or reached
+    /// is rejected either way.
+    #[serde(default)]
+    pub doubts: Doubts,
+}
+
+/// What becomes of an order in doubt.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Doubts {
+    /// It is taken, and the doubt is noted.
+    #[default]
+    Accept,
+    /// It is rejected.
+    Refuse,
 }
 
 /// How long each wait may last, in seconds, each from 1 to 86400 (a day).

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use comanda_crds::{
     Capture, Catalogue, Devices, Ledger, Notifications, OrderClass, OrderClassSpec, Payments, SecretKeyRef,
-    SecretName, Stripe, Timeouts,
+    SecretName, Stripe, Timeouts, Validation,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -194,6 +194,7 @@ impl Installation {
         let key =
             |secret: &str, key: &str| SecretKeyRef { secret_name: secret.to_owned(), key: key.to_owned() };
         OrderClassSpec {
+            validation: Validation::default(),
             installation: INSTALLATION.to_owned(),
             aws: None,
             ledger: Ledger { table: resources.ledger_table.clone(), contact_key: key(CONTACT_SECRET, "key") },

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use comanda_crds::{FINALIZER, Inline, Order};
+use comanda_crds::{FINALIZER, Order};
 use comanda_saga::{Action, Call, Cause, Fault, Outcome, Point, Site, StockChange, Write};
+use comanda_steps::customer::Contact;
 use comanda_steps::ports::LedgerError;
 use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -13,11 +14,11 @@ use serde_json::json;
 use tracing::info;
 
 use crate::context::{Context, bounded};
+use crate::customer;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::faults;
 use crate::live::Memory;
-use crate::observe::customer;
 
 /// A call follows its intent within this time, or the intent is taken again: whoever was paused in
 /// between may have been replaced. Monotonic, so that a clock set back does not matter.
@@ -32,7 +33,7 @@ pub async fn act(
 ) -> Result<(), Error> {
     let begun = Instant::now();
     // An object gets the finalizer when nothing is missing for the claim behind it: until then it may go freely.
-    let contact = if claims(&actions) { customer(order, context).await? } else { None };
+    let contact = if claims(&actions) { customer::read(order, context).await? } else { None };
     for action in actions {
         if context.is_stopping() {
             return Err(Error::Stopping);
@@ -71,7 +72,7 @@ fn claims(actions: &[Action]) -> bool {
 /// Writes the record; false when the write said no and the order takes another way.
 async fn write(
     write: Write,
-    contact: Option<&Inline>,
+    contact: Option<&Contact>,
     order: &Order,
     memory: &mut Memory,
     context: &Context,

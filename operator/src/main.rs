@@ -4,6 +4,7 @@ mod act;
 mod arguments;
 mod class;
 mod context;
+mod customer;
 mod devices;
 mod error;
 mod executor;

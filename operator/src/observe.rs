@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use comanda_crds::{
-    ABANDON_ANNOTATION, FINALIZER, Inline, Order, OrderClass, Phase, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
+    ABANDON_ANNOTATION, FINALIZER, Order, OrderClass, Phase, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
 };
 use comanda_saga::observed::{ClassFacts, Closed, OrderFacts};
 use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
 use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
@@ -230,31 +229,4 @@ fn class_facts(class: &OrderClass, context: &Context) -> ClassFacts {
 
 fn namespace(order: &Order) -> String {
     order.namespace().unwrap_or_default()
-}
-
-/// The customer's data, from wherever the order says. `ledger` customers are there already.
-pub async fn customer(order: &Order, context: &Context) -> Result<Option<Inline>, Error> {
-    let customer = &order.spec.customer;
-    if let Some(inline) = &customer.inline {
-        return Ok(Some(inline.clone()));
-    }
-    let Some(reference) = &customer.secret_ref else { return Ok(None) };
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &namespace(order));
-    let name = &reference.name;
-    let secret = bounded(secrets.get_opt(name)).await?.ok_or_else(|| {
-        Error::Customer(format!(
-            "the Secret {name} of customer.secretRef does not exist: create it with a key `customer`"
-        ))
-    })?;
-    let bytes = secret.data.as_ref().and_then(|data| data.get("customer")).ok_or_else(|| {
-        Error::Customer(format!("the Secret {name} of customer.secretRef has no key `customer`"))
-    })?;
-    // The parser's own message could quote what it read, which is personal data.
-    serde_json::from_slice(&bytes.0).map(Some).map_err(|error| {
-        Error::Customer(format!(
-            "the key `customer` of the Secret {name} is not a customer as JSON (line {}, column {})",
-            error.line(),
-            error.column()
-        ))
-    })
 }

@@ -1,22 +1,21 @@
 //! Delivery: couriers are told where to go; undone by calling back. The answer is an event.
 
-use comanda_crds::Inline;
 use comanda_saga::{Effect, Outcome, Record};
 
+use crate::customer::Contact;
 use crate::devices::{Command, Side, Verb, command_topic};
 use crate::intent::{entry, unknown};
 use crate::ports::{Devices, Recipient};
 
 /// Tells the store's couriers to deliver. The command is the one place that carries the address.
-pub async fn deliver(record: &Record, contact: &Inline, devices: &dyn Devices) -> Outcome {
+pub async fn deliver(record: &Record, contact: &Contact, devices: &dyn Devices) -> Outcome {
     let effect = Effect::Deliver;
     let mut command = match entry(record, effect) {
         Ok(entry) => Command::new(Verb::Deliver, record, entry),
         Err(outcome) => return outcome,
     };
     command.address = Some(&contact.address);
-    command.recipient =
-        Some(Recipient { name: contact.name.clone(), email: None, phone: contact.phone.clone() });
+    command.recipient = Some(Recipient { email: None, ..Recipient::of(contact) });
     send(effect, Verb::Deliver, &command, record, devices).await
 }
 
@@ -49,12 +48,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fixtures::{Broker, customer, intending};
+    use crate::fixtures::{Broker, contact, intending};
 
     #[tokio::test]
     async fn the_courier_is_told_what_goes_where_and_to_whom_without_the_email_address() {
         let broker = Broker::default();
-        let outcome = deliver(&intending(Effect::Deliver), &customer(), &broker).await;
+        let outcome = deliver(&intending(Effect::Deliver), &contact(), &broker).await;
         assert_eq!(outcome, Outcome::Sent(Effect::Deliver));
         let expected = json!({
             "command": "deliver",
@@ -69,7 +68,7 @@ mod tests {
                 "locality": "Madrid",
                 "lines": ["Calle Mayor 1"],
             },
-            "recipient": {"name": "Ana Torres", "phone": "+34 600 000 000"},
+            "recipient": {"name": "Ana Torres", "phone": "+34600000000", "country": "ES"},
         });
         assert_eq!(broker.sent(), [("comanda/shop/stores/centro/couriers/a-1/deliver".to_owned(), expected)]);
     }
@@ -87,7 +86,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_without_an_intent() {
         let broker = Broker::default();
-        let outcome = deliver(&intending(Effect::Prepare), &customer(), &broker).await;
+        let outcome = deliver(&intending(Effect::Prepare), &contact(), &broker).await;
         assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Deliver), .. }), "{outcome:?}");
         assert_eq!(broker.sent(), []);
     }

@@ -7,6 +7,7 @@ use comanda_crds::{Address, Inline, OrderClassSpec};
 use comanda_saga::{Effect, Identity, Line, Owner, Record, Terms};
 use jiff::Timestamp;
 
+use crate::customer::Contact;
 use crate::ports::{Article, DeviceError, Devices};
 
 pub(crate) fn now() -> Timestamp {
@@ -75,7 +76,7 @@ pub(crate) fn article(sku: &str, price: i64) -> Article {
 pub(crate) fn customer() -> Inline {
     Inline {
         name: "Ana Torres".to_owned(),
-        phone: "+34 600 000 000".to_owned(),
+        phone: "+34600000000".to_owned(),
         email: "ana@example.com".to_owned(),
         locale: "es-MX".to_owned(),
         address: Address {
@@ -87,6 +88,10 @@ pub(crate) fn customer() -> Inline {
             lines: vec!["Calle Mayor 1".to_owned()],
         },
     }
+}
+
+pub(crate) fn contact() -> Contact {
+    Contact::of(&customer())
 }
 
 /// A broker that takes everything, or nothing.

@@ -7,6 +7,7 @@
 
 pub mod adapters;
 pub mod contract;
+pub mod customer;
 pub mod delivery;
 pub mod devices;
 mod intent;

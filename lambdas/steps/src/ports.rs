@@ -2,9 +2,10 @@
 //! [`adapters`](crate::adapters); tests write their own.
 
 use async_trait::async_trait;
-use comanda_crds::Inline;
 use comanda_saga::{DeviceEvent, Identity, Money, PaymentView, Record, RefundView, StockChange};
 use serde::Serialize;
+
+use crate::customer::Contact;
 
 /// The system of record.
 #[async_trait]
@@ -14,7 +15,7 @@ pub trait Ledger: Send + Sync {
 
     /// Claims an order that has no owner, and keeps the customer's contact for a later undo; none when
     /// the intake has put it there already.
-    async fn create(&self, record: &Record, contact: Option<&Inline>) -> Result<(), LedgerError>;
+    async fn create(&self, record: &Record, contact: Option<&Contact>) -> Result<(), LedgerError>;
 
     /// Replaces version `next.version - 1`, and moves the stock of every line, all or nothing.
     async fn update(&self, next: &Record, stock: StockChange) -> Result<(), LedgerError>;
@@ -27,7 +28,7 @@ pub trait Ledger: Send + Sync {
     async fn said(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError>;
 
     /// The customer's contact; none once it expired.
-    async fn contact(&self, identity: &Identity) -> Result<Option<Inline>, LedgerError>;
+    async fn contact(&self, identity: &Identity) -> Result<Option<Contact>, LedgerError>;
 
     /// Whether the ledger answers.
     async fn ping(&self) -> Result<(), LedgerError>;
@@ -189,14 +190,33 @@ pub struct Message {
 
 /// Whom a message or a courier goes to.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
 pub struct Recipient {
     /// The name on the door.
     pub name: String,
     /// E-mail address; couriers do not get it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Phone number.
+    /// Phone number, E.164.
     pub phone: String,
+    /// What to dial after it, where the customer gave an extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_extension: Option<String>,
+    /// ISO 3166-1 alpha-2 code of the country the order goes to.
+    pub country: String,
+}
+
+impl Recipient {
+    /// Whom a contact names.
+    pub(crate) fn of(contact: &Contact) -> Self {
+        Self {
+            name: contact.name.clone(),
+            email: Some(contact.email.clone()),
+            phone: contact.phone.clone(),
+            phone_extension: contact.phone_extension.clone(),
+            country: contact.address.country.clone(),
+        }
+    }
 }
 
 /// The notification service did not take a message over, or its answer was lost.

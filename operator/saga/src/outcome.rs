@@ -14,6 +14,8 @@ pub enum Outcome {
     Validated {
         /// Sum of the lines.
         total: i64,
+        /// What may be wrong about the customer's data, a sentence a field, without what the customer wrote.
+        doubts: Vec<String>,
     },
     /// The order does not hold.
     Refused(Fault),
@@ -142,7 +144,7 @@ impl Record {
     /// in the ledger, and whoever comes next looks the outcome up.
     pub fn apply(&mut self, outcome: Outcome, now: Timestamp) {
         match outcome {
-            Outcome::Validated { total } => self.total = Some(total),
+            Outcome::Validated { total, doubts } => (self.total, self.doubts) = (Some(total), doubts),
             Outcome::Refused(fault) => {
                 if self.phase == Phase::Validating {
                     self.settle(Effect::Reserve, EntryState::Failed, fault.message.clone(), now);

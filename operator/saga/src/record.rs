@@ -38,6 +38,9 @@ pub struct Record {
     pub terms: Terms,
     /// What it costs by the catalogue, in minor units; known once validated.
     pub total: Option<i64>,
+    /// What validation took with a doubt, a sentence a field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
     /// One entry an effect: its intent, then its outcome.
     pub journal: BTreeMap<Effect, Entry>,
     /// The payment, as the provider last answered.
@@ -382,6 +385,7 @@ impl Record {
             class: class.clone(),
             terms,
             total: None,
+            doubts: Vec::new(),
             journal: BTreeMap::new(),
             payment: Payment::default(),
             seq: 0,

@@ -313,12 +313,13 @@ fn milestones(record: &Record) -> Vec<Condition> {
         }
     };
     let succeeded = Reason::Succeeded.name();
-    milestone(
-        ConditionType::Validated,
-        record.is_done(Effect::Reserve),
-        succeeded,
-        "Address, contact, prices and stock hold; the stock was reserved.",
-    );
+    let validated = "Address, contact, prices and stock hold; the stock was reserved.";
+    let (reason, message) = if record.doubts.is_empty() {
+        (Reason::Succeeded, validated.to_owned())
+    } else {
+        (Reason::SucceededWithDoubts, format!("{validated} In doubt: {}", record.doubts.join(" ")))
+    };
+    milestone(ConditionType::Validated, record.is_done(Effect::Reserve), reason.name(), &message);
     let paid = record.payment.captured - record.payment.refunded > 0
         || record.payment.authorized > 0 && record.payment.refunded == 0;
     let (reason, message) = if record.payment.captured > 0 {

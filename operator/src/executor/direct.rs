@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use comanda_crds::Inline;
 use comanda_saga::{Call, Outcome, Record};
+use comanda_steps::customer::Contact;
 use comanda_steps::ports::LedgerError;
 use comanda_steps::{delivery, notification, payment, preparation, validation};
 
@@ -56,7 +56,7 @@ impl Executor for Direct {
 }
 
 /// The customer, from the ledger's sealed contact item.
-async fn contact(services: &Services, record: &Record) -> Result<Inline, Error> {
+async fn contact(services: &Services, record: &Record) -> Result<Contact, Error> {
     match services.ledger.contact(&record.identity).await {
         Ok(Some(contact)) => Ok(contact),
         Ok(None) => {

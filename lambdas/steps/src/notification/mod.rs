@@ -5,16 +5,16 @@
 
 mod templates;
 
-use comanda_crds::Inline;
 use comanda_saga::transition::{Event, ending};
 use comanda_saga::{Call, Effect, Outcome, Record};
 
+use crate::customer::Contact;
 use crate::intent::{entry, unknown};
 use crate::ports::{Message, Notifier, Recipient};
 use templates::{ByKind, ByMoney, Templates};
 
 /// Sends the message of a call: the confirmation or the ending.
-pub async fn run(call: Call, record: &Record, contact: &Inline, notifier: &dyn Notifier) -> Outcome {
+pub async fn run(call: Call, record: &Record, contact: &Contact, notifier: &dyn Notifier) -> Outcome {
     let effect = match call {
         Call::NotifyConfirmed => Effect::NotifyConfirmed,
         Call::NotifyEnding => Effect::NotifyEnding,
@@ -70,12 +70,12 @@ impl Kind {
     }
 }
 
-fn compose(kind: Kind, key: &str, record: &Record, contact: &Inline) -> Message {
+fn compose(kind: Kind, key: &str, record: &Record, contact: &Contact) -> Message {
     let templates = templates::speaking(&contact.locale);
     let total = record.total().map(|total| total.to_string()).unwrap_or_default();
     let money = templates::fill(money(kind, record, &templates.money), &[("total", &total)]);
     let values = [
-        ("name", contact.name.trim()),
+        ("name", contact.name.as_str()),
         ("order", &record.identity.order_id),
         ("reason", reason(record, templates)),
         ("money", &money),
@@ -88,11 +88,7 @@ fn compose(kind: Kind, key: &str, record: &Record, contact: &Inline) -> Message 
         locale: templates.locale.clone(),
         subject: templates::fill(kind.text(&templates.subjects), &values),
         text: templates::fill(kind.text(&templates.texts), &values),
-        recipient: Recipient {
-            name: contact.name.clone(),
-            email: Some(contact.email.clone()),
-            phone: contact.phone.clone(),
-        },
+        recipient: Recipient::of(contact),
     }
 }
 
@@ -119,7 +115,7 @@ mod tests {
     use comanda_saga::Cause;
 
     use super::*;
-    use crate::fixtures::{customer, intending};
+    use crate::fixtures::{contact, intending};
     use crate::ports::NotifyError;
 
     #[derive(Default)]
@@ -139,7 +135,7 @@ mod tests {
         }
     }
 
-    async fn published(call: Call, record: &Record, contact: &Inline) -> Message {
+    async fn published(call: Call, record: &Record, contact: &Contact) -> Message {
         let topic = Topic::default();
         let effect = call.effect().expect("a message has an effect");
         assert_eq!(run(call, record, contact, &topic).await, Outcome::Sent(effect));
@@ -156,8 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_confirmation_says_what_is_held_in_the_customers_language() {
-        let message =
-            published(Call::NotifyConfirmed, &intending(Effect::NotifyConfirmed), &customer()).await;
+        let message = published(Call::NotifyConfirmed, &intending(Effect::NotifyConfirmed), &contact()).await;
         let expected = serde_json::json!({
             "notificationId": "bistro/shop/a-1/confirmed/1",
             "kind": "confirmed",
@@ -167,14 +162,14 @@ mod tests {
             "subject": "El pedido a-1 está confirmado",
             "text": "Hola, Ana Torres: tu pedido a-1 está confirmado y la cocina va a empezar a prepararlo. \
                      Se han reservado 19.00 EUR en tu tarjeta y se cobrarán cuando la comida esté lista.",
-            "recipient": {"name": "Ana Torres", "email": "ana@example.com", "phone": "+34 600 000 000"},
+            "recipient": {"name": "Ana Torres", "email": "ana@example.com", "phone": "+34600000000", "country": "ES"},
         });
         assert_eq!(serde_json::to_value(message).expect("JSON"), expected);
     }
 
     #[tokio::test]
     async fn a_rejected_order_says_why_and_that_nothing_was_charged() {
-        let contact = Inline { locale: "pt".to_owned(), ..customer() };
+        let contact = Contact { locale: "pt".to_owned(), ..contact() };
         let message = published(Call::NotifyEnding, &ended(Cause::PaymentDeclined), &contact).await;
         assert_eq!(message.kind, "rejected");
         assert_eq!(
@@ -189,7 +184,7 @@ mod tests {
         let mut record = ended(Cause::CourierFailed);
         record.payment.captured = 1900;
         record.payment.refunded = 1900;
-        let contact = Inline { locale: "de-AT".to_owned(), ..customer() };
+        let contact = Contact { locale: "de-AT".to_owned(), ..contact() };
         let message = published(Call::NotifyEnding, &record, &contact).await;
         assert_eq!((message.kind, message.locale.as_str()), ("failed", "en"));
         assert_eq!(
@@ -203,7 +198,7 @@ mod tests {
     async fn a_refund_that_is_not_there_yet_is_not_claimed() {
         let mut record = ended(Cause::CancelRequested);
         record.payment.captured = 1900;
-        let contact = Inline { locale: "en".to_owned(), ..customer() };
+        let contact = Contact { locale: "en".to_owned(), ..contact() };
         let message = published(Call::NotifyEnding, &record, &contact).await;
         assert_eq!(message.kind, "cancelled");
         assert_eq!(
@@ -219,7 +214,7 @@ mod tests {
         let record = intending(Effect::NotifyConfirmed);
         let message = "the notification service did not take the message: timeout".to_owned();
         assert_eq!(
-            run(Call::NotifyConfirmed, &record, &customer(), &topic).await,
+            run(Call::NotifyConfirmed, &record, &contact(), &topic).await,
             Outcome::Unknown { effect: Some(Effect::NotifyConfirmed), message }
         );
     }

@@ -2,41 +2,46 @@
 //!
 //! It has no effect outside, so it has no undo; the stock is taken by the ledger afterwards.
 
-mod addresses;
-mod contact;
 mod prices;
 
-use comanda_crds::Inline;
+use comanda_crds::Doubts;
 use comanda_saga::{Cause, Fault, Outcome, Record};
 
+use crate::customer::{Contact, Weight};
 use crate::ports::{Article, Catalogue};
 
 /// Asks the catalogue, and judges.
-pub async fn run(record: &Record, customer: &Inline, catalogue: &dyn Catalogue) -> Outcome {
+pub async fn run(record: &Record, contact: &Contact, catalogue: &dyn Catalogue) -> Outcome {
     let skus: Vec<&str> = record.terms.lines.iter().map(|line| line.sku.as_str()).collect();
     match catalogue.articles(&record.identity.installation, &record.terms.store, &skus).await {
-        Ok(articles) => match validate(record, customer, &articles) {
-            Ok(total) => Outcome::Validated { total },
+        Ok(articles) => match validate(record, contact, &articles) {
+            Ok((total, doubts)) => Outcome::Validated { total, doubts },
             Err(fault) => Outcome::Refused(fault),
         },
         Err(error) => Outcome::Unknown { effect: None, message: error.to_string() },
     }
 }
 
-/// The order's total in minor units, or why the order cannot be accepted. Everything wrong with the
-/// customer's data is told at once; no message repeats personal data.
-pub fn validate(record: &Record, customer: &Inline, articles: &[Article]) -> Result<i64, Fault> {
-    let problems = [contact::problems(customer), addresses::problems(&customer.address)].concat();
-    if !problems.is_empty() {
-        return Err(Fault { cause: Cause::InvalidCustomer, message: problems.join(" ") });
+/// The order's total in minor units and what is in doubt about the customer's data, or why the order cannot be
+/// accepted. Everything wrong with the customer's data is told at once; no message repeats it.
+fn validate(record: &Record, contact: &Contact, articles: &[Article]) -> Result<(i64, Vec<String>), Fault> {
+    let (mut refusals, mut doubts) = (Vec::new(), Vec::new());
+    for finding in contact.findings() {
+        match (finding.weight, record.class.validation.doubts) {
+            (Weight::Doubt, Doubts::Accept) => doubts.push(format!("{}: {}", finding.field, finding.message)),
+            (Weight::Refusal, _) | (Weight::Doubt, Doubts::Refuse) => refusals.push(finding.message),
+        }
     }
-    prices::total(&record.terms, articles)
+    if !refusals.is_empty() {
+        return Err(Fault { cause: Cause::InvalidCustomer, message: refusals.join(" ") });
+    }
+    prices::total(&record.terms, articles).map(|total| (total, doubts))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{article, customer, record};
+    use crate::fixtures::{article, contact, customer, record};
     use crate::ports::CatalogueError;
 
     struct Shelf(Result<Vec<Article>, CatalogueError>);
@@ -57,7 +62,10 @@ mod tests {
     #[tokio::test]
     async fn an_order_that_holds_has_its_total() {
         let shelf = Shelf(Ok(vec![article("margherita", 950)]));
-        assert_eq!(run(&record(), &customer(), &shelf).await, Outcome::Validated { total: 1900 });
+        assert_eq!(
+            run(&record(), &contact(), &shelf).await,
+            Outcome::Validated { total: 1900, doubts: Vec::new() }
+        );
     }
 
     #[tokio::test]
@@ -66,8 +74,9 @@ mod tests {
         customer.phone = "123".to_owned();
         customer.email = "secret-mailbox".to_owned();
         customer.address.postal_code = Some("99".to_owned());
+        let contact = Contact::of(&customer);
         let shelf = Shelf(Ok(vec![article("margherita", 950)]));
-        let Outcome::Refused(fault) = run(&record(), &customer, &shelf).await else { panic!("not refused") };
+        let Outcome::Refused(fault) = run(&record(), &contact, &shelf).await else { panic!("not refused") };
         assert_eq!(fault.cause, Cause::InvalidCustomer);
         assert_eq!(
             fault.message,
@@ -81,7 +90,7 @@ mod tests {
     async fn a_catalogue_that_does_not_answer_proves_nothing() {
         let shelf = Shelf(Err(CatalogueError::Unreachable("timeout".to_owned())));
         assert_eq!(
-            run(&record(), &customer(), &shelf).await,
+            run(&record(), &contact(), &shelf).await,
             Outcome::Unknown { effect: None, message: "the catalogue does not answer: timeout".to_owned() }
         );
     }

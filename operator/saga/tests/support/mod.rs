@@ -6,7 +6,7 @@ pub mod world;
 
 use comanda_crds::{
     Capture, Catalogue, Devices, Ledger, Notifications, OrderClassSpec, OrderSpec, Payments, Retries,
-    SecretKeyRef, SecretName, Stripe, Timeouts,
+    SecretKeyRef, SecretName, Stripe, Timeouts, Validation,
 };
 use comanda_saga::observed::{ClassFacts, OrderFacts};
 use comanda_saga::{DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms, digest};
@@ -43,6 +43,7 @@ pub fn spec() -> OrderSpec {
 /// A class with the default time-outs that takes the money when the food is ready.
 pub fn class() -> OrderClassSpec {
     OrderClassSpec {
+        validation: Validation::default(),
         installation: "test".to_owned(),
         aws: None,
         ledger: Ledger { table: "ledger".to_owned(), contact_key: secret("contact-key") },

@@ -286,7 +286,7 @@ impl World {
                     message: "Sold out.".to_owned(),
                 });
             }
-            Call::Validate => return Outcome::Validated { total: TOTAL },
+            Call::Validate => return Outcome::Validated { total: TOTAL, doubts: Vec::new() },
             Call::CreateIntent => return Outcome::IntentCreated { id: self.provider.create(&key, now) },
             Call::ConfirmIntent => self.provider.confirm(record, &key, luck),
             Call::CaptureIntent => {

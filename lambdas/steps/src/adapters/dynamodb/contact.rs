@@ -3,9 +3,9 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use comanda_crds::Inline;
 use comanda_saga::Identity;
 
+use crate::customer::Contact;
 use crate::ports::LedgerError;
 
 /// The key that seals contacts, AES-256-GCM with a random nonce each time.
@@ -28,7 +28,7 @@ impl ContactKey {
 
     /// Nonce, ciphertext and tag. The order's identity is authenticated with them, so that a sealed
     /// contact cannot be moved to another order.
-    pub(super) fn seal(&self, identity: &Identity, contact: &Inline) -> Result<Vec<u8>, LedgerError> {
+    pub(super) fn seal(&self, identity: &Identity, contact: &Contact) -> Result<Vec<u8>, LedgerError> {
         let corrupt = || LedgerError::Corrupt(format!("{identity}: the contact cannot be sealed"));
         let mut sealed = serde_json::to_vec(contact).map_err(|_| corrupt())?;
         let nonce = self
@@ -38,7 +38,7 @@ impl ContactKey {
         Ok([nonce.as_ref().as_slice(), &sealed].concat())
     }
 
-    pub(super) fn open(&self, identity: &Identity, sealed: &[u8]) -> Result<Inline, LedgerError> {
+    pub(super) fn open(&self, identity: &Identity, sealed: &[u8]) -> Result<Contact, LedgerError> {
         let corrupt = || {
             LedgerError::Corrupt(format!(
                 "{identity}: the contact does not open with the class's contact key"
@@ -49,14 +49,14 @@ impl ContactKey {
         let mut rest = rest.to_vec();
         let opened =
             self.0.open_in_place(nonce, Aad::from(identity.to_string()), &mut rest).map_err(|_| corrupt())?;
-        serde_json::from_slice(opened).map_err(|_| corrupt())
+        serde_json::from_slice(opened).map(Contact::again).map_err(|_| corrupt())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{customer, identity};
+    use crate::fixtures::{contact, identity};
 
     fn key(byte: u8) -> ContactKey {
         ContactKey::from_base64(&STANDARD.encode([byte; 32])).expect("a key")
@@ -64,9 +64,9 @@ mod tests {
 
     #[test]
     fn a_sealed_contact_opens_for_its_order_under_its_key_only() {
-        let sealed = key(7).seal(&identity(), &customer()).expect("sealed");
+        let sealed = key(7).seal(&identity(), &contact()).expect("sealed");
         assert!(!sealed.windows(3).any(|window| window == b"Ana"), "the name is readable");
-        assert_eq!(key(7).open(&identity(), &sealed), Ok(customer()));
+        assert_eq!(key(7).open(&identity(), &sealed), Ok(contact()));
 
         let other = Identity { order_id: "a-2".to_owned(), ..identity() };
         assert!(matches!(key(7).open(&other, &sealed), Err(LedgerError::Corrupt(_))));
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_same_contact_never_seals_to_the_same_bytes() {
         let key = key(7);
-        assert_ne!(key.seal(&identity(), &customer()), key.seal(&identity(), &customer()));
+        assert_ne!(key.seal(&identity(), &contact()), key.seal(&identity(), &contact()));
     }
 
     #[test]

@@ -11,13 +11,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use comanda_crds::Inline;
 use comanda_saga::{DeviceEvent, Identity, Record, StockChange};
 use jiff::Timestamp;
 
 use self::item::{Item, number, text};
 use self::write::Refusal;
 use crate::adapters::aws::{describe, lasts};
+use crate::customer::Contact;
 use crate::devices::event_topics;
 use crate::ports::{Ledger, LedgerError, Loaded};
 
@@ -131,7 +131,7 @@ impl Ledger for DynamoLedger {
         Ok(events)
     }
 
-    async fn create(&self, record: &Record, contact: Option<&Inline>) -> Result<(), LedgerError> {
+    async fn create(&self, record: &Record, contact: Option<&Contact>) -> Result<(), LedgerError> {
         let mut writes = vec![write::claim(&self.table, item::order(record, Timestamp::now())?)];
         if let Some(contact) = contact {
             let sealed = self.contact_key.seal(&record.identity, contact)?;
@@ -186,7 +186,7 @@ impl Ledger for DynamoLedger {
         }
     }
 
-    async fn contact(&self, identity: &Identity) -> Result<Option<Inline>, LedgerError> {
+    async fn contact(&self, identity: &Identity) -> Result<Option<Contact>, LedgerError> {
         let Some(found) = self.get(identity, item::CONTACT).await? else { return Ok(None) };
         let Some(AttributeValue::B(sealed)) = found.get("sealed") else {
             return Err(item::corrupt(identity, "the contact item holds no contact"));

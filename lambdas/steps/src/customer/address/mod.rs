@@ -8,9 +8,11 @@ use regex::bytes::RegexBuilder;
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 
+use super::{Finding, text};
+
 /// What the fields mean stands in `data/regenerate.py`, which writes the file.
 static COUNTRIES: LazyLock<BTreeMap<String, Country>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../data/addresses.json"))
+    serde_json::from_str(include_str!("../../../data/addresses.json"))
         .expect("data/addresses.json is well formed")
 });
 
@@ -39,9 +41,27 @@ struct Area {
     xzip: Option<String>,
 }
 
+/// An address in the form of its country's post.
+pub(super) fn normal(address: &Address) -> Address {
+    let field = |field: &Option<String>| field.as_deref().map(text::normal).filter(|text| !text.is_empty());
+    Address {
+        country: text::normal(&address.country).to_uppercase(),
+        postal_code: field(&address.postal_code),
+        administrative_area: field(&address.administrative_area),
+        locality: field(&address.locality),
+        dependent_locality: field(&address.dependent_locality),
+        lines: address.lines.iter().map(|line| text::normal(line)).filter(|line| !line.is_empty()).collect(),
+    }
+}
+
+/// What does not hold about an address in its normal form.
+pub(super) fn findings(address: &Address) -> Vec<Finding> {
+    problems(address).into_iter().map(|problem| Finding::refusal("address", problem)).collect()
+}
+
 /// What does not hold about an address, a sentence each; empty when it holds. No sentence repeats
 /// what the customer wrote.
-pub(super) fn problems(address: &Address) -> Vec<String> {
+fn problems(address: &Address) -> Vec<String> {
     let code = address.country.trim().to_uppercase();
     let Some(country) = COUNTRIES.get(&code) else {
         return vec![

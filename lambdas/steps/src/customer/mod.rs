@@ -1,0 +1,91 @@
+//! The customer's data: one normal form of each field, made once, and what does not hold about it.
+//!
+//! A [`Contact`] is what the ledger keeps, what is judged, and what goes to SNS, to couriers and to the payment
+//! provider. Making it never fails: what cannot be brought into a normal form stays as it was written, and
+//! [`Contact::findings`] says so. To make a contact of a contact changes nothing.
+
+mod address;
+mod email;
+mod phone;
+mod text;
+
+use comanda_crds::{Address, Inline};
+use serde::{Deserialize, Serialize};
+
+/// A customer's data in its normal form. It is personal data, and is stored sealed.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Contact {
+    pub(crate) name: String,
+    /// E.164, where the number can be read.
+    pub(crate) phone: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) phone_extension: Option<String>,
+    pub(crate) email: String,
+    pub(crate) locale: String,
+    pub(crate) address: Address,
+}
+
+/// One thing that is wrong or doubtful about a customer's data. It never repeats what the customer wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) weight: Weight,
+    /// The field by its path in `customer`, such as `address.postalCode`.
+    pub(crate) field: &'static str,
+    /// A sentence that says what to write instead.
+    pub(crate) message: String,
+}
+
+/// What a finding does to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// It certainly cannot be delivered or reached: the order is refused.
+    Refusal,
+    /// It may be wrong: the order is taken and the doubt noted, or refused where the class says so.
+    Doubt,
+}
+
+impl Finding {
+    pub(crate) fn refusal(field: &'static str, message: impl Into<String>) -> Self {
+        Self { weight: Weight::Refusal, field, message: message.into() }
+    }
+
+    pub(crate) fn doubt(field: &'static str, message: impl Into<String>) -> Self {
+        Self { weight: Weight::Doubt, field, message: message.into() }
+    }
+}
+
+impl Contact {
+    /// The normal form of a customer's data.
+    pub fn of(customer: &Inline) -> Self {
+        let Inline { name, phone, email, locale, address } = customer.clone();
+        Self { name, phone, phone_extension: None, email, locale, address }.again()
+    }
+
+    /// The normal form of what the ledger kept, which somebody else may have written there.
+    pub(crate) fn again(self) -> Self {
+        let address = address::normal(&self.address);
+        let (phone, extension) = phone::normal(&self.phone, &address.country);
+        Self {
+            name: text::normal(&self.name),
+            phone,
+            phone_extension: extension.or(self.phone_extension),
+            email: email::normal(&self.email),
+            locale: text::normal(&self.locale),
+            address,
+        }
+    }
+
+    /// Everything that does not hold or is in doubt, in the order of the fields.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if self.name.is_empty() {
+            findings
+                .push(Finding::refusal("name", "The customer's name is empty: write the name on the door."));
+        }
+        findings.extend(phone::finding(&self.phone, &self.address.country));
+        findings.extend(email::finding(&self.email));
+        findings.extend(address::findings(&self.address));
+        findings
+    }
+}
