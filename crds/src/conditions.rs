@@ -77,6 +77,8 @@ pub enum Reason {
     Abandoned,
     /// A refund the provider will not make.
     RefundFailed,
+    /// The customer disputed the charge, and the bank has taken the amount back: a refund would pay it twice.
+    PaymentDisputed,
     /// A courier reported a delivery that had been undone.
     DeliveredAfterUndo,
     /// The provider holds a state nobody here asked for.
@@ -129,6 +131,8 @@ pub enum Cause {
     OutOfStock,
     /// The payment was declined.
     PaymentDeclined,
+    /// The payment provider does not take the payment as the order asks for it. No bank said no.
+    PaymentInvalid,
     /// The customer did not confirm the payment in time.
     PaymentNotConfirmed,
     /// `spec.cancel` was set.

@@ -280,13 +280,18 @@ pub struct Item {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[x_kube(
     validation = Rule::new(format!("!{IS_CARD_NUMBER}")).message("paymentMethod looks like a card number, which must never be stored here: send the payment provider's token (pm_…) instead, and treat that card as disclosed"),
-    validation = Rule::new(format!("string(self.paymentMethod).matches('^pm_[A-Za-z0-9_]+$') || {IS_CARD_NUMBER}")).message("paymentMethod must be the payment provider's token, which starts with pm_")
+    validation = Rule::new(format!("string(self.paymentMethod).matches('^pm_[A-Za-z0-9_]+$') || {IS_CARD_NUMBER}")).message("paymentMethod must be the payment provider's token, which starts with pm_"),
+    validation = Rule::new("!has(self.customer) || string(self.customer).matches('^cus_[A-Za-z0-9_]+$')").message("payment.customer must be the payment provider's id of the customer, which starts with cus_")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     /// The provider's token of the payment method, a string (`pm_…`); never card data.
     #[schemars(schema_with = "any_scalar")]
     pub payment_method: String,
+    /// The provider's customer (`cus_…`) for whom the payment method is saved; a saved card cannot be charged without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_scalar")]
+    pub customer: Option<String>,
 }
 
 /// Lets a value of the wrong type reach the rules: server-side apply prints a value that contradicts the

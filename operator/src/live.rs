@@ -271,6 +271,7 @@ mod tests {
             lines: Vec::new(),
             agreed_total: None,
             payment_method: "pm_card_visa".to_owned(),
+            payment_customer: None,
         };
         Record::claim(identity(), owner, "digest".to_owned(), "standard", &class(), terms, at(0))
     }

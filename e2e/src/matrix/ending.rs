@@ -155,7 +155,7 @@ impl Ending {
             class_name: CLASS.to_owned(),
             store: STORE.to_owned(),
             items: vec![Item { sku: self.name().to_owned(), quantity: 1, unit_price: None }],
-            payment: Payment { payment_method: card.to_owned() },
+            payment: Payment { payment_method: card.to_owned(), customer: None },
             ..world::paella()
         }
     }

@@ -565,7 +565,7 @@ pub fn paella() -> OrderSpec {
         items: vec![Item { sku: "paella".to_owned(), quantity: 1, unit_price: None }],
         currency: "EUR".to_owned(),
         total: None,
-        payment: Payment { payment_method: "pm_card_visa".to_owned() },
+        payment: Payment { payment_method: "pm_card_visa".to_owned(), customer: None },
         cancel: None,
         suspend: false,
         ttl_seconds_after_finished: None,

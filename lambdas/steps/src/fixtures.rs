@@ -48,6 +48,7 @@ pub(crate) fn record() -> Record {
         lines: vec![Line { sku: "margherita".to_owned(), quantity: 2, agreed_price: None }],
         agreed_total: Some(1900),
         payment_method: "pm_card_visa".to_owned(),
+        payment_customer: None,
     };
     let mut record =
         Record::claim(identity(), owner, "digest".to_owned(), "standard", &class(), terms, now());

@@ -8,20 +8,25 @@ use comanda_saga::{
     Call, Cause, Effect, Fault, IntentState, Outcome, PaymentView, Reason, Record, RefundState, RefundView,
 };
 
+use crate::customer::Contact;
 use crate::intent::{entry, unknown};
-use crate::ports::{NewIntent, PaymentError, Payments};
+use crate::ports::{Invalid, NewIntent, PaymentError, Payments};
 
-/// Makes one call to the payment provider.
+/// Makes the unconfirmed intent, which names who gets the goods.
+pub async fn create(record: &Record, recipient: &Contact, payments: &dyn Payments) -> Outcome {
+    make(record, recipient, payments).await.unwrap_or_else(|outcome| outcome)
+}
+
+/// Makes one call about an intent that exists.
 pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcome {
     let outcome = match call {
-        Call::CreateIntent => create(record, payments).await,
         Call::ConfirmIntent => confirm(record, payments).await,
         Call::CaptureIntent => capture(record, payments).await,
         Call::CancelIntent => undo_authorize(record, payments).await,
         Call::RefundPayment => undo_capture(record, payments).await,
         Call::LookUpPayment => look_up(record, payments).await,
         Call::LookUpRefunds => look_up_refunds(record, payments).await,
-        _ => Err(unknown(call.effect(), format!("{call:?} is no call to the payment provider"))),
+        _ => Err(unknown(call.effect(), format!("{call:?} is no call about a payment intent"))),
     };
     outcome.unwrap_or_else(|outcome| outcome)
 }
@@ -29,7 +34,7 @@ pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcom
 /// Both arms are outcomes: `?` ends a step early with what is known by then.
 type Step = Result<Outcome, Outcome>;
 
-async fn create(record: &Record, payments: &dyn Payments) -> Step {
+async fn make(record: &Record, recipient: &Contact, payments: &dyn Payments) -> Step {
     let effect = Effect::CreateIntent;
     let amount = record
         .total()
@@ -37,17 +42,25 @@ async fn create(record: &Record, payments: &dyn Payments) -> Step {
     let intent = NewIntent {
         amount: &amount,
         payment_method: &record.terms.payment_method,
+        customer: record.terms.payment_customer.as_deref(),
         identity: &record.identity,
+        store: &record.terms.store,
+        recipient,
         key: &entry(record, effect)?.key,
     };
     match payments.create(&intent).await {
         Ok(view) => Ok(Outcome::IntentCreated { id: view.id }),
-        Err(PaymentError::Refused { code, message }) => Ok(Outcome::Refused(Fault {
-            cause: Cause::PaymentDeclined,
-            message: format!("The payment provider does not accept the payment ({code}): {message}"),
-        })),
+        Err(PaymentError::Declined { code }) => Ok(declined(&code)),
+        Err(PaymentError::Invalid(invalid)) => Ok(refused(Cause::PaymentInvalid, &invalid)),
         Err(error) => Err(unknown(effect, error.to_string())),
     }
+}
+
+fn declined(code: &str) -> Outcome {
+    Outcome::Refused(Fault {
+        cause: Cause::PaymentDeclined,
+        message: format!("The payment was declined: {code}."),
+    })
 }
 
 async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
@@ -55,15 +68,22 @@ async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
     let id = intent_id(record, effect)?;
     match payments.confirm(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
-        Err(PaymentError::Refused { code, .. }) => {
+        Err(PaymentError::Declined { code }) => {
             let mut view = get(id, effect, payments).await?;
             if view.state == IntentState::RequiresConfirmation {
-                return Ok(refused(Cause::PaymentDeclined, &code));
+                return Ok(declined(&code));
             }
             if view.state == IntentState::RequiresPaymentMethod {
                 view.decline.get_or_insert(code);
             }
             Ok(Outcome::Payment(view))
+        }
+        Err(PaymentError::Invalid(invalid)) => {
+            let view = get(id, effect, payments).await?;
+            // A decline that the intent remembers is an earlier answer to the same confirmation.
+            let untried = view.state == IntentState::RequiresConfirmation
+                || view.state == IntentState::RequiresPaymentMethod && view.decline.is_none();
+            Ok(if untried { refused(Cause::PaymentInvalid, &invalid) } else { Outcome::Payment(view) })
         }
         Err(error) => Err(unknown(effect, error.to_string())),
     }
@@ -74,10 +94,16 @@ async fn capture(record: &Record, payments: &dyn Payments) -> Step {
     let id = intent_id(record, effect)?;
     match payments.capture(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
-        Err(PaymentError::Refused { code, .. }) => {
+        Err(refusal @ (PaymentError::Declined { .. } | PaymentError::Invalid(_))) => {
             let view = get(id, effect, payments).await?;
             if view.state == IntentState::RequiresCapture {
-                return Ok(refused(Cause::CaptureFailed, &code));
+                return Ok(Outcome::Refused(Fault {
+                    cause: Cause::CaptureFailed,
+                    message: format!(
+                        "The payment provider refused to capture the amount ({}).",
+                        code(&refusal)
+                    ),
+                }));
             }
             Ok(Outcome::Payment(view))
         }
@@ -85,10 +111,37 @@ async fn capture(record: &Record, payments: &dyn Payments) -> Step {
     }
 }
 
-/// A refusal that a GET confirms: asking again would bring the same answer for ever.
-fn refused(cause: Cause, code: &str) -> Outcome {
-    let what = if cause == Cause::CaptureFailed { "capture the amount" } else { "take the payment" };
-    Outcome::Refused(Fault { cause, message: format!("The payment provider refused to {what}: {code}.") })
+/// A request that would be refused again for ever, and what of the order to change. No bank said no.
+fn refused(cause: Cause, invalid: &Invalid) -> Outcome {
+    let parameter = invalid.parameter.as_deref().unwrap_or_default();
+    let advice = match (&invalid.method, invalid.code.as_str()) {
+        (Some(method), _) => {
+            format!(
+                "The payment method is of the type {method}, and orders are paid by card: ask for a card."
+            )
+        }
+        (None, "amount_too_small" | "amount_too_large") => {
+            "It charges no such amount in this currency.".to_owned()
+        }
+        (None, _) if parameter == "customer" => {
+            "spec.payment.customer has to be a customer of the class's account.".to_owned()
+        }
+        (None, _) => {
+            "spec.payment.paymentMethod has to be a card of the class's account that was not used up; one \
+                      that is saved for a customer needs spec.payment.customer."
+                .to_owned()
+        }
+    };
+    let message = format!("The payment provider does not take the payment ({invalid}). {advice}");
+    Outcome::Refused(Fault { cause, message })
+}
+
+/// The code of a refusal.
+fn code(refusal: &PaymentError) -> &str {
+    match refusal {
+        PaymentError::Declined { code } | PaymentError::Invalid(Invalid { code, .. }) => code,
+        PaymentError::Unanswered(why) | PaymentError::Misconfigured(why) => why,
+    }
 }
 
 /// Lets the held amount go.
@@ -97,7 +150,7 @@ async fn undo_authorize(record: &Record, payments: &dyn Payments) -> Step {
     let id = intent_id(record, effect)?;
     match payments.cancel(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
-        Err(PaymentError::Refused { code, .. }) => {
+        Err(refusal @ (PaymentError::Declined { .. } | PaymentError::Invalid(_))) => {
             let view = get(id, effect, payments).await?;
             let settled = matches!(
                 view.state,
@@ -109,8 +162,9 @@ async fn undo_authorize(record: &Record, payments: &dyn Payments) -> Step {
             Ok(needs_person(
                 Reason::PaymentUnexpected,
                 format!(
-                    "The payment provider refuses to cancel the payment ({code}). Cancel {id} by hand, then set \
-                     the annotation comanda.dev/retry to a fresh value."
+                    "The payment provider refuses to cancel the payment ({}). Cancel {id} by hand, then set the \
+                     annotation comanda.dev/retry to a fresh value.",
+                    code(&refusal)
                 ),
             ))
         }
@@ -126,14 +180,16 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
         Ok(view) if view.amount >= record.payment.captured => Ok(Outcome::Refund(Some(view))),
         // It was the rest: a person had given a part back.
         Ok(_) => refunds(record, effect, payments).await.map(Outcome::Refund),
-        Err(PaymentError::Refused { code, .. }) => {
+        Err(PaymentError::Invalid(Invalid { code, .. })) if code == DISPUTED => Ok(disputed(id)),
+        Err(refusal @ (PaymentError::Declined { .. } | PaymentError::Invalid(_))) => {
             let refund = refunds(record, effect, payments).await?;
             if refund.is_none() {
                 return Ok(needs_person(
                     Reason::RefundFailed,
                     format!(
-                        "The payment provider refuses to refund the payment ({code}). Refund {id} by hand, then set \
-                         the annotation comanda.dev/retry to a fresh value."
+                        "The payment provider refuses to refund the payment ({}). Refund {id} by hand, then set the \
+                         annotation comanda.dev/retry to a fresh value.",
+                        code(&refusal)
                     ),
                 ));
             }
@@ -141,6 +197,22 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
         }
         Err(error) => Err(unknown(effect, error.to_string())),
     }
+}
+
+/// Stripe's code for a refund of a charge that the customer disputed.
+/// Source: <https://docs.stripe.com/error-codes#charge-disputed>.
+const DISPUTED: &str = "charge_disputed";
+
+/// The bank has taken the amount from the account already: a refund would pay the customer twice.
+fn disputed(id: &str) -> Outcome {
+    needs_person(
+        Reason::PaymentDisputed,
+        format!(
+            "The customer disputed the charge, and the bank has taken the money back: nothing is to be refunded again. \
+             Answer the dispute of {id} at the payment provider, then set the annotation comanda.dev/abandon to how it \
+             ended."
+        ),
+    )
 }
 
 async fn look_up(record: &Record, payments: &dyn Payments) -> Step {

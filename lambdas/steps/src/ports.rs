@@ -71,13 +71,27 @@ pub enum LedgerError {
 /// What a store sells.
 #[async_trait]
 pub trait Catalogue: Send + Sync {
-    /// The articles among `skus` that the store has, in any order.
+    /// What the store's catalogue says of `skus`, in any order; nothing of those that it does not have.
     async fn articles(
         &self,
         installation: &str,
         store: &str,
         skus: &[&str],
-    ) -> Result<Vec<Article>, CatalogueError>;
+    ) -> Result<Vec<Listing>, CatalogueError>;
+}
+
+/// What a catalogue says of one article.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// The store has it.
+    Article(Article),
+    /// The store's entry cannot be read. The other articles sell on.
+    Unreadable {
+        /// The article's name in the store.
+        sku: String,
+        /// What is wrong, such as `its price is not a whole number`.
+        why: String,
+    },
 }
 
 /// An article of a store.
@@ -103,9 +117,6 @@ pub enum CatalogueError {
     /// No answer.
     #[error("the catalogue does not answer: {0}")]
     Unreachable(String),
-    /// An article that cannot be read.
-    #[error("the catalogue holds something that cannot be read: {0}")]
-    Corrupt(String),
 }
 
 /// The payment provider. Every call that has an effect carries a key; the same key is the same call.
@@ -127,15 +138,22 @@ pub trait Payments: Send + Sync {
     async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError>;
 }
 
-/// A payment intent to make.
+/// A payment intent to make. The same key always comes with the same intent.
 #[derive(Clone, Copy, Debug)]
 pub struct NewIntent<'a> {
     /// What the customer pays.
     pub amount: &'a Money,
     /// The provider's token of the payment method.
     pub payment_method: &'a str,
+    /// The provider's customer for whom the method is saved, where it is.
+    pub customer: Option<&'a str>,
     /// Whose order it is, for people who look at the provider's dashboard.
     pub identity: &'a Identity,
+    /// The store it was ordered from.
+    pub store: &'a str,
+    /// Who gets the goods, and where: banks in India refuse a charge without.
+    /// Source: <https://docs.stripe.com/india-accept-international-payments>.
+    pub recipient: &'a Contact,
     /// The key of the creation.
     pub key: &'a str,
 }
@@ -146,17 +164,30 @@ pub enum PaymentError {
     /// No answer, or one that proves nothing: look the payment up.
     #[error("the payment provider gave no answer that proves anything: {0}")]
     Unanswered(String),
-    /// The provider said no.
-    #[error("the payment provider refused ({code}): {message}")]
-    Refused {
+    /// The customer's bank said no, or the provider for it.
+    #[error("the payment was declined: {code}")]
+    Declined {
         /// The provider's code, such as `card_declined (insufficient_funds)`.
         code: String,
-        /// The provider's sentence.
-        message: String,
     },
+    /// The provider does not do what was asked, as it was asked for or as the payment stands; no bank was asked.
+    #[error("the payment provider does not take the request: {0}")]
+    Invalid(Invalid),
     /// The account, the key or the request is wrong, and no order can be paid until that is mended.
     #[error("the payment provider cannot be used as it is set up: {0}")]
     Misconfigured(String),
+}
+
+/// What a provider says of a request that it does not take. Its sentence is left out: it may quote the customer's data.
+#[derive(thiserror::Error, Clone, Debug, Default, PartialEq, Eq)]
+#[error("{code}{}", parameter.as_ref().map(|name| format!(", {name}")).unwrap_or_default())]
+pub struct Invalid {
+    /// The provider's code, such as `resource_missing`.
+    pub code: String,
+    /// The part of the request that it does not take, where it says so.
+    pub parameter: Option<String>,
+    /// The type of a payment method that cannot pay for orders, such as `link`, where that is why.
+    pub method: Option<String>,
 }
 
 /// The way to the customer.

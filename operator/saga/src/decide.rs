@@ -4,7 +4,7 @@ use comanda_crds::{Cause, Phase};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, Decision, StockChange, Wait, Write};
-use crate::forward::{self, Next, PAYMENT_POLL, Patience, enter};
+use crate::forward::{self, Next, Patience, enter};
 use crate::observed::{ClassFacts, Closed, Observed};
 use crate::record::{CourierState, Direction, Record};
 use crate::transition::{Event, IllegalTransition};
@@ -256,7 +256,7 @@ fn advance(o: &Observed, next: &mut Record, now: Timestamp) -> Result<Next, Ille
         timeouts,
         tries: u32::try_from(tries).unwrap_or(1),
         hearing_since: o.hearing_since,
-        payment_is_fresh: o.payment_seen_at.is_some_and(|seen| now < seen + PAYMENT_POLL),
+        payment_seen_at: o.payment_seen_at,
     };
     loop {
         if next.direction == Direction::Undo && !matches!(next.phase, Phase::Pending | Phase::Compensating) {

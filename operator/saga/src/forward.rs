@@ -42,8 +42,8 @@ pub(crate) struct Patience {
     pub(crate) tries: u32,
     /// See [`Observed::hearing_since`].
     pub(crate) hearing_since: Option<Timestamp>,
-    /// The provider answered this process less than [`PAYMENT_POLL`] ago.
-    pub(crate) payment_is_fresh: bool,
+    /// When the provider last answered this process.
+    pub(crate) payment_seen_at: Option<Timestamp>,
 }
 
 /// Takes an event: the phase it leads to begins now.
@@ -98,17 +98,28 @@ pub(crate) fn pay(
                     );
                     return Ok(None);
                 }
-                Some(poll(patience, Call::LookUpPayment, deadline.min(now + PAYMENT_POLL)))
+                Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, Some(deadline), now))
             }
-            Some(IntentState::Processing) => Some(poll(patience, Call::LookUpPayment, now + PAYMENT_POLL)),
+            Some(IntentState::Processing) => {
+                Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, None, now))
+            }
             _ => Some(Next::Read(Call::LookUpPayment)),
         }),
     }
 }
 
-/// A look-up, or a wait while the last answer is fresh.
-pub(crate) fn poll(patience: &Patience, look_up: Call, until: Timestamp) -> Next {
-    if patience.payment_is_fresh { Next::Wait(Some(until)) } else { Next::Read(look_up) }
+/// A look-up, or a wait while the last answer is younger than `pause`; never beyond `deadline`.
+pub(crate) fn poll(
+    patience: &Patience,
+    look_up: Call,
+    pause: SignedDuration,
+    deadline: Option<Timestamp>,
+    now: Timestamp,
+) -> Next {
+    match patience.payment_seen_at.map(|seen| seen + pause) {
+        Some(due) if now < due => Next::Wait(Some(deadline.map_or(due, |deadline| due.min(deadline)))),
+        _ => Next::Read(look_up),
+    }
 }
 
 /// A creation whose key may have expired, or under whose key the provider seems to have stored an error,
@@ -137,7 +148,7 @@ fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
         None | Some(EntryState::NotDone) => Some(Next::Do(Call::CaptureIntent)),
         Some(EntryState::Done) => None,
         _ if next.payment.state == Some(IntentState::Processing) => {
-            Some(poll(patience, Call::LookUpPayment, now + PAYMENT_POLL))
+            Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, None, now))
         }
         _ => Some(Next::Read(Call::LookUpPayment)),
     }

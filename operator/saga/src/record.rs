@@ -107,6 +107,9 @@ pub struct Terms {
     pub agreed_total: Option<i64>,
     /// The provider's token.
     pub payment_method: String,
+    /// The provider's customer for whom the method is saved. Absent, it leaves no trace in a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_customer: Option<String>,
 }
 
 impl Terms {
@@ -131,6 +134,7 @@ impl Terms {
             lines: lines.into_values().collect(),
             agreed_total: spec.total,
             payment_method: spec.payment.payment_method.clone(),
+            payment_customer: spec.payment.customer.clone(),
         }
     }
 }

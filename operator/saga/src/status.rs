@@ -449,7 +449,7 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
                 let patience = Some(seconds(timeouts.recall_seconds));
                 Some(wait("kitchen", "confirm the recall", entry(Effect::RecallKitchen), patience))
             } else if record.payment.refund == Some(RefundState::Pending) {
-                Some(wait("payment provider", "pay the refund", entry(Effect::Refund), None))
+                Some(wait("bank", "pay the refund out", entry(Effect::Refund), None))
             } else if record.payment.known_to_undo && record.payment.state == Some(IntentState::Processing) {
                 Some(wait("payment provider", "answer", entry(Effect::CancelIntent), None))
             } else {

@@ -73,6 +73,7 @@ pub fn ending(cause: Cause) -> Event {
         | Cause::Unavailable
         | Cause::OutOfStock
         | Cause::PaymentDeclined
+        | Cause::PaymentInvalid
         | Cause::PaymentNotConfirmed => Event::RejectionCompensated,
         Cause::CancelRequested | Cause::ObjectDeleted => Event::CancellationCompensated,
         Cause::KitchenRejected

@@ -1,7 +1,7 @@
 //! The way back: device recalled, payment cancelled or refunded, stock released, customer told.
 
 use comanda_crds::Reason;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Call, StockChange};
 use crate::forward::{Next, PAYMENT_POLL, Patience, command, enter, poll, renew_creation, tell};
@@ -18,6 +18,10 @@ pub const ORDER: [Effect; 6] = [
     Effect::Release,
     Effect::NotifyEnding,
 ];
+
+/// Longest pause between two look-ups of a refund that is under way. Banks take days.
+/// Source: <https://docs.stripe.com/refunds#refund-destinations> (5 to 10 business days).
+const REFUND_POLL: SignedDuration = SignedDuration::from_hours(2);
 
 /// What the way back wants next; none when it moved the record and has to be asked again.
 pub(crate) fn advance(
@@ -38,6 +42,9 @@ pub(crate) fn advance(
         return Ok(Some(release(next, now)));
     }
     if let Some(wanted) = tell(next, Effect::NotifyEnding, Call::NotifyEnding, patience.tries, now) {
+        return Ok(Some(wanted));
+    }
+    if let Some(wanted) = await_refund(next, patience, now) {
         return Ok(Some(wanted));
     }
     if let Some(fault) = &next.fault {
@@ -111,22 +118,29 @@ fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Optio
             }
             None
         }
-        Some(IntentState::Succeeded) => refund(next, patience, now),
-        Some(IntentState::Processing) => Some(poll(patience, Call::LookUpPayment, now + PAYMENT_POLL)),
+        Some(IntentState::Succeeded) => refund(next),
+        Some(IntentState::Processing) => Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, None, now)),
         _ => Some(Next::Do(Call::CancelIntent)),
     }
 }
 
-fn refund(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+fn refund(next: &Record) -> Option<Next> {
     match next.state(Effect::Refund) {
         None | Some(EntryState::NotDone) => Some(Next::Do(Call::RefundPayment)),
         Some(EntryState::Done) => None,
-        // Pending is not done: asked again until it is.
-        _ if next.payment.refund == Some(RefundState::Pending) => {
-            Some(poll(patience, Call::LookUpRefunds, now + PAYMENT_POLL))
-        }
+        // It is the bank's by now: neither the stock nor the customer's message waits for it.
+        _ if next.payment.refund == Some(RefundState::Pending) => None,
         _ => Some(Next::Read(Call::LookUpRefunds)),
     }
+}
+
+/// The last thing of an undo: the bank's word on a refund that is under way, asked for with growing pauses. Each pause
+/// is as long as the refund is old, from ten seconds to two hours: 45 look-ups in the first three days.
+fn await_refund(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+    let entry = next.journal.get(&Effect::Refund).filter(|entry| entry.state == EntryState::Intended)?;
+    let asked_at = patience.payment_seen_at.unwrap_or(now);
+    let pause = asked_at.duration_since(entry.intended_at).clamp(PAYMENT_POLL, REFUND_POLL);
+    Some(poll(patience, Call::LookUpRefunds, pause, None, now))
 }
 
 /// Returns the stock, or records it as spent once the kitchen had begun; the customer's message goes

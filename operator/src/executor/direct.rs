@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use comanda_saga::{Call, Outcome, Record};
+use comanda_saga::{Call, Direction, Outcome, Record};
 use comanda_steps::customer::Contact;
 use comanda_steps::ports::LedgerError;
 use comanda_steps::{delivery, notification, payment, preparation, validation};
@@ -30,8 +30,14 @@ impl Executor for Direct {
             Call::Validate => {
                 validation::run(record, &contact(&services, record).await?, &*services.catalogue).await
             }
-            Call::CreateIntent
-            | Call::ConfirmIntent
+            Call::CreateIntent => match contact(&services, record).await {
+                Ok(contact) => payment::create(record, &contact, &*services.payments).await,
+                Err(Error::Customer(message)) if record.direction == Direction::Undo => {
+                    Outcome::Unknown { effect: call.effect(), message }
+                }
+                Err(error) => return Err(error),
+            },
+            Call::ConfirmIntent
             | Call::CaptureIntent
             | Call::CancelIntent
             | Call::RefundPayment

@@ -5,132 +5,102 @@
 //! minor units everywhere else.
 
 mod answer;
+mod form;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use comanda_saga::{PaymentView, RefundView};
-use serde::Serialize;
-use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
-use stripe_client_core::{RequestBuilder, StripeMethod};
+use reqwest::{Client, RequestBuilder, Url};
+use serde::de::DeserializeOwned;
 
 use self::answer::{Intent, Refund, Refunds};
+use self::form::Form;
 use crate::ports::{NewIntent, PaymentError, Payments};
 
 /// Longest time a call may take. Confirmations wait for the card's issuer.
 const CALL: Duration = Duration::from_secs(10);
+/// Longest time an idle connection is kept for the next call. Stripe closes its own after about a minute.
+const IDLE: Duration = Duration::from_secs(50);
 /// With it come `capture_before` and what else is known of the charge.
-const EXPAND: [&str; 1] = ["latest_charge"];
+const EXPAND: (&str, &str) = ("expand[]", "latest_charge");
 
-/// A Stripe account.
+/// A Stripe account, and the connections to it, which are kept from call to call.
 #[derive(Clone, Debug)]
 pub struct StripePayments {
     client: Client,
+    url: Url,
+    secret_key: String,
     return_url: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Creation<'a> {
-    amount: i64,
-    currency: String,
-    payment_method: &'a str,
-    /// Cards only: other methods are confirmed in ways an order cannot wait for.
-    payment_method_types: [&'static str; 1],
-    capture_method: &'static str,
-    metadata: Metadata,
-    expand: [&'static str; 1],
-}
-
-#[derive(Serialize)]
-struct Metadata {
-    comanda_order: String,
-}
-
-#[derive(Serialize)]
-struct Expanded {
-    expand: [&'static str; 1],
-}
-
-#[derive(Serialize)]
-struct Confirmation<'a> {
-    /// With it, Stripe answers with a link where it wants the customer to confirm.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    return_url: Option<&'a str>,
-    expand: [&'static str; 1],
-}
-
-#[derive(Serialize)]
-struct OfIntent<'a> {
-    payment_intent: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u8>,
 }
 
 impl StripePayments {
     /// The account of a secret key, at Stripe's URL or at one that behaves like it. Customers return to
     /// `return_url` from a confirmation. Requests are made once: who repeats them is decided elsewhere.
     pub fn new(secret_key: &str, url: &str, return_url: Option<String>) -> Result<Self, PaymentError> {
-        let client = ClientBuilder::new(secret_key.trim())
-            .url(url)
+        let unusable = || {
+            PaymentError::Misconfigured(
+                "payments.stripe.secretKey or payments.stripe.url cannot be used: check both".to_owned(),
+            )
+        };
+        let secret_key = secret_key.trim().to_owned();
+        if secret_key.is_empty() || !secret_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(unusable());
+        }
+        let url = Url::parse(url).and_then(|url| url.join("/v1/")).map_err(|_| unusable())?;
+        let client = Client::builder()
+            .user_agent(concat!("comanda/", env!("CARGO_PKG_VERSION")))
             .timeout(CALL)
-            .request_strategy(RequestStrategy::Once)
+            .pool_idle_timeout(IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
             .build()
-            .map_err(|_| {
-                PaymentError::Misconfigured(
-                    "payments.stripe.secretKey or payments.stripe.url cannot be used: check both".to_owned(),
-                )
-            })?;
-        Ok(Self { client, return_url })
+            .map_err(|_| unusable())?;
+        Ok(Self { client, url, secret_key, return_url })
     }
 
-    async fn post<T: miniserde::Deserialize>(
-        &self,
-        path: String,
-        form: &impl Serialize,
-        key: &str,
-    ) -> Result<T, PaymentError> {
-        let key = IdempotencyKey::new(key).map_err(|error| PaymentError::Misconfigured(error.to_string()))?;
-        let request = RequestBuilder::new(StripeMethod::Post, path).form(form).customize::<T>();
-        request.request_strategy(RequestStrategy::Idempotent(key)).send(&self.client).await.map_err(judge)
+    async fn post<T: DeserializeOwned>(&self, path: &str, form: &Form, key: &str) -> Result<T, PaymentError> {
+        let request = self.client.post(self.at(path)?).header("Idempotency-Key", key);
+        self.send(request.form(form.fields())).await
     }
 
-    async fn read<T: miniserde::Deserialize>(
-        &self,
-        path: String,
-        query: &impl Serialize,
-    ) -> Result<T, PaymentError> {
-        let request = RequestBuilder::new(StripeMethod::Get, path).query(query).customize::<T>();
-        request.send(&self.client).await.map_err(judge)
+    async fn read<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, PaymentError> {
+        self.send(self.client.get(self.at(path)?).query(query)).await
+    }
+
+    fn at(&self, path: &str) -> Result<Url, PaymentError> {
+        self.url.join(path).map_err(|error| PaymentError::Misconfigured(error.to_string()))
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, PaymentError> {
+        let answer = request.bearer_auth(&self.secret_key).send().await.map_err(|error| lost(&error))?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| lost(&error))?;
+        if !status.is_success() {
+            return Err(answer::refusal(status.as_u16(), &serde_json::from_slice(&body).unwrap_or_default()));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            PaymentError::Unanswered(format!("an answer that cannot be read (column {})", error.column()))
+        })
     }
 
     async fn act(&self, id: &str, verb: &str, key: &str) -> Result<PaymentView, PaymentError> {
-        let path = format!("/payment_intents/{id}/{verb}");
-        self.post::<Intent>(path, &Expanded { expand: EXPAND }, key).await?.view()
+        let form = Form::of(&[EXPAND]);
+        self.post::<Intent>(&format!("payment_intents/{id}/{verb}"), &form, key).await?.view()
     }
 }
 
 #[async_trait]
 impl Payments for StripePayments {
     async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
-        let amount = intent.amount.stripe_amount().map_err(|error| PaymentError::Refused {
-            code: "amount".to_owned(),
-            message: error.to_string(),
-        })?;
-        let form = Creation {
-            amount,
-            currency: intent.amount.currency.to_lowercase(),
-            payment_method: intent.payment_method,
-            payment_method_types: ["card"],
-            capture_method: "manual",
-            metadata: Metadata { comanda_order: intent.identity.to_string() },
-            expand: EXPAND,
-        };
-        self.post::<Intent>("/payment_intents".to_owned(), &form, intent.key).await?.view()
+        let form = form::creation(intent)?.and(EXPAND);
+        self.post::<Intent>("payment_intents", &form, intent.key).await?.view()
     }
 
     async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
-        let form = Confirmation { return_url: self.return_url.as_deref(), expand: EXPAND };
-        self.post::<Intent>(format!("/payment_intents/{id}/confirm"), &form, key).await?.view()
+        // With a return URL, Stripe answers with a link where it wants the customer to confirm.
+        let form = Form::of(&[EXPAND]).and_some("return_url", self.return_url.as_deref());
+        self.post::<Intent>(&format!("payment_intents/{id}/confirm"), &form, key).await?.view()
     }
 
     async fn capture(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
@@ -142,52 +112,32 @@ impl Payments for StripePayments {
     }
 
     async fn get(&self, id: &str) -> Result<PaymentView, PaymentError> {
-        let path = format!("/payment_intents/{id}");
-        self.read::<Intent>(path, &Expanded { expand: EXPAND }).await?.view()
+        self.read::<Intent>(&format!("payment_intents/{id}"), &[EXPAND]).await?.view()
     }
 
     async fn refund(&self, id: &str, key: &str) -> Result<RefundView, PaymentError> {
-        let form = OfIntent { payment_intent: id, limit: None };
-        self.post::<Refund>("/refunds".to_owned(), &form, key).await?.view()
+        self.post::<Refund>("refunds", &Form::of(&[("payment_intent", id)]), key).await?.view()
     }
 
     async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError> {
-        let query = OfIntent { payment_intent: id, limit: Some(100) };
-        let refunds: Refunds = self.read("/refunds".to_owned(), &query).await?;
+        let refunds: Refunds = self.read("refunds", &[("payment_intent", id), ("limit", "100")]).await?;
         refunds.data.iter().map(Refund::view).collect()
     }
 }
 
-/// What a failure proves. Source: <https://docs.stripe.com/api/errors>,
-/// <https://docs.stripe.com/error-low-level>.
-fn judge(error: StripeError) -> PaymentError {
-    let (error, status) = match error {
-        StripeError::Stripe(error, status) => (error, status),
-        StripeError::Timeout => {
-            return PaymentError::Unanswered(format!("no answer within {} seconds", CALL.as_secs()));
-        }
-        StripeError::ConfigError(message) => return PaymentError::Misconfigured(message),
-        StripeError::ClientError(message) | StripeError::JSONDeserialize(message) => {
-            return PaymentError::Unanswered(message);
-        }
-    };
-    let kind = error.type_.as_str();
-    let code = error.code.as_ref().map_or(kind, |code| code.as_str());
-    match status {
-        401 | 403 => PaymentError::Misconfigured(format!(
-            "it answers {status} to the class's secret key: check that the key is live and may write payments"
-        )),
-        400 if kind == "idempotency_error" => PaymentError::Misconfigured(
-            "an idempotency key was used before with other parameters: two installations may share an account and \
-             a name"
-                .to_owned(),
-        ),
-        400 | 402 | 404 => PaymentError::Refused {
-            code: answer::decline(code, error.decline_code.as_deref()),
-            message: error.message.unwrap_or_else(|| "no reason given".to_owned()),
-        },
-        _ => PaymentError::Unanswered(format!("status {status} ({code})")),
+/// No answer, or none that is whole. The URL, which names the payment, is left out.
+fn lost(error: &reqwest::Error) -> PaymentError {
+    if error.is_timeout() {
+        return PaymentError::Unanswered(format!("no answer within {} seconds", CALL.as_secs()));
     }
+    let mut why = String::new();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(error) = cause {
+        why = error.to_string();
+        cause = error.source();
+    }
+    let what = if error.is_connect() { "no connection" } else { "the connection broke" };
+    PaymentError::Unanswered(if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") })
 }
 
 #[cfg(test)]

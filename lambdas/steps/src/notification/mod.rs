@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(
             message.text,
             "Hello Ana Torres, your order a-1 is cancelled: its cancellation was requested. \
-             Your refund is being settled, and the store will contact you about it."
+             19.00 EUR is being refunded in full; your bank may take some days to show it."
         );
     }
 

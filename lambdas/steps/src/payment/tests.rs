@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::*;
-use crate::fixtures::intending;
+use crate::fixtures::{contact, intending};
 
 /// A provider that answers as told and remembers what it was asked.
 #[derive(Default)]
@@ -15,8 +15,13 @@ struct Provider {
 }
 
 impl Provider {
+    fn declining(code: &str, intent: PaymentView) -> Self {
+        let answer = Some(PaymentError::Declined { code: code.to_owned() });
+        Self { answer, intent: Some(intent), ..Self::default() }
+    }
+
     fn refusing(code: &str, intent: PaymentView) -> Self {
-        let answer = PaymentError::Refused { code: code.to_owned(), message: "No.".to_owned() };
+        let answer = PaymentError::Invalid(Invalid { code: code.to_owned(), ..Invalid::default() });
         Self { answer: Some(answer), intent: Some(intent), ..Self::default() }
     }
 
@@ -33,7 +38,8 @@ impl Provider {
 #[async_trait]
 impl Payments for Provider {
     async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
-        self.post(format!("create {} {} {}", intent.amount, intent.payment_method, intent.key))
+        let NewIntent { amount, payment_method, store, recipient, key, .. } = intent;
+        self.post(format!("create {amount} {payment_method} {store} {} {key}", recipient.name))
     }
     async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
         self.post(format!("confirm {id} {key}"))
@@ -83,20 +89,79 @@ fn paying(effect: Effect) -> Record {
 #[tokio::test]
 async fn creation_sends_the_total_under_the_journals_key() {
     let provider = Provider { intent: Some(view(IntentState::RequiresConfirmation)), ..Provider::default() };
-    let outcome = run(Call::CreateIntent, &intending(Effect::CreateIntent), &provider).await;
+    let outcome = create(&intending(Effect::CreateIntent), &contact(), &provider).await;
     assert_eq!(outcome, Outcome::IntentCreated { id: "pi_1".to_owned() });
-    assert_eq!(provider.asked(), ["create 19.00 EUR pm_card_visa bistro/shop/a-1/pi/1"]);
+    assert_eq!(provider.asked(), ["create 19.00 EUR pm_card_visa centro Ana Torres bistro/shop/a-1/pi/1"]);
+}
+
+async fn refused(invalid: Invalid) -> (Cause, String) {
+    let answer = Some(PaymentError::Invalid(invalid));
+    let provider = Provider { answer, ..Provider::default() };
+    let outcome = create(&intending(Effect::CreateIntent), &contact(), &provider).await;
+    let Outcome::Refused(fault) = outcome else { panic!("{outcome:?}") };
+    (fault.cause, fault.message)
 }
 
 #[tokio::test]
-async fn a_payment_method_the_provider_does_not_know_refuses_the_order() {
-    let provider = Provider::refusing("resource_missing", view(IntentState::Canceled));
-    let Outcome::Refused(fault) = run(Call::CreateIntent, &intending(Effect::CreateIntent), &provider).await
-    else {
-        panic!("not refused")
+async fn a_request_that_the_provider_does_not_take_is_no_decline_and_says_what_to_change() {
+    let invalid = |code: &str, parameter: Option<&str>, method: Option<&str>| Invalid {
+        code: code.to_owned(),
+        parameter: parameter.map(str::to_owned),
+        method: method.map(str::to_owned),
     };
-    assert_eq!(fault.cause, Cause::PaymentDeclined);
-    assert_eq!(fault.message, "The payment provider does not accept the payment (resource_missing): No.");
+    for (invalid, message) in [
+        (
+            invalid("resource_missing", Some("payment_method"), None),
+            "The payment provider does not take the payment (resource_missing, payment_method). \
+             spec.payment.paymentMethod has to be a card of the class's account that was not used up; one that is \
+             saved for a customer needs spec.payment.customer.",
+        ),
+        (
+            invalid("resource_missing", Some("customer"), None),
+            "The payment provider does not take the payment (resource_missing, customer). spec.payment.customer has \
+             to be a customer of the class's account.",
+        ),
+        (
+            invalid("amount_too_small", Some("amount"), None),
+            "The payment provider does not take the payment (amount_too_small, amount). It charges no such amount in \
+             this currency.",
+        ),
+        (
+            invalid("payment_intent_invalid_parameter", None, Some("link")),
+            "The payment provider does not take the payment (payment_intent_invalid_parameter). The payment method is \
+             of the type link, and orders are paid by card: ask for a card.",
+        ),
+    ] {
+        assert_eq!(refused(invalid).await, (Cause::PaymentInvalid, message.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_that_the_provider_does_not_take_is_no_decline_unless_a_bank_had_said_no_before() {
+    let provider = Provider::refusing("parameter_invalid", view(IntentState::RequiresPaymentMethod));
+    let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
+    let Outcome::Refused(fault) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(fault.cause, Cause::PaymentInvalid);
+
+    let declined =
+        PaymentView { decline: Some("expired_card".to_owned()), ..view(IntentState::RequiresPaymentMethod) };
+    let provider = Provider::refusing("payment_intent_unexpected_state", declined.clone());
+    let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
+    assert_eq!(outcome, Outcome::Payment(declined));
+}
+
+#[tokio::test]
+async fn a_disputed_charge_is_not_refunded_again() {
+    let provider = Provider::refusing("charge_disputed", view(IntentState::Succeeded));
+    let outcome = run(Call::RefundPayment, &paying(Effect::Refund), &provider).await;
+    let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(stall.reason, Reason::PaymentDisputed);
+    assert_eq!(
+        stall.message,
+        "The customer disputed the charge, and the bank has taken the money back: nothing is to be refunded again. \
+         Answer the dispute of pi_1 at the payment provider, then set the annotation comanda.dev/abandon to how it \
+         ended."
+    );
 }
 
 #[tokio::test]
@@ -110,7 +175,7 @@ async fn without_an_intent_in_the_ledger_nothing_is_called() {
 #[tokio::test]
 async fn a_declined_card_is_proved_by_a_get() {
     let code = "card_declined (insufficient_funds)";
-    let provider = Provider::refusing(code, view(IntentState::RequiresPaymentMethod));
+    let provider = Provider::declining(code, view(IntentState::RequiresPaymentMethod));
     let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
     let declined = PaymentView { decline: Some(code.to_owned()), ..view(IntentState::RequiresPaymentMethod) };
     assert_eq!(outcome, Outcome::Payment(declined));
@@ -119,7 +184,7 @@ async fn a_declined_card_is_proved_by_a_get() {
 
 #[tokio::test]
 async fn a_replayed_refusal_does_not_hide_that_the_amount_is_held() {
-    let provider = Provider::refusing("card_declined", view(IntentState::RequiresCapture));
+    let provider = Provider::declining("card_declined", view(IntentState::RequiresCapture));
     let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
     assert_eq!(outcome, Outcome::Payment(view(IntentState::RequiresCapture)));
 }
@@ -131,8 +196,11 @@ async fn a_confirmation_refused_for_good_does_not_go_round_for_ever() {
     assert_eq!(
         outcome,
         Outcome::Refused(Fault {
-            cause: Cause::PaymentDeclined,
-            message: "The payment provider refused to take the payment: parameter_invalid.".to_owned()
+            cause: Cause::PaymentInvalid,
+            message: "The payment provider does not take the payment (parameter_invalid). spec.payment.paymentMethod \
+                      has to be a card of the class's account that was not used up; one that is saved for a customer \
+                      needs spec.payment.customer."
+                .to_owned()
         })
     );
 }
@@ -140,7 +208,6 @@ async fn a_confirmation_refused_for_good_does_not_go_round_for_ever() {
 #[tokio::test]
 async fn no_answer_proves_nothing_whatever_was_asked() {
     for (call, effect) in [
-        (Call::CreateIntent, Effect::CreateIntent),
         (Call::ConfirmIntent, Effect::Authorize),
         (Call::CaptureIntent, Effect::Capture),
         (Call::CancelIntent, Effect::CancelIntent),
@@ -160,7 +227,7 @@ async fn no_answer_proves_nothing_whatever_was_asked() {
 
 #[tokio::test]
 async fn a_refusal_that_cannot_be_looked_up_proves_nothing() {
-    let mut provider = Provider::refusing("card_declined", view(IntentState::Canceled));
+    let mut provider = Provider::declining("card_declined", view(IntentState::Canceled));
     provider.intent = None;
     let outcome = run(Call::ConfirmIntent, &paying(Effect::Authorize), &provider).await;
     assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Authorize), .. }), "{outcome:?}");
@@ -200,7 +267,7 @@ async fn a_refund_made_before_counts_once() {
 
 #[tokio::test]
 async fn a_refund_that_is_refused_and_does_not_exist_needs_a_person() {
-    let provider = Provider::refusing("charge_disputed", view(IntentState::Succeeded));
+    let provider = Provider::refusing("charge_not_refundable", view(IntentState::Succeeded));
     let outcome = run(Call::RefundPayment, &paying(Effect::Refund), &provider).await;
     let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stall.reason, Reason::RefundFailed);
@@ -218,7 +285,7 @@ async fn what_a_person_gave_back_by_hand_is_part_of_the_refund_and_not_all_of_it
         let outcome = run(call, &paying(Effect::Refund), &rest).await;
         assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Succeeded))), "{call:?}");
     }
-    let mut stuck = Provider::refusing("charge_disputed", view(IntentState::Succeeded));
+    let mut stuck = Provider::refusing("charge_not_refundable", view(IntentState::Succeeded));
     stuck.refunds = vec![part(500)];
     let outcome = run(Call::RefundPayment, &paying(Effect::Refund), &stuck).await;
     assert!(matches!(outcome, Outcome::NeedsPerson(_)), "{outcome:?}");

@@ -8,13 +8,13 @@ use comanda_crds::Doubts;
 use comanda_saga::{Cause, Fault, Outcome, Record};
 
 use crate::customer::{Contact, Weight};
-use crate::ports::{Article, Catalogue};
+use crate::ports::{Catalogue, Listing};
 
 /// Asks the catalogue, and judges.
 pub async fn run(record: &Record, contact: &Contact, catalogue: &dyn Catalogue) -> Outcome {
     let skus: Vec<&str> = record.terms.lines.iter().map(|line| line.sku.as_str()).collect();
     match catalogue.articles(&record.identity.installation, &record.terms.store, &skus).await {
-        Ok(articles) => match validate(record, contact, &articles) {
+        Ok(listings) => match validate(record, contact, &listings) {
             Ok((total, doubts)) => Outcome::Validated { total, doubts },
             Err(fault) => Outcome::Refused(fault),
         },
@@ -24,7 +24,7 @@ pub async fn run(record: &Record, contact: &Contact, catalogue: &dyn Catalogue) 
 
 /// The order's total in minor units and what is in doubt about the customer's data, or why the order cannot be
 /// accepted. Everything wrong with the customer's data is told at once; no message repeats it.
-fn validate(record: &Record, contact: &Contact, articles: &[Article]) -> Result<(i64, Vec<String>), Fault> {
+fn validate(record: &Record, contact: &Contact, listings: &[Listing]) -> Result<(i64, Vec<String>), Fault> {
     let (mut refusals, mut doubts) = (Vec::new(), Vec::new());
     for finding in contact.findings() {
         match (finding.weight, record.class.validation.doubts) {
@@ -35,7 +35,7 @@ fn validate(record: &Record, contact: &Contact, articles: &[Article]) -> Result<
     if !refusals.is_empty() {
         return Err(Fault { cause: Cause::InvalidCustomer, message: refusals.join(" ") });
     }
-    prices::total(&record.terms, articles).map(|total| (total, doubts))
+    prices::total(&record.terms, listings).map(|total| (total, doubts))
 }
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
     use crate::fixtures::{article, contact, customer, record};
     use crate::ports::CatalogueError;
 
-    struct Shelf(Result<Vec<Article>, CatalogueError>);
+    struct Shelf(Result<Vec<Listing>, CatalogueError>);
 
     #[async_trait::async_trait]
     impl Catalogue for Shelf {
@@ -53,7 +53,7 @@ mod tests {
             installation: &str,
             store: &str,
             skus: &[&str],
-        ) -> Result<Vec<Article>, CatalogueError> {
+        ) -> Result<Vec<Listing>, CatalogueError> {
             assert_eq!((installation, store, skus), ("bistro", "centro", ["margherita"].as_slice()));
             self.0.clone()
         }
@@ -61,7 +61,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_order_that_holds_has_its_total() {
-        let shelf = Shelf(Ok(vec![article("margherita", 950)]));
+        let shelf = Shelf(Ok(vec![Listing::Article(article("margherita", 950))]));
         assert_eq!(
             run(&record(), &contact(), &shelf).await,
             Outcome::Validated { total: 1900, doubts: Vec::new() }
@@ -75,7 +75,7 @@ mod tests {
         customer.email = "secret-mailbox".to_owned();
         customer.address.postal_code = Some("99".to_owned());
         let contact = Contact::of(&customer);
-        let shelf = Shelf(Ok(vec![article("margherita", 950)]));
+        let shelf = Shelf(Ok(vec![Listing::Article(article("margherita", 950))]));
         let Outcome::Refused(fault) = run(&record(), &contact, &shelf).await else { panic!("not refused") };
         assert_eq!(fault.cause, Cause::InvalidCustomer);
         assert_eq!(

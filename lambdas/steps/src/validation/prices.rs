@@ -4,17 +4,16 @@ use std::collections::HashMap;
 
 use comanda_saga::{Cause, Fault, Line, Money, Terms};
 
-use crate::ports::Article;
+use crate::ports::{Article, Listing};
 
-/// Stripe takes at most eight digits, whatever the currency.
-/// Source: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>.
-const LARGEST_CHARGE: i64 = 99_999_999;
+/// Stripe takes at most twelve digits of a card, whatever the currency; what a card's network takes may be less, and is
+/// the provider's to say. Source: <https://docs.stripe.com/currencies#maximum-charge-amounts>, as of 2026-11-27.
+const LARGEST_CHARGE: i64 = 999_999_999_999;
 
 /// The order's total in minor units, once every line is sold at the price agreed. Stock is left to
 /// the reservation: only a transaction can promise it.
-pub(super) fn total(terms: &Terms, articles: &[Article]) -> Result<i64, Fault> {
-    let catalogue: HashMap<&str, &Article> =
-        articles.iter().map(|article| (article.sku.as_str(), article)).collect();
+pub(super) fn total(terms: &Terms, listings: &[Listing]) -> Result<i64, Fault> {
+    let catalogue: HashMap<&str, &Listing> = listings.iter().map(|listing| (sku(listing), listing)).collect();
     let mut total = 0_i64;
     for line in &terms.lines {
         let price = price(terms, line, catalogue.get(line.sku.as_str()).copied())?;
@@ -26,12 +25,24 @@ pub(super) fn total(terms: &Terms, articles: &[Article]) -> Result<i64, Fault> {
     chargeable(total, terms)
 }
 
-fn price(terms: &Terms, line: &Line, article: Option<&Article>) -> Result<i64, Fault> {
+fn sku(listing: &Listing) -> &str {
+    match listing {
+        Listing::Article(Article { sku, .. }) | Listing::Unreadable { sku, .. } => sku,
+    }
+}
+
+fn price(terms: &Terms, line: &Line, listing: Option<&Listing>) -> Result<i64, Fault> {
     let sku = &line.sku;
     let unavailable = |when: &str| {
         fault(Cause::Unavailable, format!("The store {} does not sell {sku}{when}.", terms.store))
     };
-    let article = article.ok_or_else(|| unavailable(""))?;
+    let article = match listing {
+        None => return Err(unavailable("")),
+        Some(Listing::Unreadable { why, .. }) => {
+            return Err(unavailable(&format!(" until its entry in the catalogue is mended: {why}")));
+        }
+        Some(Listing::Article(article)) => article,
+    };
     if !article.available {
         return Err(unavailable(" now"));
     }
@@ -103,15 +114,15 @@ fn fault(cause: Cause, message: String) -> Fault {
 mod tests {
     use super::*;
 
-    fn article(sku: &str, price: i64, currency: &str) -> Article {
-        Article {
+    fn article(sku: &str, price: i64, currency: &str) -> Listing {
+        Listing::Article(Article {
             sku: sku.to_owned(),
             price,
             currency: currency.to_owned(),
             available: true,
             stock: 0,
             name: String::new(),
-        }
+        })
     }
 
     fn terms(currency: &str, lines: &[(&str, i64, Option<i64>)]) -> Terms {
@@ -128,10 +139,11 @@ mod tests {
                 .collect(),
             agreed_total: None,
             payment_method: "pm_card_visa".to_owned(),
+            payment_customer: None,
         }
     }
 
-    fn refusal(terms: &Terms, articles: &[Article]) -> (Cause, String) {
+    fn refusal(terms: &Terms, articles: &[Listing]) -> (Cause, String) {
         let fault = total(terms, articles).expect_err("a refusal");
         (fault.cause, fault.message)
     }
@@ -152,11 +164,31 @@ mod tests {
             refusal(&order, &[article("margherita", 950, "EUR")]),
             (Cause::Unavailable, "The store centro does not sell calzone.".to_owned())
         );
-        let sold_out = Article { available: false, ..article("calzone", 1100, "EUR") };
+        let Listing::Article(article) = article("calzone", 1100, "EUR") else { panic!("an article") };
+        let sold_out = Listing::Article(Article { available: false, ..article });
         assert_eq!(
             refusal(&order, &[sold_out]),
             (Cause::Unavailable, "The store centro does not sell calzone now.".to_owned())
         );
+    }
+
+    #[test]
+    fn an_article_that_cannot_be_read_is_unavailable_and_named_and_the_others_sell_on() {
+        let unreadable = Listing::Unreadable {
+            sku: "calzone".to_owned(),
+            why: "its price is not a whole number".to_owned(),
+        };
+        let shelf = [unreadable, article("margherita", 950, "EUR")];
+        assert_eq!(
+            refusal(&terms("EUR", &[("margherita", 1, None), ("calzone", 1, None)]), &shelf),
+            (
+                Cause::Unavailable,
+                "The store centro does not sell calzone until its entry in the catalogue is mended: its price is not a \
+                 whole number."
+                    .to_owned()
+            )
+        );
+        assert_eq!(total(&terms("EUR", &[("margherita", 1, None)]), &shelf), Ok(950));
     }
 
     #[test]
@@ -188,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn everyday_orders_in_currencies_of_many_digits_can_be_charged() {
+        // A party's dinner, a week's lunches and a wedding: all have more than eight digits in minor units.
+        for (currency, price) in
+            [("IDR", 150_000_000), ("COP", 120_000_000), ("HUF", 100_000_000), ("INR", 200_000_000)]
+        {
+            assert_eq!(
+                total(&terms(currency, &[("feast", 1, Some(price))]), &[article("feast", price, currency)]),
+                Ok(price)
+            );
+        }
+    }
+
+    #[test]
     fn an_order_that_cannot_be_charged_is_refused() {
         assert_eq!(
             refusal(&terms("EUR", &[("tap-water", 2, None)]), &[article("tap-water", 0, "EUR")]),
@@ -205,8 +250,8 @@ mod tests {
                     .to_owned()
             )
         );
-        let dear = [article("truffle", i64::MAX / 2, "EUR"), article("caviar", 50_000_000, "EUR")];
-        let too_much = "The order comes to more than can be charged at once (999999.99 EUR).";
+        let dear = [article("truffle", i64::MAX / 2, "EUR"), article("caviar", 500_000_000_000, "EUR")];
+        let too_much = "The order comes to more than can be charged at once (9999999999.99 EUR).";
         for line in [("truffle", 3, None), ("caviar", 2, None)] {
             assert_eq!(refusal(&terms("EUR", &[line]), &dear), (Cause::PriceMismatch, too_much.to_owned()));
         }

@@ -10,7 +10,7 @@ fn item(sku: &str, quantity: i32, unit_price: Option<i64>) -> Item {
 #[test]
 fn every_immutable_field_matters_and_no_other() {
     type Change = fn(&mut OrderSpec);
-    let immutable: [Change; 8] = [
+    let immutable: [Change; 9] = [
         |s| s.class_name = "porto".to_owned(),
         |s| s.customer.secret_ref.as_mut().expect("a reference").name = "rui".to_owned(),
         |s| s.store = "chiado".to_owned(),
@@ -19,6 +19,7 @@ fn every_immutable_field_matters_and_no_other() {
         |s| s.currency = "USD".to_owned(),
         |s| s.total = None,
         |s| s.payment.payment_method = "pm_card_mastercard".to_owned(),
+        |s| s.payment.customer = Some("cus_1".to_owned()),
     ];
     let changed = |change: Change| {
         let mut spec = spec();

@@ -260,13 +260,51 @@ fn a_pending_refund_is_not_done_and_is_asked_for_until_it_is() {
     let decision = shop.run();
     assert_eq!(shop.record().phase, Phase::Compensating);
     assert!(matches!(decision.wait, Wait::Until(_)));
-    assert_eq!(shop.world.endings, 0);
+    let waiting = decision.status.waiting_for.expect("somebody is waited for");
+    assert_eq!((waiting.who.as_str(), waiting.deadline), ("bank", None));
 
     shop.world.provider.refunds[0].1 = comanda_saga::RefundState::Succeeded;
     shop.wait(11);
     shop.run();
     assert_eq!(shop.record().phase, Phase::Failed);
     assert_eq!((shop.record().payment.refunded, shop.count(Call::RefundPayment)), (TOTAL, 1));
+}
+
+#[test]
+fn a_pending_refund_holds_back_neither_the_stock_nor_the_message() {
+    let mut shop = Driver::with_luck(&[(Call::RefundPayment, Luck::Slow)]);
+    shop.o.class.as_mut().expect("a class").spec.payments.capture = comanda_crds::Capture::AtOnce;
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().payment.captured), (Phase::Preparing, TOTAL));
+    shop.kitchen(KitchenState::Rejected);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating, "the bank has not said its last word");
+    assert_eq!((shop.stock, shop.world.endings), (3, 1));
+    assert!(shop.record().is_done(Effect::Release) && shop.record().is_done(Effect::NotifyEnding));
+
+    shop.world.provider.refunds[0].1 = comanda_saga::RefundState::Failed;
+    shop.wait(11);
+    let status = shop.run().status;
+    assert_eq!(status.reason.as_deref(), Some("RefundFailed"), "its last word is written");
+    assert_eq!((shop.stock, shop.world.endings), (3, 1), "nothing is returned or told twice");
+}
+
+#[test]
+fn a_pending_refund_is_followed_for_three_days_with_at_most_sixty_look_ups() {
+    let mut shop = Driver::delivering();
+    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.courier(comanda_saga::CourierState::Failed);
+    let begun = shop.now;
+    while shop.now < begun + SignedDuration::from_hours(72) {
+        let Wait::Until(due) = shop.run().wait else { panic!("nobody looks again") };
+        assert!(due > shop.now && due <= shop.now + SignedDuration::from_hours(2), "{due}");
+        shop.now = due;
+    }
+    assert_eq!(shop.count(Call::LookUpRefunds), 45);
+    assert_eq!(shop.record().phase, Phase::Compensating);
+    shop.world.provider.refunds[0].1 = comanda_saga::RefundState::Succeeded;
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().payment.refunded), (Phase::Failed, TOTAL));
 }
 
 /// Support captured a part in the provider's dashboard.

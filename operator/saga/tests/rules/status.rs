@@ -348,7 +348,7 @@ fn an_undo_that_waits_for_the_provider_says_so() {
     shop.luck.push((Call::RefundPayment, Luck::Slow));
     shop.courier(CourierState::Failed);
     let status = shop.run().status;
-    assert_eq!(waits(&status), Some(("payment provider", "pay the refund", Some(0), None)));
+    assert_eq!(waits(&status), Some(("bank", "pay the refund out", Some(0), None)));
     assert_eq!(
         message(&status, "Ready"),
         "The courier could not deliver: no reason given. What was done is being undone. Waiting for the payment \

@@ -64,13 +64,21 @@ fn a_cancellation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
 }
 
 #[test]
-fn a_pending_refund_is_asked_for_every_ten_seconds() {
+fn the_pauses_between_two_looks_at_a_pending_refund_double() {
     let mut shop = Driver::delivering();
     shop.luck.push((Call::RefundPayment, Luck::Slow));
     shop.courier(CourierState::Failed);
     shop.run();
     assert_eq!(shop.world.provider.refunds[0].1, RefundState::Pending);
-    assert_asked_every_ten_seconds(shop, Call::LookUpRefunds);
+    for pause in [10, 10, 20, 40, 80] {
+        let asked = shop.count(Call::LookUpRefunds);
+        shop.wait(pause - 1);
+        shop.run();
+        assert_eq!(shop.count(Call::LookUpRefunds), asked, "not before {pause} s");
+        shop.wait(1);
+        shop.run();
+        assert_eq!(shop.count(Call::LookUpRefunds), asked + 1, "after {pause} s");
+    }
 }
 
 #[test]

@@ -307,8 +307,12 @@ impl World {
                 return Outcome::Sent(Effect::NotifyConfirmed);
             }
             Call::NotifyEnding => {
-                let owed = self.provider.holds() || self.provider.balance() != 0;
-                self.note(owed, "told the customer that all is undone while money was held");
+                // A refund that is under way is the bank's, and may still fail after this message has left.
+                let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
+                self.note(
+                    self.provider.holds() || kept,
+                    "told the customer how it ended while money was held and no refund was made",
+                );
                 self.endings += 1;
                 return Outcome::Sent(Effect::NotifyEnding);
             }

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
-use serde::Deserialize;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::item::{Item, text};
 use crate::adapters::aws::describe;
-use crate::ports::{Article, Catalogue, CatalogueError};
+use crate::ports::{Article, Catalogue, CatalogueError, Listing};
 
 /// DynamoDB's limit on the keys of one batch. An order has at most 50 lines.
 const LARGEST_BATCH: usize = 100;
@@ -24,23 +23,6 @@ pub struct DynamoCatalogue {
 
 pub(super) fn key(installation: &str, store: &str, sku: &str) -> String {
     format!("{installation}/{store}#{sku}")
-}
-
-#[derive(Deserialize)]
-struct ArticleItem {
-    pk: String,
-    price: Option<i64>,
-    currency: Option<String>,
-    #[serde(default)]
-    stock: i64,
-    #[serde(default = "yes")]
-    available: bool,
-    #[serde(default)]
-    name: String,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl DynamoCatalogue {
@@ -70,53 +52,71 @@ impl Catalogue for DynamoCatalogue {
         installation: &str,
         store: &str,
         skus: &[&str],
-    ) -> Result<Vec<Article>, CatalogueError> {
+    ) -> Result<Vec<Listing>, CatalogueError> {
         let keys: BTreeSet<String> = skus.iter().map(|sku| key(installation, store, sku)).collect();
         let keys: Vec<Item> =
             keys.into_iter().map(|key| Item::from([("pk".to_owned(), text(key))])).collect();
         let mut articles = Vec::with_capacity(keys.len());
         for batch in keys.chunks(LARGEST_BATCH) {
-            for item in self.batch(batch.to_vec()).await? {
-                articles.extend(read(item)?);
-            }
+            articles.extend(self.batch(batch.to_vec()).await?.iter().filter_map(read));
         }
         Ok(articles)
     }
 }
 
-/// An article; none for a bare stock counter, which has no price and is not sold.
-fn read(item: Item) -> Result<Option<Article>, CatalogueError> {
-    let item: ArticleItem =
-        serde_dynamo::from_item(item).map_err(|error| CatalogueError::Corrupt(error.to_string()))?;
-    let ArticleItem { pk, price: Some(price), currency: Some(currency), stock, available, name } = item
-    else {
-        return Ok(None);
+/// What an item says of its article; nothing for a bare stock counter, which has no price and is not sold. People and
+/// other programs write the catalogue, so a type that is not as documented is that article's trouble.
+fn read(item: &Item) -> Option<Listing> {
+    let sku = item.get("pk")?.as_s().ok()?.split_once('#')?.1.to_owned();
+    match article(&sku, item) {
+        Ok(article) => article.map(Listing::Article),
+        Err(why) => Some(Listing::Unreadable { sku, why }),
+    }
+}
+
+fn article(sku: &str, item: &Item) -> Result<Option<Article>, String> {
+    let given = |name: &'static str| item.get(name).filter(|value| !value.is_null());
+    let (Some(_), Some(currency)) = (given("price"), given("currency")) else { return Ok(None) };
+    let whole = |name: &'static str| match given(name) {
+        None => Ok(0),
+        Some(AttributeValue::N(number)) => match number.parse::<i64>() {
+            Ok(number) if number >= 0 => Ok(number),
+            _ => Err(format!("its {name} is not a whole number from 0")),
+        },
+        Some(_) => Err(format!("its {name} is not a number (N)")),
     };
-    let sku = pk.split_once('#').map(|(_, sku)| sku.to_owned());
-    let sku = sku.ok_or_else(|| CatalogueError::Corrupt(format!("{pk} is no key of an article")))?;
-    Ok(Some(Article { sku, price, currency, available, stock, name }))
+    Ok(Some(Article {
+        sku: sku.to_owned(),
+        price: whole("price")?,
+        currency: currency.as_s().map_err(|_| "its currency is not a string (S)")?.clone(),
+        available: match given("available") {
+            None => true,
+            Some(available) => *available.as_bool().map_err(|_| "its available is not a boolean (BOOL)")?,
+        },
+        stock: whole("stock")?,
+        name: given("name").and_then(|name| name.as_s().ok()).cloned().unwrap_or_default(),
+    }))
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::types::AttributeValue;
-
     use super::super::item::number;
     use super::*;
 
-    fn item(attributes: &[(&str, AttributeValue)]) -> Item {
-        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
-    }
-
-    #[test]
-    fn an_article_is_read_with_its_defaults() {
-        let read = read(item(&[
+    fn pizza(attributes: &[(&str, AttributeValue)]) -> Item {
+        let whole = [
             ("pk", text("bistro/centro#margherita")),
             ("price", number(950)),
             ("currency", text("EUR")),
             ("stock", number(3)),
             ("name", text("Pizza")),
-        ]));
+        ];
+        let attributes = whole.into_iter().chain(attributes.iter().cloned());
+        attributes.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    #[test]
+    fn an_article_is_read_with_its_defaults() {
         let expected = Article {
             sku: "margherita".to_owned(),
             price: 950,
@@ -125,14 +125,34 @@ mod tests {
             stock: 3,
             name: "Pizza".to_owned(),
         };
-        assert_eq!(read, Ok(Some(expected)));
+        assert_eq!(read(&pizza(&[])), Some(Listing::Article(expected)));
     }
 
     #[test]
-    fn a_counter_without_a_price_is_not_sold_and_a_price_in_words_is_corrupt() {
-        assert_eq!(read(item(&[("pk", text("bistro/centro#gone")), ("stock", number(2))])), Ok(None));
-        let wordy =
-            item(&[("pk", text("bistro/centro#x")), ("price", text("nine")), ("currency", text("EUR"))]);
-        assert!(matches!(read(wordy), Err(CatalogueError::Corrupt(_))));
+    fn a_counter_without_a_price_is_not_sold() {
+        let mut counter = pizza(&[]);
+        counter.remove("price");
+        assert_eq!(read(&counter), None);
+        assert_eq!(read(&pizza(&[("price", AttributeValue::Null(true))])), None);
+    }
+
+    #[test]
+    fn an_attribute_of_another_type_makes_its_article_unreadable_and_is_named() {
+        let decimal = |text: &str| AttributeValue::N(text.to_owned());
+        for (attribute, value, why) in [
+            ("price", text("nine"), "its price is not a number (N)"),
+            ("price", text("950"), "its price is not a number (N)"),
+            ("price", decimal("9.5"), "its price is not a whole number from 0"),
+            ("price", decimal("-950"), "its price is not a whole number from 0"),
+            ("price", decimal("99999999999999999999"), "its price is not a whole number from 0"),
+            ("price", AttributeValue::L(Vec::new()), "its price is not a number (N)"),
+            ("stock", text("3"), "its stock is not a number (N)"),
+            ("stock", decimal("0.5"), "its stock is not a whole number from 0"),
+            ("available", text("true"), "its available is not a boolean (BOOL)"),
+            ("currency", number(978), "its currency is not a string (S)"),
+        ] {
+            let expected = Listing::Unreadable { sku: "margherita".to_owned(), why: why.to_owned() };
+            assert_eq!(read(&pizza(&[(attribute, value)])), Some(expected));
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The fields of Stripe's answers that are used, and what they mean.
 
 use comanda_saga::{IntentState, Money, PaymentView, RefundState, RefundView};
-use miniserde::Deserialize;
-use miniserde::json::{Number, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
-use crate::ports::PaymentError;
+use crate::ports::{Invalid, PaymentError};
 
 /// Source: <https://docs.stripe.com/api/payment_intents/object>.
 #[derive(Deserialize)]
@@ -74,23 +74,17 @@ impl Intent {
 
     /// The charge is an object because it was asked for, or else an id, or nothing.
     fn capture_before(&self) -> Option<i64> {
-        let details = ["payment_method_details", "card", "capture_before"];
-        match details.iter().try_fold(self.latest_charge.as_ref()?, |value, key| member(value, key))? {
-            Value::Number(Number::U64(seconds)) => i64::try_from(*seconds).ok(),
-            Value::Number(Number::I64(seconds)) => Some(*seconds),
-            _ => None,
-        }
+        self.latest_charge.as_ref()?.pointer("/payment_method_details/card/capture_before")?.as_i64()
     }
 
     /// The page where the customer confirms: a redirect, or the one behind Stripe's own script.
     fn action_url(&self) -> Option<String> {
         let action = self.next_action.as_ref()?;
-        [["redirect_to_url", "url"], ["use_stripe_sdk", "stripe_js"]].iter().find_map(|path| {
-            match path.iter().try_fold(action, |value, key| member(value, key))? {
-                Value::String(url) if is_link(url) => Some(url.clone()),
-                _ => None,
-            }
-        })
+        ["/redirect_to_url/url", "/use_stripe_sdk/stripe_js"]
+            .iter()
+            .filter_map(|path| action.pointer(path)?.as_str())
+            .find(|url| is_link(url))
+            .map(str::to_owned)
     }
 }
 
@@ -126,11 +120,60 @@ fn minor(amount: i64, currency: &str) -> i64 {
     Money::from_stripe(amount, &currency.to_uppercase()).minor
 }
 
-fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    match value {
-        Value::Object(members) => members.get(key),
-        _ => None,
+/// An answer that is no success, where it is Stripe's own.
+#[derive(Deserialize, Default)]
+pub(super) struct Failure {
+    #[serde(default)]
+    error: FailureDetails,
+}
+
+/// Source: <https://docs.stripe.com/api/errors>.
+#[derive(Deserialize, Default)]
+struct FailureDetails {
+    #[serde(rename = "type", default)]
+    kind: String,
+    code: Option<String>,
+    decline_code: Option<String>,
+    param: Option<String>,
+    message: Option<String>,
+}
+
+/// What a failure proves. Source: <https://docs.stripe.com/api/errors>,
+/// <https://docs.stripe.com/error-low-level>.
+pub(super) fn refusal(status: u16, failure: &Failure) -> PaymentError {
+    let FailureDetails { kind, code, decline_code, param, message } = &failure.error;
+    let code = code.as_deref().unwrap_or(kind);
+    match status {
+        401 | 403 => PaymentError::Misconfigured(format!(
+            "it answers {status} to the class's secret key: check that the key is live and may write payments"
+        )),
+        400 if kind == "idempotency_error" => PaymentError::Misconfigured(
+            "an idempotency key was used before with other parameters: two installations may share an account and \
+             a name"
+                .to_owned(),
+        ),
+        402 => PaymentError::Declined { code: decline(code, decline_code.as_deref()) },
+        400 | 404 if kind == "card_error" => {
+            PaymentError::Declined { code: decline(code, decline_code.as_deref()) }
+        }
+        400 | 404 if !kind.is_empty() => PaymentError::Invalid(Invalid {
+            code: code.to_owned(),
+            parameter: param.clone(),
+            method: message.as_deref().and_then(method_of_another_type),
+        }),
+        _ if code.is_empty() => PaymentError::Unanswered(format!("status {status}")),
+        _ => PaymentError::Unanswered(format!("status {status} ({code})")),
     }
+}
+
+/// The type of a payment method, from `The PaymentMethod provided (link) is not allowed for this PaymentIntent`: Stripe
+/// gives it in the sentence alone. Source: <https://github.com/Automattic/woocommerce-payments/pull/7026>.
+fn method_of_another_type(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("PaymentMethod provided (")?;
+    let (method, rest) = rest.split_once(')')?;
+    let is_a_type =
+        method.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    (is_a_type && rest.starts_with(" is not allowed")).then(|| method.to_owned())
 }
 
 #[cfg(test)]
@@ -138,7 +181,7 @@ mod tests {
     use super::*;
 
     fn intent(json: &str) -> Result<PaymentView, PaymentError> {
-        miniserde::json::from_str::<Intent>(json).expect("an intent").view()
+        serde_json::from_str::<Intent>(json).expect("an intent").view()
     }
 
     #[test]
@@ -226,7 +269,7 @@ mod tests {
             ("canceled", RefundState::Failed),
         ] {
             let json = format!(r#"{{"id":"re","amount":1900,"currency":"eur","status":"{status}"}}"#);
-            let refund = miniserde::json::from_str::<Refund>(&json).expect("a refund").view();
+            let refund = serde_json::from_str::<Refund>(&json).expect("a refund").view();
             assert_eq!(refund, Ok(RefundView { state, amount: 1900 }));
         }
     }
