@@ -11,6 +11,7 @@ use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
+use sha2::{Digest, Sha256};
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
@@ -177,7 +178,7 @@ async fn owner_is_gone(record: &Record, facts: &OrderFacts, context: &Context) -
 }
 
 fn facts(order: &Order, identity: Identity, context: &Context) -> OrderFacts {
-    let annotation = |name| order.annotations().get(name).cloned();
+    let annotation = |name| order.annotations().get(name).map(|text| bounded_text(text));
     OrderFacts {
         identity,
         owner: Owner {
@@ -199,6 +200,16 @@ fn facts(order: &Order, identity: Identity, context: &Context) -> OrderFacts {
         abandon: annotation(ABANDON_ANNOTATION),
         take_over: annotation(TAKE_OVER_ANNOTATION).is_some(),
     }
+}
+
+/// An annotation may have 256 KiB; a record has room for a sentence. Two long texts that differ stay different.
+fn bounded_text(text: &str) -> String {
+    const MOST: usize = 500;
+    if text.chars().nth(MOST).is_none() {
+        return text.to_owned();
+    }
+    let digest = format!("{:x}", Sha256::digest(text));
+    format!("{}… ({})", text.chars().take(MOST).collect::<String>(), &digest[..12])
 }
 
 /// Argo CD and Flux would create again what a time to live deletes.
@@ -229,4 +240,18 @@ fn class_facts(class: &OrderClass, context: &Context) -> ClassFacts {
 
 fn namespace(order: &Order) -> String {
     order.namespace().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_an_annotation_is_cut_and_two_that_differ_at_their_end_stay_different() {
+        assert_eq!(bounded_text("the bank was told"), "the bank was told");
+        let long = |end: &str| bounded_text(&format!("{}{end}", "é".repeat(200_000)));
+        assert!(long("1").chars().count() < 520, "{}", long("1"));
+        assert_eq!(long("1"), long("1"));
+        assert_ne!(long("1"), long("2"));
+    }
 }

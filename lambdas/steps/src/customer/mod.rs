@@ -5,6 +5,7 @@
 //! [`Contact::findings`] says so. To make a contact of a contact changes nothing.
 
 mod address;
+mod bounds;
 mod email;
 mod phone;
 mod text;
@@ -58,32 +59,34 @@ impl Finding {
 impl Contact {
     /// The normal form of a customer's data.
     pub fn of(customer: &Inline) -> Self {
-        let Inline { name, phone, email, locale, address } = customer.clone();
-        Self { name, phone, phone_extension: None, email, locale, address }.again()
+        Self::normal(customer.clone(), None)
     }
 
     /// The normal form of what the ledger kept, which somebody else may have written there.
     pub(crate) fn again(self) -> Self {
-        let address = address::normal(&self.address);
-        let (phone, extension) = phone::normal(&self.phone, &address.country);
-        Self {
-            name: text::normal(&self.name),
-            phone,
-            phone_extension: extension.or(self.phone_extension),
-            email: email::normal(&self.email),
-            locale: text::normal(&self.locale),
-            address,
-        }
+        let Self { name, phone, phone_extension, email, locale, address } = self;
+        Self::normal(Inline { name, phone, email, locale, address }, phone_extension)
+    }
+
+    fn normal(customer: Inline, phone_extension: Option<String>) -> Self {
+        let Inline { name, phone, email, locale, address } = bounds::bounded(customer);
+        let address = address::normal(&address);
+        let (phone, extension) =
+            if bounds::is_cut(&phone) { (phone, None) } else { phone::normal(&phone, &address.country) };
+        let phone_extension = extension.or(phone_extension);
+        Self { name, phone, phone_extension, email: email::normal(&email), locale, address }
     }
 
     /// Everything that does not hold or is in doubt, in the order of the fields.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+        let mut findings = bounds::findings(self);
         if self.name.is_empty() {
             findings
                 .push(Finding::refusal("name", "The customer's name is empty: write the name on the door."));
         }
-        findings.extend(phone::finding(&self.phone, &self.address.country));
+        if !bounds::is_cut(&self.phone) {
+            findings.extend(phone::finding(&self.phone, &self.address.country));
+        }
         findings.extend(email::finding(&self.email));
         findings.extend(address::findings(&self.address));
         findings
