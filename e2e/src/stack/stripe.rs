@@ -124,6 +124,24 @@ impl Stripe {
         Ok(())
     }
 
+    /// Keeps refunds that take their time pending, as a bank does for days, until [`Stripe::hear_banks`].
+    ///
+    /// # Errors
+    /// When the proxy does not answer.
+    pub async fn silence_banks(&self) -> Result<()> {
+        self.http.delete(format!("{}/_proxy/banks", self.url)).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Lets banks speak again.
+    ///
+    /// # Errors
+    /// When the proxy does not answer.
+    pub async fn hear_banks(&self) -> Result<()> {
+        self.http.put(format!("{}/_proxy/banks", self.url)).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Reads an object, such as `payment_intents/pi_…`, as Stripe would show it.
     ///
     /// # Errors

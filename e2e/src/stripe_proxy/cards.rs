@@ -33,6 +33,8 @@ pub struct Card {
     pub decline: Option<Decline>,
     /// What happens to its refunds.
     pub refunds: Refunds,
+    /// Its owner disputes what was taken: the bank takes it back, and nothing can be refunded.
+    pub disputed: bool,
 }
 
 const APPROVED: &str = "4242424242424242";
@@ -40,9 +42,18 @@ const DECLINED: &str = "4000000000000341";
 const AUTHENTICATED: &str = "4000000000003220";
 const AUTHENTICATED_DECLINED: &str = "4000008400001629";
 
+/// The type of a payment method that is no card, by tokens of the proxy's own: Stripe has none for them.
+pub fn other_type(token: &str) -> Option<&'static str> {
+    match token {
+        "pm_link" => Some("link"),
+        "pm_sepaDebit" => Some("sepa_debit"),
+        _ => None,
+    }
+}
+
 /// The card behind one of Stripe's tokens.
 pub fn card(token: &str) -> Option<Card> {
-    let approved = Card { number: APPROVED, decline: None, refunds: Refunds::Succeed };
+    let approved = Card { number: APPROVED, decline: None, refunds: Refunds::Succeed, disputed: false };
     let declined = |code, reason, message| Card {
         number: DECLINED,
         decline: Some(Decline { code, reason, message }),
@@ -53,6 +64,7 @@ pub fn card(token: &str) -> Option<Card> {
             approved
         }
         "pm_card_pendingRefund" => Card { refunds: Refunds::Pend, ..approved },
+        "pm_card_createDispute" => Card { disputed: true, ..approved },
         "pm_card_refundFail" => Card { refunds: Refunds::Fail, ..approved },
         "pm_card_threeDSecure2Required"
         | "pm_card_threeDSecureRequired"

@@ -20,6 +20,7 @@ pub(super) fn router() -> Router<Arc<Proxy>> {
         .route("/_proxy/calls", get(calls))
         .route("/_proxy/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_proxy/keys", delete(forget_keys))
+        .route("/_proxy/banks", delete(silence_banks).put(hear_banks))
         .route("/_authenticate/{intent}", get(authenticate))
 }
 
@@ -48,6 +49,16 @@ async fn clear_faults(State(proxy): State<Arc<Proxy>>) -> StatusCode {
 
 async fn forget_keys(State(proxy): State<Arc<Proxy>>) -> StatusCode {
     proxy.keys().forget();
+    StatusCode::NO_CONTENT
+}
+
+async fn silence_banks(State(proxy): State<Arc<Proxy>>) -> StatusCode {
+    proxy.payments.silence_banks(true);
+    StatusCode::NO_CONTENT
+}
+
+async fn hear_banks(State(proxy): State<Arc<Proxy>>) -> StatusCode {
+    proxy.payments.silence_banks(false);
     StatusCode::NO_CONTENT
 }
 

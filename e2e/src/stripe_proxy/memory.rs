@@ -1,6 +1,7 @@
 //! What the proxy remembers beside localstripe.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ pub struct Memory {
     intents: Mutex<HashMap<String, Remembered>>,
     refunds: Mutex<HashMap<String, (Refunds, Instant)>>,
     settles_after: Duration,
+    /// No bank says anything at present.
+    banks_silent: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +31,17 @@ struct Remembered {
 impl Memory {
     /// Refunds of cards made for it settle `settles_after` their creation.
     pub fn new(settles_after: Duration) -> Self {
-        Self { intents: Mutex::default(), refunds: Mutex::default(), settles_after }
+        Self {
+            intents: Mutex::default(),
+            refunds: Mutex::default(),
+            settles_after,
+            banks_silent: AtomicBool::default(),
+        }
+    }
+
+    /// Refunds that take their time stay pending for as long as banks are silent.
+    pub fn silence_banks(&self, silent: bool) {
+        self.banks_silent.store(silent, Ordering::Relaxed);
     }
 
     /// Waits until no other call is on this intent.
@@ -68,7 +81,8 @@ impl Memory {
         let known = locked(&self.refunds).get(raw["id"].as_str().unwrap_or_default()).copied();
         let (refunds, age) =
             known.map_or((Refunds::Succeed, Duration::ZERO), |(refunds, begun)| (refunds, begun.elapsed()));
-        shape::refund(raw, refunds, age >= self.settles_after)
+        let settled = age >= self.settles_after && !self.banks_silent.load(Ordering::Relaxed);
+        shape::refund(raw, refunds, settled)
     }
 }
 

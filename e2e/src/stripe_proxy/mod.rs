@@ -10,6 +10,7 @@ mod error;
 pub mod faults;
 mod idempotency;
 mod memory;
+mod methods;
 mod payments;
 mod pipeline;
 mod request;

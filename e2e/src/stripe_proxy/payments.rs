@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::Answer;
-use super::cards::card;
 use super::error::StripeError;
 use super::memory::Memory;
 use super::request::{Params, Request};
@@ -26,8 +25,8 @@ pub type Outcome = Result<Value, Refused>;
 /// The API, on top of localstripe.
 #[derive(Debug)]
 pub struct Payments {
-    upstream: Upstream,
-    memory: Memory,
+    pub(super) upstream: Upstream,
+    pub(super) memory: Memory,
     public_url: String,
 }
 
@@ -88,8 +87,10 @@ impl Payments {
 
         let mut notes = Notes { may_redirect, ..Notes::default() };
         notes.description = params.get("description").map(str::to_owned);
+        notes.shipping = params.object("shipping");
         notes.return_url = params.get("return_url").map(str::to_owned);
         let mut form = params.only(CREATED_UPSTREAM);
+        self.check_customer(request).await?;
         self.charge_card(request, &mut form, &mut notes).await?;
 
         let raw = self.upstream.post(&request.authorization, "/v1/payment_intents", &form).await;
@@ -102,41 +103,6 @@ impl Payments {
             return self.confirm(request, &id, &raw).await;
         }
         Ok(shape::intent(raw, &notes, request.params.expands("latest_charge")))
-    }
-
-    /// Puts a method localstripe can charge in place of a test token.
-    async fn charge_card(
-        &self,
-        request: &Request,
-        form: &mut Params,
-        notes: &mut Notes,
-    ) -> Result<(), Refused> {
-        let Some(token) = form.get("payment_method") else { return Ok(()) };
-        let Some(card) = card(token) else {
-            let path = format!("/v1/payment_methods/{token}");
-            let known = self.upstream.get(&request.authorization, &path, &Params::default()).await;
-            if known.is_success() {
-                return Ok(());
-            }
-            let message = format!("No such PaymentMethod: '{token}'");
-            return Err(StripeError::invalid_request("resource_missing", message)
-                .with("param", "payment_method")
-                .into());
-        };
-        notes.decline = card.decline;
-        notes.refunds = card.refunds;
-        let pairs = [
-            ("type", "card"),
-            ("card[number]", card.number),
-            ("card[exp_month]", "12"),
-            ("card[exp_year]", "2040"),
-            ("card[cvc]", "123"),
-        ];
-        let method = Params(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
-        let made = self.upstream.post(&request.authorization, "/v1/payment_methods", &method).await;
-        let made = made.success().map_err(unstored)?;
-        form.replace("payment_method", made["id"].as_str().unwrap_or_default());
-        Ok(())
     }
 
     async fn act(&self, request: &Request, id: &str, action: &str) -> Outcome {
@@ -176,25 +142,6 @@ impl Payments {
             402 => Err(self.declined(request, id, answer).await),
             _ => self.shaped(request, id, answer),
         }
-    }
-
-    /// A method given with the confirmation replaces the one the intent has.
-    async fn change_card(&self, request: &Request, id: &str, intent: &Value) -> Result<(), Refused> {
-        let mut form = request.params.only(&["payment_method"]);
-        if form.0.is_empty() {
-            return Ok(());
-        }
-        if !intent["latest_charge"].is_null() {
-            let message =
-                "The local Stripe cannot confirm an intent again after a declined charge: create a new one.";
-            return Err(StripeError::new(400, "invalid_request_error", message).into());
-        }
-        let mut notes = self.memory.notes(id);
-        self.charge_card(request, &mut form, &mut notes).await?;
-        self.memory.set_notes(id, &request.authorization, notes);
-        let path = format!("/v1/payment_intents/{id}");
-        let answer = self.upstream.post(&request.authorization, &path, &form).await;
-        answer.success().map(drop).map_err(unstored)
     }
 
     /// Stripe's answer to a declined card: the reason, and the intent as it is afterwards.
@@ -271,7 +218,8 @@ impl Payments {
     async fn refund(&self, request: &Request, id: &str) -> Outcome {
         rules::check_known(&request.params, known::REFUND)?;
         let notes = self.memory.notes(id);
-        let intent = shape::intent(self.raw_intent(request, id).await?, &notes, false);
+        let mut intent = shape::intent(self.raw_intent(request, id).await?, &notes, false);
+        intent["disputed"] = json!(notes.disputed);
         let refunded = self.refunds_of(request, &intent).await?;
         let gone = refunded.iter().filter(|refund| refund["status"] != "failed");
         let gone = gone.filter_map(|refund| refund["amount"].as_i64()).sum();
@@ -327,6 +275,11 @@ impl Payments {
         answer.success().map_err(unstored).map(|refund| self.memory.settle(refund))
     }
 
+    /// As [`Memory::silence_banks`].
+    pub fn silence_banks(&self, silent: bool) {
+        self.memory.silence_banks(silent);
+    }
+
     /// The customer's answer on the authentication page.
     pub async fn authenticate(&self, id: &str, succeeds: bool) -> Option<(Answer, Notes)> {
         let _turn = self.memory.turn(id).await;
@@ -378,7 +331,7 @@ fn stored(error: StripeError) -> Refused {
 }
 
 /// A refusal by localstripe, which checks only parameters that the proxy lets through. Its own failures are stored.
-fn unstored(answer: Answer) -> Refused {
+pub(super) fn unstored(answer: Answer) -> Refused {
     let executed = answer.status >= 500;
     Refused { answer, executed }
 }

@@ -1,6 +1,7 @@
 //! A call as its caller sent it.
 
 use axum::http::{HeaderMap, Method, Uri};
+use serde_json::Value;
 
 use super::idempotency::{Fingerprint, Key};
 
@@ -93,6 +94,19 @@ impl Params {
     /// The first parameter that is not in `names`.
     pub fn unknown(&self, names: &[&str]) -> Option<&str> {
         self.0.iter().map(|(key, _)| key.as_str()).find(|key| !names.contains(&top_level(key)))
+    }
+
+    /// The parameters below one, as an object; null where there are none.
+    pub fn object(&self, name: &str) -> Value {
+        let mut object = Value::Null;
+        for (key, value) in self.0.iter().filter(|(key, _)| top_level(key) == name) {
+            let mut place = &mut object;
+            for level in key.split('[').skip(1) {
+                place = &mut place[level.trim_end_matches(']')];
+            }
+            *place = Value::from(value.as_str());
+        }
+        object
     }
 
     /// Whether the caller wants an object in place of its id.

@@ -96,7 +96,13 @@ pub fn check_create(params: &Params) -> Result<(), StripeError> {
             return Err(error.with("param", name));
         }
     }
+    check_shipping(params)?;
     match amount(params, "amount")? {
+        Some(few) if few < least(params) => {
+            let error =
+                StripeError::invalid_request("amount_too_small", "Amount must convert to at least 50 cents.");
+            Err(error.with("param", "amount"))
+        }
         Some(0) => {
             let error = StripeError::invalid_request(
                 "parameter_invalid_integer",
@@ -105,6 +111,30 @@ pub fn check_create(params: &Params) -> Result<(), StripeError> {
             Err(error.with("param", "amount"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Stripe's smallest charge of two currencies whose minimum does not depend on the account's own.
+/// See <https://docs.stripe.com/currencies#minimum-charge-amount-by-currency>.
+fn least(params: &Params) -> i64 {
+    match params.get("currency") {
+        Some("eur" | "usd") => 50,
+        _ => 0,
+    }
+}
+
+/// Whoever ships something says to whom and where.
+/// See <https://docs.stripe.com/api/payment_intents/create#create_payment_intent-shipping>.
+fn check_shipping(params: &Params) -> Result<(), StripeError> {
+    let needed = ["shipping[name]", "shipping[address][line1]"];
+    let missing = needed.iter().find(|name| params.get(name).is_none_or(str::is_empty));
+    match missing.filter(|_| params.has("shipping")) {
+        None => Ok(()),
+        Some(name) => {
+            let error =
+                StripeError::invalid_request("parameter_missing", format!("Missing required param: {name}."));
+            Err(error.with("param", *name))
+        }
     }
 }
 
@@ -188,6 +218,10 @@ pub fn check_refund(intent: &Value, refunded: i64, params: &Params) -> Result<i6
         return Err(StripeError::unexpected_state(message, intent));
     }
     let charge = intent["latest_charge"].as_str().unwrap_or_default();
+    if intent["disputed"] == true {
+        let message = format!("Charge {charge} has been charged back; cannot issue a refund.");
+        return Err(StripeError::invalid_request("charge_disputed", message).with("charge", charge));
+    }
     let left = intent["amount_received"].as_i64().unwrap_or_default() - refunded;
     if left <= 0 {
         let message = format!("Charge {charge} has already been refunded.");
@@ -202,13 +236,19 @@ pub fn check_refund(intent: &Value, refunded: i64, params: &Params) -> Result<i6
     Ok(wanted)
 }
 
+/// Twelve digits. See <https://docs.stripe.com/currencies#maximum-charge-amounts>.
+const LARGEST: i64 = 999_999_999_999;
+
 /// A parameter that must be a whole number, if it is there.
 fn amount(params: &Params, name: &str) -> Result<Option<i64>, StripeError> {
     let parse = |text: &str| {
-        text.parse::<u32>().map(i64::from).map_err(|_| {
-            let message = format!("Invalid integer: {text}");
-            StripeError::invalid_request("parameter_invalid_integer", message).with("param", name)
-        })
+        let refused =
+            |code, message: String| Err(StripeError::invalid_request(code, message).with("param", name));
+        match text.parse::<u64>().map(i64::try_from) {
+            Ok(Ok(amount)) if amount <= LARGEST => Ok(amount),
+            Ok(_) => refused("amount_too_large", "Amount must be no more than 999999999999.".to_owned()),
+            Err(_) => refused("parameter_invalid_integer", format!("Invalid integer: {text}")),
+        }
     };
     params.get(name).map(parse).transpose()
 }

@@ -23,6 +23,10 @@ pub struct Notes {
     pub authenticate_url: String,
     /// As in Stripe's object.
     pub description: Option<String>,
+    /// As in Stripe's object.
+    pub shipping: Value,
+    /// Whether what is taken of its card is disputed.
+    pub disputed: bool,
     /// What was captured, if it was not everything.
     pub captured: Option<i64>,
     /// Why it was cancelled, and when (epoch seconds).
@@ -45,6 +49,7 @@ pub fn intent(mut raw: Value, notes: &Notes, expand: bool) -> Value {
     raw["confirmation_method"] = json!("automatic");
     raw["payment_method_types"] = json!(["card"]);
     raw["description"] = json!(notes.description);
+    raw["shipping"] = notes.shipping.clone();
     raw["canceled_at"] = json!(notes.canceled.as_ref().map(|(_, at)| at));
     raw["cancellation_reason"] = json!(notes.canceled.as_ref().and_then(|(reason, _)| reason.as_ref()));
     if raw["next_action"].is_object() {
@@ -109,6 +114,7 @@ fn charge(mut raw: Value, intent: &Value, notes: &Notes) -> Value {
     raw["currency"] = intent["currency"].clone();
     raw["amount_captured"] = intent["amount_received"].clone();
     raw["captured"] = json!(intent["status"] == "succeeded");
+    raw["disputed"] = json!(notes.disputed && intent["status"] == "succeeded");
     raw["payment_method_details"] = json!({
         "type": "card",
         "card": { "brand": "visa", "last4": "4242", "capture_before": until },
