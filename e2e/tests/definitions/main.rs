@@ -5,6 +5,7 @@ mod cards;
 mod changes;
 mod classes;
 mod creation;
+mod limits;
 mod manifests;
 mod ratcheting;
 mod server;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         shape::every_status_the_operator_writes_is_taken,
         shape::the_definitions_apply_without_a_warning,
         shape::the_orders_of_the_demo_are_taken_and_applied_again_without_a_change,
+        limits::a_note_of_an_event_may_have_1024_bytes_and_not_1024_letters,
         ratcheting::an_order_stored_under_laxer_rules_can_be_cancelled_and_let_go,
     ]);
     let trials = all
