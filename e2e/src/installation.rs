@@ -80,8 +80,9 @@ impl Installation {
     }
 
     async fn install(options: stack::Options, build: Build, progress: &Progress) -> Result<Self> {
-        let binary =
-            progress.during("building the operator", operator_binary(Profile::current(), build)).await?;
+        // Cargo shows by itself how far it is; lines in between would break its bar.
+        progress.line("building the operator");
+        let binary = operator_binary(Profile::current(), build).await?;
         let stack = Stack::start(options, progress).await?;
         // Another build may put its own program in the place of this one.
         let own = stack.dir().join("comanda-operator");

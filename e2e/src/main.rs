@@ -130,7 +130,7 @@ fn describe(demo: &Demo) {
     let stack = demo.stack();
     println!("\nIt is running. In another terminal:\n");
     println!("  export KUBECONFIG={}", stack.kubernetes.kubeconfig().display());
-    println!("  kubectl get orders --namespace {TENANT} --output wide");
+    println!("  kubectl get ord --namespace {TENANT} --output wide");
     println!("  kubectl apply --namespace {TENANT} --filename e2e/orders/01-madrid-dinner.yaml\n");
     println!("Orders use the class {CLASS}. Further:");
     println!("  operator's metrics  {}/metrics", demo.operator_url());

@@ -16,6 +16,13 @@ use crate::error::Error;
 use crate::faults;
 use crate::live::Memory;
 
+/// Longest note of an Event, in bytes: the API server refuses a longer one, and nobody sees it.
+/// Source: `NoteLengthLimit`, compared with Go's `len` of the string, in `pkg/apis/core/validation/events.go` of
+/// Kubernetes; its message says characters.
+const NOTE_BYTES: usize = 1024;
+/// Ends a note that was cut. The condition has the whole message.
+const CUT: &str = " [...]";
+
 /// Patches the status if somebody outside must see it, and tells of it in an Event. The patch names the version
 /// it was decided on: of an operator that was replaced while it was paused, nobody must see what it knew then.
 pub async fn report(
@@ -91,9 +98,43 @@ fn note(type_: EventType, reason: &str, message: &str) -> Event {
     Event {
         type_,
         reason: reason.to_owned(),
-        // The API's limit is a kilobyte.
-        note: Some(message.chars().take(1000).collect()),
+        note: Some(cut(message)),
         action: "Reconcile".to_owned(),
         secondary: None,
+    }
+}
+
+/// A message as long as a note may be, cut between two characters.
+fn cut(message: &str) -> String {
+    if message.len() <= NOTE_BYTES {
+        return message.to_owned();
+    }
+    let end = message.floor_char_boundary(NOTE_BYTES - CUT.len());
+    format!("{}{CUT}", &message[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_message_of_1024_bytes_is_told_whole() {
+        let message = "ñ".repeat(512);
+        assert_eq!(cut(&message), message);
+    }
+
+    #[test]
+    fn a_longer_message_is_cut_by_bytes_and_says_so() {
+        // 513 letters, which is fewer than 1,024, in 1,026 bytes. 1,018 of them are left beside the mark.
+        let cut = cut(&"ñ".repeat(513));
+        assert_eq!(cut, format!("{} [...]", "ñ".repeat(509)));
+        assert_eq!(cut.len(), 1024);
+    }
+
+    #[test]
+    fn no_character_is_cut_in_two() {
+        // The 1,018th byte is the second of the 340th character's three.
+        let cut = cut(&format!("{}厨房", "厨".repeat(341)));
+        assert_eq!(cut, format!("{} [...]", "厨".repeat(339)));
     }
 }

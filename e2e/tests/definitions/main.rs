@@ -1,10 +1,13 @@
 //! The definitions on a real API server, without an operator: what is refused, with which sentence, what may
-//! change, and what tools see. One API server serves all trials, one after the other.
+//! change, what tools see, and whether the commands of the documents work. One API server serves all trials, one
+//! after the other.
 
 mod cards;
 mod changes;
 mod classes;
 mod creation;
+mod documents;
+mod limits;
 mod manifests;
 mod ratcheting;
 mod server;
@@ -57,6 +60,11 @@ fn main() -> ExitCode {
         shape::every_status_the_operator_writes_is_taken,
         shape::the_definitions_apply_without_a_warning,
         shape::the_orders_of_the_demo_are_taken_and_applied_again_without_a_change,
+        limits::a_note_of_an_event_may_have_1024_bytes_and_not_1024_letters,
+        documents::no_documented_command_says_order_or_orders,
+        documents::every_documented_command_works_and_reaches_our_orders,
+        documents::a_command_that_says_orders_reaches_cert_managers_and_is_noticed,
+        documents::a_documented_command_that_nobody_can_place_fails_with_a_sentence,
         ratcheting::an_order_stored_under_laxer_rules_can_be_cancelled_and_let_go,
     ]);
     let trials = all

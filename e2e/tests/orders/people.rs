@@ -41,9 +41,9 @@ pub async fn waiting_on_conditions_works(world: &World) -> Result<()> {
         return Ok(());
     }
     shop.order("waited-for-too", |_| {}).await?;
-    let begun = kubectl(&["wait", "order/waited-for-too", "--for=condition=Finished", "--timeout=20s"])?;
+    let begun = kubectl(&["wait", "ord/waited-for-too", "--for=condition=Finished", "--timeout=20s"])?;
     ensure!(begun.status.success(), "{}", String::from_utf8_lossy(&begun.stderr));
-    let ready = kubectl(&["wait", "order/waited-for-too", "--for=condition=Ready", "--timeout=1s"])?;
+    let ready = kubectl(&["wait", "ord/waited-for-too", "--for=condition=Ready", "--timeout=1s"])?;
     ensure!(ready.status.success(), "{}", String::from_utf8_lossy(&ready.stderr));
     let table = kubectl(&["get", "ord", "waited-for-too"])?;
     let table = String::from_utf8_lossy(&table.stdout).into_owned();

@@ -1,4 +1,4 @@
-//! etcd and kube-apiserver: `KUBEBUILDER_ASSETS`, `PATH`, the cache, or a build from their Go modules.
+//! etcd, kube-apiserver and kubectl: `KUBEBUILDER_ASSETS`, `PATH`, the cache, or a build from their Go modules.
 
 use std::env;
 use std::fs;
@@ -10,12 +10,14 @@ use anyhow::{Context, Result, bail};
 use super::cache;
 use crate::stack::progress::Progress;
 
-/// A program of the Kubernetes control plane.
+/// A program of Kubernetes.
 pub(super) struct GoTool {
     /// Both the binary and the directory of its tools module.
     name: &'static str,
     package: &'static str,
-    /// What `--version` must contain for a program found on `PATH`.
+    /// How a program found on `PATH` is asked for its version.
+    asked: &'static [&'static str],
+    /// What the answer must contain.
     wanted: &'static [&'static str],
     /// Stamped by the linker: clients refuse a server without a version.
     ldflags: &'static str,
@@ -23,9 +25,13 @@ pub(super) struct GoTool {
     duration: &'static str,
 }
 
+const KUBERNETES_VERSION: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
+     -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37";
+
 pub(super) const ETCD: GoTool = GoTool {
     name: "etcd",
     package: "go.etcd.io/etcd/server/v3",
+    asked: &["--version"],
     wanted: &["etcd Version: 3.6.", "etcd Version: 3.7."],
     ldflags: "-s -w",
     duration: "about 30 s on two cores, once",
@@ -34,10 +40,19 @@ pub(super) const ETCD: GoTool = GoTool {
 pub(super) const KUBE_APISERVER: GoTool = GoTool {
     name: "kube-apiserver",
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
+    asked: &["--version"],
     wanted: &["Kubernetes v1.37."],
-    ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
-              -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37",
+    ldflags: KUBERNETES_VERSION,
     duration: "about 5 min on two cores, once",
+};
+
+pub(super) const KUBECTL: GoTool = GoTool {
+    name: "kubectl",
+    package: "k8s.io/kubernetes/cmd/kubectl",
+    asked: &["version", "--client"],
+    wanted: &["Client Version: v1.37."],
+    ldflags: KUBERNETES_VERSION,
+    duration: "about a minute on two cores, once",
 };
 
 /// The path of `tool`, built if it is nowhere.
@@ -59,7 +74,7 @@ pub(super) async fn ensure(tool: &GoTool, progress: &Progress) -> Result<PathBuf
 fn on_path(tool: &GoTool) -> Option<PathBuf> {
     let path =
         env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(tool.name)).find(|path| path.is_file())?;
-    let answer = Command::new(&path).arg("--version").output().ok()?;
+    let answer = Command::new(&path).args(tool.asked).output().ok()?;
     let version = String::from_utf8_lossy(&answer.stdout).into_owned();
     tool.wanted.iter().any(|wanted| version.contains(wanted)).then_some(path)
 }
@@ -81,7 +96,7 @@ async fn compile(tool: &GoTool, module: &Path, into: &Path, progress: &Progress)
     if Command::new("go").arg("version").output().is_err() {
         bail!(
             "{} is not installed, and building it needs Go: install Go (https://go.dev/dl), or name a directory that \
-             has etcd and kube-apiserver in KUBEBUILDER_ASSETS",
+             has etcd, kube-apiserver and kubectl in KUBEBUILDER_ASSETS",
             tool.name
         );
     }

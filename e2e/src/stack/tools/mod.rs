@@ -13,6 +13,14 @@ pub use cargo::{Build, Profile, operator_binary};
 
 use super::progress::Progress;
 
+/// kubectl, for tests that do what the documents say; nothing else needs it. Built if it is nowhere.
+///
+/// # Errors
+/// As [`Tools::ensure`].
+pub async fn kubectl(progress: &Progress) -> Result<PathBuf> {
+    golang::ensure(&golang::KUBECTL, progress).await
+}
+
 /// Where each program is.
 #[derive(Clone, Debug)]
 pub struct Tools {
