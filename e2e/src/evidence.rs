@@ -193,6 +193,16 @@ impl Snapshot {
         kinds
     }
 
+    /// Every message about the order to its customer, repeated ones too.
+    pub fn messages(&self, order_id: &str) -> &[Value] {
+        of(&self.messages, order_id)
+    }
+
+    /// Everything that devices received or said about the order.
+    pub fn journal(&self, order_id: &str) -> &[Value] {
+        of(&self.journal, order_id)
+    }
+
     /// The record in the ledger.
     pub fn record(&self, order_id: &str) -> Option<&Value> {
         self.ledger.get(order_id).map(|item| &item["record"])

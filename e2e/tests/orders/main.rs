@@ -4,7 +4,9 @@
 //! One installation serves all scenes, one after the other; the last scenes look back at all of them.
 
 mod audit;
+mod banks;
 mod crashes;
+mod customers;
 mod devices;
 mod fences;
 mod identity;
@@ -53,6 +55,16 @@ fn main() -> ExitCode {
         money::a_customer_who_never_confirms_is_rejected,
         money::a_class_may_capture_at_once,
         money::a_stale_version_is_refused_by_the_ledger,
+        customers::every_customer_of_the_list_is_taken_doubted_or_refused,
+        customers::a_class_may_refuse_what_is_in_doubt,
+        customers::a_customer_from_a_secret_has_the_bounds_of_an_inline_one,
+        customers::an_article_that_cannot_be_read_ends_its_orders_and_no_others,
+        banks::what_the_provider_does_not_take_is_named_and_no_bank_is_said_to_have_declined_it,
+        banks::a_saved_card_is_charged_with_its_customer_and_not_without,
+        banks::every_intent_says_what_was_ordered_and_where_it_goes,
+        banks::an_order_in_a_currency_of_many_digits_is_charged,
+        banks::a_disputed_charge_needs_a_person_and_is_not_refunded_again,
+        banks::a_refund_that_the_bank_delays_holds_back_neither_the_stock_nor_the_message,
         devices::repeated_and_overtaking_events_change_nothing,
         devices::a_tablet_dead_at_the_recall_does_not_hold_the_money,
         devices::events_of_one_broker_do_not_wait_for_the_ledger_of_another,
