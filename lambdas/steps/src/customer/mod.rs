@@ -2,7 +2,7 @@
 //!
 //! A [`Contact`] is what the ledger keeps, what is judged, and what goes to SNS, to couriers and to the payment
 //! provider. Making it never fails: what cannot be brought into a normal form stays as it was written, and
-//! [`Contact::findings`] says so. To make a contact of a contact changes nothing.
+//! `Contact::findings` says so. To make a contact of a contact changes nothing.
 
 mod address;
 mod email;

@@ -112,7 +112,7 @@ const GAP: &str = r"[\s\p{Pd}−().]*";
 fn in_todays_mexico(text: &str, region: Option<Region>) -> String {
     static OLD: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(&format!(
-            r"^[^\d+]*(?P<abroad>(?:\+{GAP}(?:00)?|00|011){GAP}52{GAP})?(?:52{GAP})?(?:1|01|04[45]){GAP}(?P<number>[2-9](?:{GAP}\d){{9}})(?P<rest>(?:\D.*)?)$"
+            r"^[^\d+]*(?P<abroad>(?:\+{GAP}(?:00)?|00|011){GAP}52{GAP})?(?:52{GAP})?(?:1|01|04[45]){GAP}(?P<number>[2-9](?:{GAP}\d){{9}})(?P<rest>(?:{GAP}[^\d\s\p{{Pd}}−().].*)?){GAP}$"
         ))
         .expect("a constant pattern")
     });

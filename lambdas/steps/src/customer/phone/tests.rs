@@ -275,6 +275,17 @@ fn a_digit_too_many_does_not_reach_somebody_abroad() {
 }
 
 #[test]
+fn mexicos_old_prefixes_are_taken_only_from_whole_numbers() {
+    for (country, written, e164) in [
+        ("MX", "1 930 197 2983-37526", "+521930197298337526"),
+        ("MX", "+52 1 55 4163 714", "+521554163714"),
+        ("US", "1 554 163 7145", "+15541637145"),
+    ] {
+        assert_eq!(judge(written, country).0, Some(e164.to_owned()), "{written}");
+    }
+}
+
+#[test]
 fn a_message_does_not_repeat_the_number() {
     for written in ["+97233142764978", "123456789012345", "secret"] {
         assert!(!finding(written, "ES").is_some_and(|finding| finding.message.contains(written)));
