@@ -2,7 +2,7 @@
 //!
 //! A [`Contact`] is what the ledger keeps, what is judged, and what goes to SNS, to couriers and to the payment
 //! provider. Making it never fails: what cannot be brought into a normal form stays as it was written, and
-//! [`Contact::findings`] says so. To make a contact of a contact changes nothing.
+//! `Contact::findings` says so. To make a contact of a contact changes nothing.
 
 mod address;
 mod bounds;
@@ -12,6 +12,14 @@ mod text;
 
 use comanda_crds::{Address, Inline};
 use serde::{Deserialize, Serialize};
+
+pub use phone::Verdict;
+
+/// E.164 of a phone number written in `country` (ISO 3166-1 alpha-2), where it can be read, and the verdict of the
+/// country's plan. For `examples/phones.rs`, which compares this with libphonenumber; orders go through [`Contact`].
+pub fn judge_phone(phone: &str, country: &str) -> (Option<String>, Verdict) {
+    phone::judge(phone, country)
+}
 
 /// A customer's data in its normal form. It is personal data, and is stored sealed.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
