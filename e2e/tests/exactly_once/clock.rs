@@ -1,13 +1,13 @@
 //! A scene in which the operator's clock is wrong.
 
-use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use comanda_crds::{OrderSpec, Phase};
+use comanda_crds::{OrderSpec, OrderStatus, Phase};
 use comanda_e2e::fault_proxy::plan::WireFault;
-use comanda_e2e::stack::clock;
-use comanda_e2e::world::{PATIENT, Shop, World};
+use comanda_e2e::stack::clock::Clock;
+use comanda_e2e::stripe_proxy::calls::Call;
+use comanda_e2e::world::{AT_ONCE, PATIENT, SOON, Shop, World};
 use jiff::Timestamp;
 
 const AHEAD: Duration = Duration::from_hours(48);
@@ -43,12 +43,61 @@ async fn exact(shop: &Shop<'_>, order: &str) -> Result<Phase> {
 
 /// Starts an operator whose clock runs ahead, in the place of the one before.
 async fn start_ahead(world: &World) -> Result<()> {
-    let preload = clock::library(world.installation.stack.dir())?;
-    let seconds = AHEAD.as_secs().to_string();
-    let shifted = [("LD_PRELOAD", preload.as_os_str()), (clock::AHEAD, OsStr::new(&seconds))];
-    let operator = world.replica("operator", &[], &shifted).await?;
+    start_by(world, &Clock::ahead(world.installation.stack.dir(), AHEAD)?).await
+}
+
+async fn start_by(world: &World, clock: &Clock) -> Result<()> {
+    let operator = world.replica("operator", &[], &clock.variables()).await?;
     world.replace_operator(operator).await;
     Ok(())
+}
+
+pub async fn a_refund_that_stays_pending_is_followed_for_three_days_with_few_look_ups(
+    world: &World,
+) -> Result<()> {
+    const STEP: Duration = Duration::from_hours(1);
+    let shop = world.market("three-days").await?;
+    let stripe = &world.installation.stack.stripe;
+    world.kill_operator().await?;
+    let clock = Clock::ahead(world.installation.stack.dir(), Duration::ZERO)?;
+    start_by(world, &clock).await?;
+    stripe.silence_banks().await?;
+    shop.order("rejects-pending", |spec| {
+        spec.class_name = AT_ONCE.to_owned();
+        spec.payment.payment_method = "pm_card_pendingRefund".to_owned();
+    })
+    .await?;
+    let waits = |status: &OrderStatus| status.waiting_for.as_ref().is_some_and(|wait| wait.who == "bank");
+    shop.until("rejects-pending", SOON, waits).await?;
+    let intent = shop.status("rejects-pending").await?.payment.and_then(|payment| payment.intent_id);
+    let looks = async || {
+        let calls = stripe.calls().await?;
+        let look = |call: &&Call| call.method == "GET" && call.path == "/v1/refunds" && call.intent == intent;
+        anyhow::Ok(calls.iter().filter(look).count())
+    };
+    let mut ahead = Duration::ZERO;
+    while ahead < Duration::from_hours(72) {
+        ahead += STEP;
+        clock.set(ahead)?;
+        // Its timer counts how long it waits, and not the time of day: a change of the object makes it look.
+        shop.annotate("rejects-pending", "scenes/hour", &format!("{}", ahead.as_secs() / 60)).await?;
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+    let asked = looks().await?;
+    // At the start and then every two hours, or it did not follow the clock.
+    ensure!((36..=60).contains(&asked), "{asked} look-ups in three days");
+    ensure!(shop.status("rejects-pending").await?.phase == Phase::Compensating);
+    stripe.hear_banks().await?;
+    clock.set(ahead + Duration::from_hours(3))?;
+    shop.annotate("rejects-pending", "scenes/hour", "the last").await?;
+    shop.until_phase("rejects-pending", Phase::Failed).await?;
+    ensure!(looks().await? == asked + 1, "its last word took more than one look-up");
+    eprintln!("three days: {asked} look-ups");
+    let payment = "succeeded, captured 1850, refunded 1850";
+    shop.expect("rejects-pending", "Failed", payment, "confirmed, failed", "prepare").await?;
+    world.kill_operator().await?;
+    world.start_operator().await?;
+    shop.expect_consumed(0).await
 }
 
 pub async fn a_leader_whose_clock_ran_two_days_ahead_is_succeeded_in_seconds(world: &World) -> Result<()> {

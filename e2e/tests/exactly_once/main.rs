@@ -114,6 +114,7 @@ fn main() -> ExitCode {
             services::a_ledger_away_for_a_minute_stops_every_effect_and_everything_goes_on_after,
             services::a_broker_cut_with_two_hundred_commands_unacknowledged_has_each_acted_on_once,
             clock::a_clock_two_days_ahead_charges_nobody_twice,
+            clock::a_refund_that_stays_pending_is_followed_for_three_days_with_few_look_ups,
             clock::a_leader_whose_clock_ran_two_days_ahead_is_succeeded_in_seconds,
         ],
         Last: [cluster::a_cluster_that_is_lost_and_made_anew_finishes_its_orders_and_charges_once],
