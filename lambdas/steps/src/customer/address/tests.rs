@@ -2,7 +2,9 @@ use super::*;
 use crate::customer::Weight;
 
 mod areas;
+mod kinds;
 mod postal_codes;
+mod reports;
 mod rules;
 
 fn address(country: &str, area: &str, postal_code: &str, locality: &str) -> Address {
