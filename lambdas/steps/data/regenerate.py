@@ -224,13 +224,14 @@ def country_rules(country, data, defaults, source, hand, iso3):
     rules = defaults | data[country]
     examples = rules.get("zipex", "").split(",")
     require = {country: fields for block in hand["require"] for country, fields in block["countries"].items()}
+    form = {country: pattern for block in hand["forms"] for country, pattern in block["countries"].items()}
     result = compact(
         {
             "name": title(rules["name"]),
             "iso3": iso3.get(country),
             "fmt": "".join(re.findall(r"%([ACDSZ])", rules["fmt"])),
             "require": require.get(country, rules["require"]),
-            "zip": rules.get("zip"),
+            "zip": form.get(country, rules.get("zip")),
             "zipex": examples[0],
             "separator": next((mark for mark in "- " if any(mark in example for example in examples)), None),
             "letters": common_letters(examples),

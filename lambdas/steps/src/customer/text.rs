@@ -20,7 +20,7 @@ pub(super) fn normal(text: &str) -> String {
         }
     }
     composed.extend(run.nfkc());
-    words(&composed)
+    composed.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The compatibility decomposition of these says something else once it stands beside other characters.
@@ -41,11 +41,6 @@ fn is_invisible(letter: char) -> bool {
             | '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' // direction
             | '\u{200B}' | '\u{2060}' | '\u{FEFF}' // zero-width space, word joiner, byte order mark
         )
-}
-
-/// A mark that NFKC leaves alone at the beginning of a word, such as that of `´`, has a blank before it.
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

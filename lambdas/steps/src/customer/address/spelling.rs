@@ -89,7 +89,12 @@ impl Words {
         if let Some(kind) = self.before.iter().filter(long).find(|kind| tokens.starts_with(kind)) {
             let name = &tokens[kind.len()..];
             let joined = name.iter().take_while(|token| self.joining.contains(token)).count();
-            return Some(name[joined.min(name.len() - 1)..].to_vec());
+            if joined < name.len() {
+                return Some(name[joined..].to_vec());
+            }
+            // `State of DE` names Delaware, `Comunidad de` nothing.
+            let joins = kind.last().is_some_and(|word| self.joining.contains(word));
+            return joins.then(|| name.to_vec());
         }
         if let Some(kind) = self.after.iter().filter(long).find(|kind| tokens.ends_with(kind)) {
             return Some(tokens[..tokens.len() - kind.len()].to_vec());
@@ -105,7 +110,8 @@ impl Words {
         }
         let (last, others) = tokens.split_last()?;
         let rest = self.attached.iter().find_map(|kind| last.strip_suffix(kind.as_str()))?;
-        let enough = rest.chars().count() >= 2 || !others.is_empty();
+        let fewest = if rest.is_ascii() { 3 } else { 2 };
+        let enough = rest.chars().count() >= fewest || !others.is_empty();
         enough.then(|| {
             others.iter().cloned().chain([rest.to_owned()]).filter(|token| !token.is_empty()).collect()
         })

@@ -41,7 +41,7 @@ fn an_area_may_be_named_in_every_usual_way() {
         ("KR", "제주|제주도|Cheju|Jeju-do|Jeju Special Self-Governing Province", "63122"),
         (
             "US",
-            "CA|Calif.|California|US-CA|State of California|California, USA|CA - California|California (CA)",
+            "CA|Calif.|California|US-CA|State of California|State of CA|California, USA|CA - California|California (CA)",
             "95014",
         ),
         ("US", "DC|D.C.|Washington DC|Washington, D.C.|District of Columbia|Washington", "20001"),
@@ -166,6 +166,8 @@ fn what_is_not_a_name_of_an_area_is_not_known() {
         ("CN", "省"),
         ("IT", "IT"),
         ("MX", "Province"),
+        ("US", "Madrid, Comunidad de"),
+        ("ES", "Gifu"),
     ] {
         assert!(!area_is_known(country, name), "{country}: {name}");
     }

@@ -56,6 +56,8 @@ fn what_differs_by_blanks_marks_case_script_or_prefix_is_the_same_code() {
         ("PE", "lima18", "LIMA 18"),
         ("PR", "PR 00930", "00930"),
         ("IR", "۱۱۹۳۶۱۲۳۴۵", "11936-12345"),
+        ("PY", "001001", "001001"),
+        ("MM", "1101001", "1101001"),
     ] {
         assert_code(country, written, form);
     }
