@@ -1,4 +1,5 @@
-//! Addresses of customers and developers that shops, plugins and libraries rejected for their area.
+//! Addresses of customers and developers that shops, plugins and libraries rejected for their area. The areas are
+//! those of the reports; a postal code or city that a report does not give was added to make the address whole.
 
 use super::*;
 
