@@ -21,6 +21,12 @@ pub fn judge_phone(phone: &str, country: &str) -> (Option<String>, Verdict) {
     phone::judge(phone, country)
 }
 
+/// Whether the data knows an area (state, province, prefecture) of the country by this name, so that it raises no
+/// doubt. `country` is an ISO 3166-1 alpha-2 code in capitals. A country without such data takes any name.
+pub fn area_is_known(country: &str, name: &str) -> bool {
+    address::area_is_known(country, name)
+}
+
 /// A customer's data in its normal form. It is personal data, and is stored sealed.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -1,365 +1,176 @@
-//! Postal addresses by the rules of their country: libaddressinput's metadata, embedded.
+//! Postal addresses by the rules of their country.
+//!
+//! Refused is what certainly cannot be delivered: an unknown country, and what the country's post cannot do without
+//! that is missing or impossible. Everything else that looks wrong is a doubt.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+mod areas;
+mod country;
+mod postal_code;
+mod spelling;
+#[cfg(test)]
+mod tests;
 
 use comanda_crds::Address;
-use regex::bytes::RegexBuilder;
-use serde::Deserialize;
-use unicode_normalization::UnicodeNormalization;
 
+use self::areas::Denoted;
+use self::country::{COUNTRIES, Country};
 use super::{Finding, text};
 
-/// What the fields mean stands in `data/regenerate.py`, which writes the file.
-static COUNTRIES: LazyLock<BTreeMap<String, Country>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../data/addresses.json"))
-        .expect("data/addresses.json is well formed")
-});
+const AREA: &str = "address.administrativeArea";
+const POSTAL_CODE: &str = "address.postalCode";
 
-/// A country's rules.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Country {
-    name: String,
-    fmt: String,
-    require: String,
-    zip: Option<String>,
-    zipex: Option<String>,
-    zip_name: Option<String>,
-    area_name: Option<String>,
-    #[serde(default)]
-    areas: Vec<Area>,
-}
-
-/// A state, province or prefecture, with its exceptions from the country's rules.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Area {
-    names: Vec<String>,
-    zip: Option<String>,
-    require: Option<String>,
-    xzip: Option<String>,
-}
-
-/// An address in the form of its country's post.
+/// An address in the form of its country's post. The area stays as it is written: one name of it is as good as
+/// another to a courier.
 pub(super) fn normal(address: &Address) -> Address {
-    let field = |field: &Option<String>| field.as_deref().map(text::normal).filter(|text| !text.is_empty());
+    let code = country::code_of(&text::normal(&address.country));
+    let administrative_area = written(address.administrative_area.as_deref());
+    let postal_code = written(address.postal_code.as_deref()).map(|postal_code| match COUNTRIES.get(&code) {
+        Some(country) => {
+            let denoted = administrative_area.as_deref().and_then(|name| country.denoted(&code, name));
+            postal_code::normal(&postal_code, &code, country, &areas_of(denoted.as_ref()))
+        }
+        None => postal_code,
+    });
     Address {
-        country: text::normal(&address.country).to_uppercase(),
-        postal_code: field(&address.postal_code),
-        administrative_area: field(&address.administrative_area),
-        locality: field(&address.locality),
-        dependent_locality: field(&address.dependent_locality),
-        lines: address.lines.iter().map(|line| text::normal(line)).filter(|line| !line.is_empty()).collect(),
+        country: code,
+        postal_code,
+        administrative_area,
+        locality: written(address.locality.as_deref()),
+        dependent_locality: written(address.dependent_locality.as_deref()),
+        lines: address.lines.iter().filter_map(|line| written(Some(line))).collect(),
     }
+}
+
+/// The normal form of a field in which something is written: marks alone, such as `-`, say that there is nothing.
+fn written(field: Option<&str>) -> Option<String> {
+    field.map(text::normal).filter(|text| text.chars().any(char::is_alphanumeric))
 }
 
 /// What does not hold about an address in its normal form.
 pub(super) fn findings(address: &Address) -> Vec<Finding> {
-    problems(address).into_iter().map(|problem| Finding::refusal("address", problem)).collect()
-}
-
-/// What does not hold about an address, a sentence each; empty when it holds. No sentence repeats
-/// what the customer wrote.
-fn problems(address: &Address) -> Vec<String> {
-    let code = address.country.trim().to_uppercase();
-    let Some(country) = COUNTRIES.get(&code) else {
-        return vec![
-            "The country of the address is not known: use its ISO 3166-1 code of two letters, such as ES."
-                .to_owned(),
-        ];
+    let Some((code, country)) = COUNTRIES.get_key_value(&address.country) else {
+        return vec![Finding::refusal(
+            "address.country",
+            "The country of the address is not known: use its ISO 3166-1 code of two letters, such as ES.",
+        )];
     };
-    let area = written(address.administrative_area.as_ref()).and_then(|name| country.area(name));
-    let require = area.and_then(|area| area.require.as_ref()).unwrap_or(&country.require);
-
-    let mut problems: Vec<String> = require
-        .chars()
-        .filter(|field| !is_written(address, *field))
-        .map(|field| country.missing(&code, field))
-        .collect();
-    problems.extend(unknown_area(address, country, area, require, &code));
-    problems.extend(wrong_postal_code(address, country, area, &code));
-    problems
+    let denoted = address.administrative_area.as_deref().and_then(|name| country.denoted(code, name));
+    let judged = Judged { address, code, country, denoted };
+    let mut findings = judged.missing();
+    findings.extend(judged.area());
+    findings.extend(judged.postal_code());
+    findings
 }
 
-/// An area the country's post does not know. Where the post does not need one, people write what they
-/// like (`Dublin` for `Co. Dublin`), so it is not held against them.
-fn unknown_area(
-    address: &Address,
-    country: &Country,
-    area: Option<&Area>,
-    require: &str,
-    code: &str,
-) -> Option<String> {
-    written(address.administrative_area.as_ref())?;
-    let unknown = area.is_none() && !country.areas.is_empty() && require.contains('S');
-    unknown.then(|| {
-        format!(
-            "The {} is not one that {} ({code}) has: write its name or its code, such as {}.",
-            country.area_name(),
-            country.name,
-            country.areas[0].names.join(" or "),
-        )
+/// Whether the data knows an area of the country by this name. Where it has no areas, any name will do.
+pub(super) fn area_is_known(country: &str, name: &str) -> bool {
+    COUNTRIES.get_key_value(country).is_some_and(|(code, rules)| {
+        rules.areas.is_empty() || rules.denoted(code, &text::normal(name)).is_some()
     })
 }
 
-fn wrong_postal_code(
-    address: &Address,
-    country: &Country,
-    area: Option<&Area>,
-    code: &str,
-) -> Option<String> {
-    let postal_code = written(address.postal_code.as_ref())?.to_uppercase();
-    let form = area
-        .and_then(|area| area.xzip.as_ref())
-        .or(country.zip.as_ref())
-        .filter(|_| country.fmt.contains('Z'))?;
-    if !matches(&format!("^(?:{form})$"), &postal_code) {
-        return Some(format!(
-            "The {} does not have the form used in {} ({code}){}.",
-            country.zip_name(),
-            country.name,
-            country.zip_example(),
-        ));
-    }
-    let beginning = area.and_then(|area| area.zip.as_ref())?;
-    (!matches(&format!("^(?:{beginning})"), &postal_code)).then(|| {
-        format!(
-            "The {} and the {} of the address do not belong together: correct whichever is wrong.",
-            country.zip_name(),
-            country.area_name(),
-        )
-    })
+fn areas_of<'a>(denoted: Option<&Denoted<'a>>) -> Vec<&'a country::Area> {
+    denoted.map(|denoted| denoted.areas.clone()).unwrap_or_default()
 }
 
-/// The patterns mean ASCII by `\d`, as JavaScript and Java read them.
-fn matches(pattern: &str, text: &str) -> bool {
-    RegexBuilder::new(pattern)
-        .unicode(false)
-        .build()
-        .expect("every pattern of data/addresses.json is a regular expression")
-        .is_match(text.as_bytes())
+/// An address, its country's rules, and what the name of its area denotes.
+struct Judged<'a> {
+    address: &'a Address,
+    code: &'a str,
+    country: &'a Country,
+    denoted: Option<Denoted<'a>>,
 }
 
-fn written(field: Option<&String>) -> Option<&str> {
-    field.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
-fn is_written(address: &Address, field: char) -> bool {
-    match field {
-        'A' => address.lines.iter().any(|line| !line.trim().is_empty()),
-        'C' => written(address.locality.as_ref()).is_some(),
-        'D' => written(address.dependent_locality.as_ref()).is_some(),
-        'S' => written(address.administrative_area.as_ref()).is_some(),
-        'Z' => written(address.postal_code.as_ref()).is_some(),
-        _ => true,
-    }
-}
-
-impl Country {
-    fn area(&self, written: &str) -> Option<&Area> {
-        let written = fold(written);
-        self.areas.iter().find(|area| area.names.iter().any(|name| fold(name) == written))
+impl Judged<'_> {
+    /// Whether the post needs the field. An area may need less than its country; where several may be meant, what
+    /// one of them does without is not needed.
+    fn needs(&self, field: char) -> bool {
+        let areas = areas_of(self.denoted.as_ref());
+        let of =
+            |area: &&country::Area| area.require.as_ref().unwrap_or(&self.country.require).contains(field);
+        if areas.is_empty() { self.country.require.contains(field) } else { areas.iter().all(of) }
     }
 
-    fn missing(&self, code: &str, field: char) -> String {
-        let (what, key) = match field {
-            'A' => ("street", "lines"),
-            'C' => ("city", "locality"),
-            'D' => ("district", "dependentLocality"),
-            'S' => (self.area_name(), "administrativeArea"),
-            _ => (self.zip_name(), "postalCode"),
+    fn missing(&self) -> Vec<Finding> {
+        let address = self.address;
+        let mut findings = Vec::new();
+        let mut refuse = |field: char, is_written: bool, what: &str, path: &'static str| {
+            if self.needs(field) && !is_written {
+                findings.push(Finding::refusal(path, self.fill_in(what, path)));
+            }
         };
-        let example = if field == 'Z' { self.zip_example() } else { String::new() };
-        format!("An address in {} ({code}) needs a {what}: fill in {key}{example}.", self.name)
+        refuse('A', !address.lines.is_empty(), "street", "address.lines");
+        refuse('C', address.locality.is_some(), "city", "address.locality");
+        refuse('D', address.dependent_locality.is_some(), "district", "address.dependentLocality");
+        refuse('Z', address.postal_code.is_some(), self.country.zip_name(), POSTAL_CODE);
+        findings
     }
 
-    fn zip_name(&self) -> &'static str {
-        match self.zip_name.as_deref() {
-            Some("zip") => "ZIP code",
-            Some("pin") => "PIN code",
-            Some("eircode") => "Eircode",
-            _ => "postal code",
-        }
+    fn fill_in(&self, what: &str, path: &str) -> String {
+        let field = path.trim_start_matches("address.");
+        let example = if path == POSTAL_CODE { self.country.zip_example() } else { String::new() };
+        format!("An address in {} needs a {what}: fill in {field}{example}.", self.place())
     }
 
-    fn zip_example(&self) -> String {
-        self.zipex.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default()
+    fn place(&self) -> String {
+        format!("{} ({})", self.country.name, self.code)
     }
 
-    fn area_name(&self) -> &str {
-        match self.area_name.as_deref() {
-            Some("do_si") => "province or city",
-            Some(name) => name,
-            None => "province",
-        }
-    }
-}
-
-/// Folds case, accents and punctuation away: `Sao Paulo` is `São Paulo`, `D.F.` is `DF`.
-fn fold(name: &str) -> String {
-    name.trim().to_lowercase().nfd().filter(|letter| letter.is_alphanumeric()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(country: &str, area: &str, postal_code: &str, locality: &str) -> Address {
-        let field = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Address {
-            country: country.to_owned(),
-            postal_code: field(postal_code),
-            administrative_area: field(area),
-            locality: field(locality),
-            dependent_locality: None,
-            lines: vec!["Somewhere 1".to_owned()],
-        }
-    }
-
-    fn assert_holds(address: &Address) {
-        assert_eq!(problems(address), Vec::<String>::new(), "{address:?}");
-    }
-
-    #[test]
-    fn addresses_as_their_countries_write_them_hold() {
-        for (country, area, postal_code, locality) in [
-            ("ES", "Madrid", "28013", "Madrid"),
-            ("es", "M", "28013", "Madrid"),
-            ("ES", "Bizkaia", "48001", "Bilbao"),
-            ("ES", "Vizcaya", "48001", "Bilbao"),
-            ("BR", "SP", "01310-100", "São Paulo"),
-            ("BR", "Sao Paulo", "01310100", "São Paulo"),
-            ("JP", "東京都", "100-0001", ""),
-            ("JP", "tokyo", "1000001", ""),
-            ("JP", "13", "100-0001", "Chiyoda-ku"),
-            ("US", "CA", "95014", "Cupertino"),
-            ("US", "california", "95014-2083", "Cupertino"),
-            ("GB", "", "ec1y 8sy", "London"),
-            ("DE", "", "53225", "Bonn"),
-            ("FR", "Île-de-France", "75001", "Paris"),
-            ("IE", "Dublin", "", "Dublin"),
-            ("HK", "Kowloon", "", "Mong Kok"),
-            ("CN", "澳门", "999078", ""),
-        ] {
-            assert_holds(&address(country, area, postal_code, locality));
-        }
-    }
-
-    #[test]
-    fn a_postal_code_of_another_form_is_told_with_an_example() {
-        for (country, area, postal_code, message) in [
-            (
-                "ES",
-                "Madrid",
-                "2801",
-                "The postal code does not have the form used in Spain (ES), such as 28039.",
-            ),
-            (
-                "BR",
-                "SP",
-                "0131",
-                "The postal code does not have the form used in Brazil (BR), such as 40301-110.",
-            ),
-            (
-                "JP",
-                "Tokyo",
-                "1000-001",
-                "The postal code does not have the form used in Japan (JP), such as 154-0023.",
-            ),
-            (
-                "US",
-                "CA",
-                "9501A",
-                "The ZIP code does not have the form used in United States (US), such as 95014.",
-            ),
-        ] {
-            assert_eq!(problems(&address(country, area, postal_code, "Here")), [message]);
-        }
-    }
-
-    #[test]
-    fn arabic_indic_digits_are_not_the_digits_of_a_spanish_postal_code() {
-        assert_eq!(problems(&address("ES", "Madrid", "٢٨٠١٣", "Madrid")).len(), 1);
-    }
-
-    #[test]
-    fn a_postal_code_of_another_area_is_refused_without_naming_either() {
-        for (country, area, postal_code, message) in [
-            (
-                "ES",
-                "Madrid",
-                "08001",
-                "The postal code and the province of the address do not belong together: correct whichever is wrong.",
-            ),
-            (
-                "BR",
-                "RJ",
-                "01310-100",
-                "The postal code and the state of the address do not belong together: correct whichever is wrong.",
-            ),
-            (
-                "JP",
-                "大阪府",
-                "100-0001",
-                "The postal code and the prefecture of the address do not belong together: correct whichever is wrong.",
-            ),
-            (
-                "US",
-                "NY",
-                "95014",
-                "The ZIP code and the state of the address do not belong together: correct whichever is wrong.",
-            ),
-        ] {
-            assert_eq!(problems(&address(country, area, postal_code, "Here")), [message]);
-        }
-    }
-
-    #[test]
-    fn what_a_country_requires_has_to_be_there() {
-        let mut empty = address("US", "", " ", "");
-        empty.lines = vec![String::new()];
-        assert_eq!(
-            problems(&empty),
-            [
-                "An address in United States (US) needs a street: fill in lines.",
-                "An address in United States (US) needs a city: fill in locality.",
-                "An address in United States (US) needs a state: fill in administrativeArea.",
-                "An address in United States (US) needs a ZIP code: fill in postalCode, such as 95014.",
-            ]
-        );
-        assert_holds(&address("JP", "東京都", "100-0001", ""));
-    }
-
-    #[test]
-    fn an_area_the_country_does_not_have_is_refused() {
-        assert_eq!(
-            problems(&address("BR", "Bavaria", "01310-100", "São Paulo")),
-            ["The state is not one that Brazil (BR) has: write its name or its code, such as AC or Acre."]
-        );
-    }
-
-    #[test]
-    fn a_country_that_is_none_is_refused() {
-        assert_eq!(
-            problems(&address("QQ", "", "", "")),
-            ["The country of the address is not known: use its ISO 3166-1 code of two letters, such as ES."]
-        );
-    }
-
-    #[test]
-    fn every_pattern_compiles_and_every_example_fits_its_own_country() {
-        for (code, country) in COUNTRIES.iter() {
-            for area in &country.areas {
-                for pattern in [&area.zip, &area.xzip].into_iter().flatten() {
-                    matches(pattern, "");
+    /// A missing area is made up for by a postal code or a city that names one.
+    fn area(&self) -> Option<Finding> {
+        let (name, place) = (self.country.area_name(), self.place());
+        if self.address.administrative_area.is_none() {
+            return self.needs('S').then(|| {
+                let sentence = self.fill_in(name, AREA);
+                if self.area_is_named() {
+                    Finding::doubt(AREA, sentence)
+                } else {
+                    Finding::refusal(AREA, sentence)
                 }
-            }
-            if let (Some(form), Some(example)) = (&country.zip, &country.zipex) {
-                assert!(matches(&format!("^(?:{form})$"), example), "{code}: {example} against {form}");
-            }
-            assert!(country.fmt.contains('A'), "{code} has no street");
+            });
         }
-        assert_eq!(COUNTRIES.len(), 252);
+        let example = self.country.areas.first()?;
+        self.denoted.is_none().then(|| {
+            let example = example.names.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(" or ");
+            Finding::doubt(
+                AREA,
+                format!("The {name} is not known to be one of {place}: write its name or its code, such as {example}."),
+            )
+        })
+    }
+
+    fn area_is_named(&self) -> bool {
+        let areas = &self.country.areas;
+        let by_postal_code = self.address.postal_code.as_deref().is_some_and(|postal_code| {
+            let unknown = areas.iter().all(|area| area.has(postal_code).is_none());
+            let possible = self.country.has_postal_codes() && self.country.has_form(postal_code);
+            possible && (unknown || areas.iter().any(|area| area.has(postal_code) == Some(true)))
+        });
+        let is_area = |city: &String| self.country.denoted(self.code, city).is_some();
+        by_postal_code
+            || self.address.locality.as_ref().is_some_and(is_area)
+            || self.address.dependent_locality.as_ref().is_some_and(is_area)
+    }
+
+    /// The form of a code refuses an order only where the country needs a code.
+    fn postal_code(&self) -> Option<Finding> {
+        let postal_code = self.address.postal_code.as_deref().filter(|_| self.country.has_postal_codes())?;
+        let (zip, area, place) = (self.country.zip_name(), self.country.area_name(), self.place());
+        if !postal_code::is_possible(postal_code, self.country, &areas_of(self.denoted.as_ref())) {
+            let example = self.country.zip_example();
+            let sentence = format!("The {zip} does not have the form used in {place}{example}.");
+            return Some(if self.needs('Z') {
+                Finding::refusal(POSTAL_CODE, sentence)
+            } else {
+                Finding::doubt(POSTAL_CODE, sentence)
+            });
+        }
+        self.denoted.as_ref().filter(|denoted| !denoted.may_have(postal_code))?;
+        Some(Finding::doubt(
+            POSTAL_CODE,
+            format!(
+                "The {zip} and the {area} of the address seem not to belong together: correct whichever is wrong."
+            ),
+        ))
     }
 }

@@ -1,0 +1,136 @@
+//! States, provinces and prefectures: what a name that somebody writes denotes.
+
+use std::collections::HashMap;
+
+use super::country::{Area, Country};
+use super::spelling;
+
+/// No name of an area is longer than this, in every language at once.
+const LONGEST: usize = 200;
+
+/// The names of one country's areas. A name may denote several.
+pub(super) struct Names {
+    code: String,
+    meanings: HashMap<String, Meaning>,
+}
+
+/// The areas that a name denotes, by position in the country's areas.
+#[derive(Clone, Default)]
+struct Meaning {
+    areas: Vec<usize>,
+    /// It also denotes a part of the country that the data knows by name only.
+    elsewhere: bool,
+}
+
+impl Meaning {
+    fn include(&mut self, areas: &[usize]) {
+        self.elsewhere |= areas.is_empty();
+        for area in areas {
+            if !self.areas.contains(area) {
+                self.areas.push(*area);
+            }
+        }
+    }
+}
+
+/// What a written name denotes.
+pub(super) struct Denoted<'a> {
+    /// Any of these may be meant.
+    pub(super) areas: Vec<&'a Area>,
+    /// All that may be meant stands in `areas`.
+    pub(super) complete: bool,
+}
+
+impl Names {
+    pub(super) fn of(code: &str, country: &Country) -> Self {
+        let mut names = Self { code: code.to_owned(), meanings: HashMap::new() };
+        for (position, area) in country.areas.iter().enumerate() {
+            names.add(&area.names, &[position]);
+        }
+        for wider in &country.wider {
+            names.add(&wider.names, &wider.areas);
+        }
+        names
+    }
+
+    fn add(&mut self, names: &[String], areas: &[usize]) {
+        for name in names.iter().flat_map(|name| std::iter::once(name.as_str()).chain(parts(name))) {
+            for form in spelling::forms(&self.code, name) {
+                self.meanings.entry(form).or_default().include(areas);
+            }
+        }
+    }
+
+    /// What `written` denotes: as a whole, or else each of its parts that denotes something. People write names in
+    /// two languages, with the code beside, with the city before or the country after.
+    fn meaning(&self, written: &str) -> Option<Meaning> {
+        if written.chars().count() > LONGEST {
+            return None;
+        }
+        if let Some(meaning) = self.of_one(written) {
+            return Some(meaning.clone());
+        }
+        let known: Vec<&Meaning> = parts(written).filter_map(|part| self.of_one(part)).collect();
+        if known.is_empty() {
+            return self.twice(written);
+        }
+        let mut all = Meaning::default();
+        for meaning in known {
+            all.areas.extend(&meaning.areas);
+            all.elsewhere |= meaning.elsewhere;
+        }
+        Some(all)
+    }
+
+    /// Two names of the same area side by side, such as `Bozen Bolzano` or `Tokyo 東京都`.
+    fn twice(&self, written: &str) -> Option<Meaning> {
+        let blanks = written.match_indices(' ').map(|(blank, _)| written.split_at(blank));
+        blanks.filter_map(|(left, right)| Some((self.of_one(left)?, self.of_one(right)?))).find_map(
+            |(left, right)| {
+                let areas: Vec<usize> =
+                    left.areas.iter().copied().filter(|area| right.areas.contains(area)).collect();
+                (!areas.is_empty()).then_some(Meaning { areas, elsewhere: false })
+            },
+        )
+    }
+
+    fn of_one(&self, name: &str) -> Option<&Meaning> {
+        let known =
+            |name: &str| spelling::forms(&self.code, name).iter().find_map(|form| self.meanings.get(form));
+        known(name)
+            .or_else(|| known(self.without_country(name)?))
+            .or_else(|| known(name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == ' ')))
+    }
+
+    /// ISO 3166-2 writes `US-CA`; shops write `JP13` too.
+    fn without_country<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let name = name.trim();
+        let begins = name.get(..2).is_some_and(|code| code.eq_ignore_ascii_case(&self.code));
+        let rest = name.get(2..).filter(|_| begins)?;
+        rest.starts_with(|letter: char| !letter.is_alphabetic()).then_some(rest)
+    }
+}
+
+impl Country {
+    /// What the written name of an area denotes; `None` where the data does not know it.
+    pub(super) fn denoted(&self, code: &str, written: &str) -> Option<Denoted<'_>> {
+        let meaning = self.names(code).meaning(written)?;
+        let areas = meaning.areas.iter().map(|position| &self.areas[*position]).collect();
+        Some(Denoted { areas, complete: !meaning.elsewhere })
+    }
+}
+
+impl Denoted<'_> {
+    /// Whether one of the areas has the postal code, or the data does not say of one of them which codes it has.
+    pub(super) fn may_have(&self, postal_code: &str) -> bool {
+        !self.complete || self.areas.iter().any(|area| area.has(postal_code) != Some(false))
+    }
+}
+
+/// What stands between the marks with which people join two names.
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    name.split(['/', '|', ',', ';', '(', ')', '[', ']', '、', '，', '（', '）', '–', '—', '・', '•'])
+        .flat_map(|part| part.split(" - "))
+        .map(str::trim)
+        .filter(move |part| !part.is_empty() && part.len() != name.len())
+}

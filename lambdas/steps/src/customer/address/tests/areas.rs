@@ -1,0 +1,174 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+#[test]
+fn an_area_may_be_named_in_every_usual_way() {
+    for (country, areas, postal_code) in [
+        (
+            "ES",
+            "Madrid|Comunidad de Madrid|Comunidad Autónoma de Madrid|Provincia de Madrid|ES-M|es-md|MADRID, Spain",
+            "28013",
+        ),
+        ("ES", "Andalucía|Andalusia|Junta de Andalucía / Andalucía|Sevilla|Seville", "41001"),
+        ("ES", "Valencia/València|Comunitat Valenciana|València|Valencia (Valencia)", "46001"),
+        (
+            "JP",
+            "東京都|東京|Tokyo|Tōkyō|Toukyou|TOKYO-TO|Tokyo Prefecture|JP-13|JP13|13|东京都|Tokyo 東京都",
+            "100-0001",
+        ),
+        ("JP", "大阪府|大阪|Osaka|Ōsaka|Oosaka|Ohsaka|Osaka-fu", "530-0001"),
+        ("JP", "兵庫県|兵庫|Hyogo|Hyōgo|Hyougo|Hyogo-ken", "650-0001"),
+        ("JP", "広島|廣島|广岛|Hiroshima|Hirosima", "730-0001"),
+        (
+            "CN",
+            "广东|广东省|廣東省|Guangdong|Guangdong Province|Guangdong Sheng|Kwangtung|CN-GD|Guangdong 广东",
+            "518000",
+        ),
+        (
+            "CN",
+            "新疆|新疆维吾尔自治区|新疆維吾爾自治區|Xinjiang Uygur Zizhiqu|Xinjiang Uyghur Autonomous Region",
+            "830000",
+        ),
+        ("TW", "臺中市|台中市|台中|Taichung|Taichung City|台中縣|TW-TXG", "400"),
+        (
+            "KR",
+            "서울특별시|서울시|서울|Seoul|Seoul-si|Seoul-teukbyeolsi|Seoul City|KR-11|Seoul 서울",
+            "06236",
+        ),
+        ("KR", "부산|Pusan|Busan Metropolitan City|Pusan Kwangyoksi", "48058"),
+        ("KR", "경기도|경기|Kyonggi-do|Kyŏnggi-do|Gyeonggi|Gyeonggi Province", "16575"),
+        ("KR", "제주|제주도|Cheju|Jeju-do|Jeju Special Self-Governing Province", "63122"),
+        (
+            "US",
+            "CA|Calif.|California|US-CA|State of California|State of CA|California, USA|CA - California|California (CA)",
+            "95014",
+        ),
+        ("US", "DC|D.C.|Washington DC|Washington, D.C.|District of Columbia|Washington", "20001"),
+        ("US", "Mass.|MA|Massachusetts|Commonwealth of Massachusetts", "02144"),
+        ("MX", "CDMX|Ciudad de México|D.F.|México D.F.|Mexico City|MX-CMX", "06600"),
+        ("MX", "Edo. de México|Estado de México|EDOMEX|Méx.|MX-MEX", "50000"),
+        ("BR", "SP|São Paulo|Sao Paulo|Estado de São Paulo|BR-SP", "01310-100"),
+        ("BR", "DF|Distrito Federal|Brasília", "70002-900"),
+        ("AR", "CABA|C.A.B.A.|Capital Federal|Ciudad Autónoma de Buenos Aires|Buenos Aires", "C1015ABO"),
+        ("AR", "Buenos Aires|Provincia de Buenos Aires|Pcia. de Buenos Aires", "B1900ABC"),
+        (
+            "IT",
+            "RM|Roma|Rome|Provincia di Roma|Città metropolitana di Roma|Lazio|Regione Lazio|IT-62",
+            "00128",
+        ),
+        (
+            "IT",
+            "BZ|Bolzano|Bozen|Südtirol|Alto Adige|Trentino-Alto Adige|Bolzano - Bozen|Bozen Bolzano",
+            "39100",
+        ),
+        ("IN", "MH|Maharashtra|महाराष्ट्र|IN-MH", "400001"),
+        ("IN", "Odisha|Orissa|OR|OD|ଓଡ଼ିଶା", "751001"),
+        ("CA", "QC|Que.|Québec|PQ|CA-QC|Quebec", "H3Z 2Y7"),
+        ("AU", "NSW|N.S.W.|New South Wales|AU-NSW", "2000"),
+        ("CO", "Bogotá, D.C.|Bogota|Distrito Capital|CO-DC", "110111"),
+        ("IE", "Co. Dublin|Dublin|County Dublin|Dublin 2|Baile Átha Cliath|Leinster", "D02 X285"),
+        ("HK", "Kowloon|九龍|九龙|KLN|Hong Kong|香港|Kwun Tong District|觀塘區", ""),
+        ("AE", "Dubai|دبي|إمارة دبي|Emirate of Dubai|AE-DU", ""),
+        ("TR", "İstanbul|Istanbul|ISTANBUL|İstanbul ili|TR-34|34", "34000"),
+        ("ID", "DKI Jakarta|Jakarta|Jakarta Raya|Provinsi DKI Jakarta", "10110"),
+        ("TH", "กรุงเทพมหานคร|Bangkok|Krung Thep", "10200"),
+        ("VN", "Hồ Chí Minh|Ho Chi Minh City|Thành phố Hồ Chí Minh|TP. Hồ Chí Minh", "70000"),
+    ] {
+        for area in areas.split('|') {
+            assert_holds(&address(country, area, postal_code, "Here"));
+        }
+    }
+}
+
+/// The sources of each stand beside it in `data/aliases.json`.
+#[test]
+fn codes_that_cross_borders_are_taken_on_both_sides() {
+    for (country, area, postal_code, locality) in [
+        ("US", "MD", "20588", "Camp Springs"),
+        ("US", "VA", "20598", "Springfield"),
+        ("US", "VA", "20301", "Arlington"),
+        ("US", "TN", "42223", "Fort Campbell"),
+        ("US", "KY", "42223", "Fort Campbell"),
+        ("US", "MA", "02861", "Attleboro"),
+        ("US", "IL", "63673", "Kaskaskia"),
+        ("US", "LA", "71749", "Junction City"),
+        ("US", "TX", "73949", "Texhoma"),
+        ("US", "NM", "81137", "Ignacio"),
+        ("US", "AZ", "84536", "Monument Valley"),
+        ("US", "UT", "86044", "Tonalea"),
+        ("US", "NM", "86515", "Window Rock"),
+        ("US", "TX", "88063", "Sunland Park"),
+        ("US", "CA", "89439", "Verdi"),
+        ("US", "CA", "97635", "New Pine Creek"),
+        ("US", "ND", "59221", "Fairview"),
+        ("US", "NE", "51001", "Akron"),
+        ("US", "NY", "06390", "Fishers Island"),
+        ("US", "WY", "83414", "Alta"),
+        ("US", "ME", "03579", "Wilsons Mills"),
+        ("US", "NM", "79922", "Sunland Park"),
+        ("US", "OR", "99362", "Milton-Freewater"),
+        ("US", "NY", "09012", "APO"),
+        ("JP", "埼玉県", "370-1507", "秩父市"),
+        ("IT", "BG", "23806", "Torre de' Busi"),
+        ("MY", "Kedah", "14290", "Bandar Baharu"),
+        ("AU", "NSW", "4383", "Jennings"),
+        ("AU", "QLD", "2406", "Mungindi"),
+        ("AU", "NSW", "4385", "Texas"),
+        ("AU", "NT", "4825", "Alpurrurulam"),
+        ("AU", "WA", "0872", "Warburton"),
+        ("IT", "CN", "18025", "Briga Alta"),
+        ("IN", "Puducherry", "533464", "Yanam"),
+        ("IN", "Puducherry", "673310", "Mahe"),
+        ("CA", "QC", "K1A 0A6", "Gatineau"),
+        ("CA", "AB", "S9V 0A1", "Lloydminster"),
+    ] {
+        assert_holds(&address(country, area, postal_code, locality));
+    }
+}
+
+#[test]
+fn the_ten_largest_countries_subdivisions_are_known_by_all_their_names() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/subdivision-names.json");
+    let names: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for country in ["CN", "US", "IN", "BR", "JP", "KR", "GB", "MX", "ES", "DE"] {
+        let unknown: Vec<&String> =
+            names[country].iter().filter(|name| !area_is_known(country, name)).collect();
+        assert_eq!(unknown, Vec::<&String>::new(), "{country}");
+    }
+}
+
+#[test]
+fn a_name_that_denotes_several_areas_is_judged_by_all_of_them() {
+    for (country, area, postal_code) in [
+        ("AR", "Buenos Aires", "C1015ABO"),
+        ("AR", "Buenos Aires", "B1900ABC"),
+        ("US", "Washington", "98101"),
+        ("US", "Washington", "20001"),
+        ("TW", "新竹", "300"),
+        ("TW", "新竹", "302"),
+    ] {
+        assert_holds(&address(country, area, postal_code, "Here"));
+    }
+    let doubts = found(&address("AR", "Buenos Aires", "X5187XAB", "Here"));
+    assert_eq!(doubts.len(), 1);
+}
+
+#[test]
+fn what_is_not_a_name_of_an_area_is_not_known() {
+    for (country, name) in [
+        ("BR", "Bavaria"),
+        ("ES", "Texas"),
+        ("US", "XX"),
+        ("US", "Ontario"),
+        ("JP", "Seoul"),
+        ("CN", "省"),
+        ("IT", "IT"),
+        ("MX", "Province"),
+        ("US", "Madrid, Comunidad de"),
+        ("ES", "Gifu"),
+    ] {
+        assert!(!area_is_known(country, name), "{country}: {name}");
+    }
+}
