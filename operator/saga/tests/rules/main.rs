@@ -7,6 +7,7 @@ mod digest;
 mod money;
 mod ownership;
 mod people;
+mod records;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
