@@ -149,7 +149,7 @@ pub struct OrderSpec {
 
     /// What the customer agreed to pay, in minor units (cents). When given, it must equal the sum by
     /// the catalogue's prices, or the order is rejected before anything is charged. The bound is the
-    /// payment provider's for its smallest unit; in most currencies it takes eight digits.
+    /// payment provider's: twelve digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 1 && self <= 999999999999").message("total is in minor units (4200 is 42.00 EUR) and must be from 1 to 999999999999"))]
     pub total: Option<i64>,

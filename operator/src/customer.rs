@@ -34,7 +34,10 @@ pub async fn read(order: &Order, context: &Context) -> Result<Option<Contact>, E
 
 /// A customer as JSON, or why it is none. The parser's own message could quote what it read, which is personal data.
 fn decode(bytes: &[u8]) -> Result<Inline, String> {
-    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) || bytes.get(1) == Some(&0) {
+    if bytes.starts_with(&[0xFF, 0xFE])
+        || bytes.starts_with(&[0xFE, 0xFF])
+        || bytes.iter().take(2).any(|byte| *byte == 0)
+    {
         return Err(format!("holds UTF-16 in its key `{KEY}`: save it as UTF-8"));
     }
     // Editors on Windows begin UTF-8 with a byte order mark, which JSON does not allow.
@@ -71,6 +74,7 @@ mod tests {
             utf16(CUSTOMER, "\u{FEFF}", u16::to_le_bytes),
             utf16(CUSTOMER, "\u{FEFF}", u16::to_be_bytes),
             utf16(CUSTOMER, "", u16::to_le_bytes),
+            utf16(CUSTOMER, "", u16::to_be_bytes),
         ] {
             assert_eq!(
                 decode(&bytes),

@@ -205,7 +205,8 @@ impl Live {
         kept.flatten().unwrap_or_default()
     }
 
-    /// How many orders of a class are claimed and not finished. Of two objects for one order, its owner counts.
+    /// How many orders of a class are claimed and not finished. Of two objects for one order, its owner counts; one that
+    /// waits for a bank alone, for days, takes nobody's place.
     pub fn count(&self, class: &str) -> usize {
         let owns = |object: &ObjectRef<Order>, record: &Record| {
             record.owner.as_ref().is_some_and(|owner| {
@@ -216,7 +217,10 @@ impl Live {
             .iter()
             .filter_map(|(object, memory)| Some((object, memory.saved.as_ref()?)))
             .filter(|(object, record)| {
-                record.class_name == class && !record.phase.is_final() && owns(object, record)
+                record.class_name == class
+                    && !record.phase.is_final()
+                    && !record.waits_for_bank()
+                    && owns(object, record)
             })
             .count()
     }

@@ -11,6 +11,8 @@ pub enum Refunds {
     Pend,
     /// They succeed at first and fail a while later.
     Fail,
+    /// They are pending for a while, and then fail, as the customer disputed the charge meanwhile.
+    Dispute,
 }
 
 /// Why a card is declined.
@@ -63,6 +65,8 @@ pub fn card(token: &str) -> Option<Card> {
         "pm_card_visa" | "pm_card_visa_debit" | "pm_card_mastercard" | "pm_card_amex" | "pm_card_br" => {
             approved
         }
+        // A token of the proxy's own: Stripe has none for it.
+        "pm_card_pendingRefundDisputed" => Card { refunds: Refunds::Dispute, ..approved },
         "pm_card_pendingRefund" => Card { refunds: Refunds::Pend, ..approved },
         "pm_card_createDispute" => Card { disputed: true, ..approved },
         "pm_card_refundFail" => Card { refunds: Refunds::Fail, ..approved },

@@ -130,12 +130,14 @@ fn charge(mut raw: Value, intent: &Value, notes: &Notes) -> Value {
 /// A refund, before or after it has settled.
 pub fn refund(mut raw: Value, refunds: Refunds, settled: bool) -> Value {
     raw["status"] = json!(match refunds {
-        Refunds::Pend if !settled => "pending",
-        Refunds::Fail if settled => "failed",
+        Refunds::Pend | Refunds::Dispute if !settled => "pending",
+        Refunds::Fail | Refunds::Dispute if settled => "failed",
         _ => "succeeded",
     });
     if raw["status"] == "failed" {
-        raw["failure_reason"] = json!("expired_or_canceled_card");
+        let disputed = refunds == Refunds::Dispute;
+        let reason = if disputed { "charge_for_pending_refund_disputed" } else { "expired_or_canceled_card" };
+        raw["failure_reason"] = json!(reason);
     }
     let lower = raw["currency"].as_str().unwrap_or_default().to_lowercase();
     raw["currency"] = json!(lower);

@@ -136,22 +136,39 @@ pub async fn an_order_in_a_currency_of_many_digits_is_charged(world: &World) -> 
 
 pub async fn a_disputed_charge_needs_a_person_and_is_not_refunded_again(world: &World) -> Result<()> {
     let shop = world.market("disputed").await?;
-    shop.order("rejects-disputed", |spec| {
-        spec.class_name = AT_ONCE.to_owned();
-        spec.payment.payment_method = "pm_card_createDispute".to_owned();
-    })
-    .await?;
-    let stalled =
-        shop.until("rejects-disputed", SOON, |status| condition(status, "Stalled").is_some()).await?;
-    ensure!(condition(&stalled, "Stalled") == Some(("True", "PaymentDisputed")), "{stalled:#?}");
-    let told = stalled.conditions.iter().find(|condition| condition.type_ == "Stalled");
-    let told = told.map_or("", |condition| condition.message.as_str());
-    ensure!(told.contains("the bank has taken the money back: nothing is to be refunded again"), "{told}");
-    shop.annotate("rejects-disputed", "comanda.dev/abandon", "the dispute was lost").await?;
-    let status = shop.until_final("rejects-disputed", SOON).await?;
-    ensure!(status.reason.as_deref() == Some("Abandoned"), "{status:#?}");
-    let payment = "succeeded, captured 1850, refunded 0";
-    shop.expect("rejects-disputed", "Failed", payment, "confirmed", "prepare").await
+    for (order, card, told) in [
+        // Before the refund, and while it was under way.
+        ("rejects-disputed", "pm_card_createDispute", "Tu banco ya ha recuperado 18.50 EUR"),
+        ("rejects-meanwhile", "pm_card_pendingRefundDisputed", "Se están devolviendo 18.50 EUR"),
+    ] {
+        shop.order(order, |spec| {
+            spec.class_name = AT_ONCE.to_owned();
+            spec.payment.payment_method = card.to_owned();
+        })
+        .await?;
+        let stalled =
+            shop.until(order, AFTER_A_LOOK, |status| condition(status, "Stalled").is_some()).await?;
+        ensure!(condition(&stalled, "Stalled") == Some(("True", "PaymentDisputed")), "{stalled:#?}");
+        let said = stalled.conditions.iter().find(|condition| condition.type_ == "Stalled");
+        let said = said.map_or("", |condition| condition.message.as_str());
+        ensure!(
+            said.contains("the bank has taken the money back: nothing is to be refunded again"),
+            "{said}"
+        );
+        let snapshot = shop.snapshot().await?;
+        let failed = snapshot.messages(order).iter().find(|message| message["kind"] == "failed");
+        let text = failed.and_then(|message| message["text"].as_str()).context("a message")?;
+        ensure!(text.contains(told), "{text}");
+        shop.expect_consumed(0).await?;
+
+        shop.annotate(order, "comanda.dev/abandon", "the dispute was lost").await?;
+        let status = shop.until_final(order, SOON).await?;
+        ensure!(status.reason.as_deref() == Some("Abandoned"), "{status:#?}");
+        ensure!(finished(&status).contains("the bank took it back for a dispute"), "{}", finished(&status));
+        let payment = "succeeded, captured 1850, refunded 0";
+        shop.expect(order, "Failed", payment, "confirmed, failed", "prepare").await?;
+    }
+    Ok(())
 }
 
 pub async fn a_refund_that_the_bank_delays_holds_back_neither_the_stock_nor_the_message(

@@ -51,7 +51,7 @@ async fn make(record: &Record, recipient: &Contact, payments: &dyn Payments) -> 
     match payments.create(&intent).await {
         Ok(view) => Ok(Outcome::IntentCreated { id: view.id }),
         Err(PaymentError::Declined { code }) => Ok(declined(&code)),
-        Err(PaymentError::Invalid(invalid)) => Ok(refused(Cause::PaymentInvalid, &invalid)),
+        Err(PaymentError::Invalid(invalid)) => Ok(refused(&invalid)),
         Err(error) => Err(unknown(effect, error.to_string())),
     }
 }
@@ -83,7 +83,7 @@ async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
             // A decline that the intent remembers is an earlier answer to the same confirmation.
             let untried = view.state == IntentState::RequiresConfirmation
                 || view.state == IntentState::RequiresPaymentMethod && view.decline.is_none();
-            Ok(if untried { refused(Cause::PaymentInvalid, &invalid) } else { Outcome::Payment(view) })
+            Ok(if untried { refused(&invalid) } else { Outcome::Payment(view) })
         }
         Err(error) => Err(unknown(effect, error.to_string())),
     }
@@ -94,15 +94,12 @@ async fn capture(record: &Record, payments: &dyn Payments) -> Step {
     let id = intent_id(record, effect)?;
     match payments.capture(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
-        Err(refusal @ (PaymentError::Declined { .. } | PaymentError::Invalid(_))) => {
+        Err(ref error) if let Some(code) = error.refusal_code() => {
             let view = get(id, effect, payments).await?;
             if view.state == IntentState::RequiresCapture {
                 return Ok(Outcome::Refused(Fault {
                     cause: Cause::CaptureFailed,
-                    message: format!(
-                        "The payment provider refused to capture the amount ({}).",
-                        code(&refusal)
-                    ),
+                    message: format!("The payment provider refused to capture the amount ({code})."),
                 }));
             }
             Ok(Outcome::Payment(view))
@@ -111,37 +108,30 @@ async fn capture(record: &Record, payments: &dyn Payments) -> Step {
     }
 }
 
-/// A request that would be refused again for ever, and what of the order to change. No bank said no.
-fn refused(cause: Cause, invalid: &Invalid) -> Outcome {
-    let parameter = invalid.parameter.as_deref().unwrap_or_default();
-    let advice = match (&invalid.method, invalid.code.as_str()) {
-        (Some(method), _) => {
-            format!(
-                "The payment method is of the type {method}, and orders are paid by card: ask for a card."
-            )
+/// A request that would be refused again for ever, and what of the order to change where that is known. No bank said
+/// no.
+fn refused(invalid: &Invalid) -> Outcome {
+    let advice = match (&invalid.method, invalid.code.as_str(), invalid.parameter.as_deref()) {
+        (Some(method), ..) => {
+            format!(" The payment method is of the type {method}, and orders are paid by card: ask for a card.")
         }
-        (None, "amount_too_small" | "amount_too_large") => {
-            "It charges no such amount in this currency.".to_owned()
+        (None, "amount_too_small" | "amount_too_large", _) => {
+            " It charges no such amount in this currency.".to_owned()
         }
-        (None, _) if parameter == "customer" => {
-            "spec.payment.customer has to be a customer of the class's account.".to_owned()
+        (None, _, Some("customer")) => {
+            " spec.payment.customer has to be a customer of the class's account.".to_owned()
         }
-        (None, _) => {
-            "spec.payment.paymentMethod has to be a card of the class's account that was not used up; one \
-                      that is saved for a customer needs spec.payment.customer."
+        (None, _, None | Some("payment_method")) => {
+            " spec.payment.paymentMethod has to be a card of the class's account that was not used up; one that is saved \
+             for a customer needs spec.payment.customer."
                 .to_owned()
         }
+        (None, _, Some(_)) => String::new(),
     };
-    let message = format!("The payment provider does not take the payment ({invalid}). {advice}");
-    Outcome::Refused(Fault { cause, message })
-}
-
-/// The code of a refusal.
-fn code(refusal: &PaymentError) -> &str {
-    match refusal {
-        PaymentError::Declined { code } | PaymentError::Invalid(Invalid { code, .. }) => code,
-        PaymentError::Unanswered(why) | PaymentError::Misconfigured(why) => why,
-    }
+    Outcome::Refused(Fault {
+        cause: Cause::PaymentInvalid,
+        message: format!("The payment provider does not take the payment ({invalid}).{advice}"),
+    })
 }
 
 /// Lets the held amount go.
@@ -150,7 +140,7 @@ async fn undo_authorize(record: &Record, payments: &dyn Payments) -> Step {
     let id = intent_id(record, effect)?;
     match payments.cancel(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
-        Err(refusal @ (PaymentError::Declined { .. } | PaymentError::Invalid(_))) => {
+        Err(ref error) if let Some(code) = error.refusal_code() => {
             let view = get(id, effect, payments).await?;
             let settled = matches!(
                 view.state,
@@ -162,9 +152,8 @@ async fn undo_authorize(record: &Record, payments: &dyn Payments) -> Step {
             Ok(needs_person(
                 Reason::PaymentUnexpected,
                 format!(
-                    "The payment provider refuses to cancel the payment ({}). Cancel {id} by hand, then set the \
-                     annotation comanda.dev/retry to a fresh value.",
-                    code(&refusal)
+                    "The payment provider refuses to cancel the payment ({code}). Cancel {id} by hand, then set the \
+                     annotation comanda.dev/retry to a fresh value."
                 ),
             ))
         }
@@ -180,16 +169,18 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
         Ok(view) if view.amount >= record.payment.captured => Ok(Outcome::Refund(Some(view))),
         // It was the rest: a person had given a part back.
         Ok(_) => refunds(record, effect, payments).await.map(Outcome::Refund),
-        Err(PaymentError::Invalid(Invalid { code, .. })) if code == DISPUTED => Ok(disputed(id)),
-        Err(refusal @ (PaymentError::Declined { .. } | PaymentError::Invalid(_))) => {
+        Err(PaymentError::Invalid(Invalid { code, .. })) if code == DISPUTED => {
+            let amount = record.payment.captured;
+            Ok(Outcome::Refund(Some(RefundView { state: RefundState::Disputed, amount })))
+        }
+        Err(ref error) if let Some(code) = error.refusal_code() => {
             let refund = refunds(record, effect, payments).await?;
             if refund.is_none() {
                 return Ok(needs_person(
                     Reason::RefundFailed,
                     format!(
-                        "The payment provider refuses to refund the payment ({}). Refund {id} by hand, then set the \
-                         annotation comanda.dev/retry to a fresh value.",
-                        code(&refusal)
+                        "The payment provider refuses to refund the payment ({code}). Refund {id} by hand, then set the \
+                         annotation comanda.dev/retry to a fresh value."
                     ),
                 ));
             }
@@ -202,18 +193,6 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
 /// Stripe's code for a refund of a charge that the customer disputed.
 /// Source: <https://docs.stripe.com/error-codes#charge-disputed>.
 const DISPUTED: &str = "charge_disputed";
-
-/// The bank has taken the amount from the account already: a refund would pay the customer twice.
-fn disputed(id: &str) -> Outcome {
-    needs_person(
-        Reason::PaymentDisputed,
-        format!(
-            "The customer disputed the charge, and the bank has taken the money back: nothing is to be refunded again. \
-             Answer the dispute of {id} at the payment provider, then set the annotation comanda.dev/abandon to how it \
-             ended."
-        ),
-    )
-}
 
 async fn look_up(record: &Record, payments: &dyn Payments) -> Step {
     let id = intent_id(record, None)?;
@@ -256,7 +235,12 @@ async fn refunds(
         return Ok(Some(RefundView { state: RefundState::Succeeded, amount }));
     }
     let open = refunds.into_iter().filter(|refund| refund.state != RefundState::Succeeded);
-    Ok(open.min_by_key(|refund| refund.state == RefundState::Failed))
+    // One under way may still succeed; one that a dispute ended says more than one that failed.
+    Ok(open.min_by_key(|refund| match refund.state {
+        RefundState::Pending | RefundState::Succeeded => 0,
+        RefundState::Disputed => 1,
+        RefundState::Failed => 2,
+    }))
 }
 
 fn needs_person(reason: Reason, message: String) -> Outcome {

@@ -178,6 +178,16 @@ pub enum PaymentError {
     Misconfigured(String),
 }
 
+impl PaymentError {
+    /// The provider's code, where it answered that it does not do what was asked.
+    pub fn refusal_code(&self) -> Option<&str> {
+        match self {
+            Self::Declined { code } | Self::Invalid(Invalid { code, .. }) => Some(code),
+            Self::Unanswered(_) | Self::Misconfigured(_) => None,
+        }
+    }
+}
+
 /// What a provider says of a request that it does not take. Its sentence is left out: it may quote the customer's data.
 #[derive(thiserror::Error, Clone, Debug, Default, PartialEq, Eq)]
 #[error("{code}{}", parameter.as_ref().map(|name| format!(", {name}")).unwrap_or_default())]

@@ -1,6 +1,6 @@
 //! What to do next, decided from the ledger record alone.
 
-use comanda_crds::{Cause, Phase};
+use comanda_crds::{Cause, Phase, Reason};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, Decision, StockChange, Wait, Write};
@@ -219,8 +219,14 @@ fn finished(o: &Observed, mut next: Record, now: Timestamp) -> Plan {
 fn heed_people(o: &Observed, next: &mut Record) {
     if o.order.retry.is_some() && next.handled_retry != o.order.retry {
         next.handled_retry.clone_from(&o.order.retry);
-        if next.stall.take().is_some() {
-            undo::prepare_retry(next);
+        match &mut next.stall {
+            // Acknowledged: nothing here can mend it, and it is not told again.
+            Some(stall) if stall.reason == Reason::DeliveredAfterUndo => stall.acknowledged = true,
+            Some(_) => {
+                next.stall = None;
+                undo::prepare_retry(next);
+            }
+            None => {}
         }
     }
     if let Some(reason) = &o.order.abandon

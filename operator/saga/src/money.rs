@@ -20,6 +20,9 @@ pub enum MoneyError {
     /// The code stands in no ISO 4217 table.
     #[error("{0} is not an ISO 4217 currency")]
     UnknownCurrency(String),
+    /// It has more digits than any provider takes.
+    #[error("{0} is more than can be charged at once")]
+    TooMuch(String),
     /// The provider charges this currency in coarser steps.
     #[error(
         "{amount} cannot be charged exactly: the payment provider charges {currency} in steps of {step} minor units"
@@ -53,7 +56,9 @@ impl Money {
             return Err(MoneyError::UnknownCurrency(self.currency.clone()));
         }
         let step = match (self.currency.as_str(), self.exponent()) {
-            ("ISK" | "UGX", 0) => return Ok(self.minor * 100),
+            ("ISK" | "UGX", 0) => {
+                return self.minor.checked_mul(100).ok_or_else(|| MoneyError::TooMuch(self.to_string()));
+            }
             ("MGA", 2) => 100,
             (_, 3) => 10,
             _ => 1,
@@ -128,6 +133,7 @@ mod tests {
             Money::new(4250, "MGA").stripe_amount(),
             Err(MoneyError::TooFine { step: 100, .. })
         ));
+        assert!(matches!(Money::new(i64::MAX / 2, "UGX").stripe_amount(), Err(MoneyError::TooMuch(_))));
         assert!(matches!(Money::new(1, "XXZ").stripe_amount(), Err(MoneyError::UnknownCurrency(_))));
     }
 }

@@ -97,6 +97,8 @@ pub enum RefundState {
     Succeeded,
     /// The provider could not pay it back, or it was cancelled.
     Failed,
+    /// It is not to be paid back: the customer disputed the charge, and the bank has taken the amount already.
+    Disputed,
 }
 
 /// What a kitchen or a courier said.
@@ -274,6 +276,11 @@ impl Record {
             RefundState::Succeeded => {
                 self.payment.refunded = view.amount;
                 self.settle(Effect::Refund, EntryState::Done, None, now);
+            }
+            RefundState::Disputed => {
+                let message =
+                    "The customer disputed the charge, and the bank has taken the money back.".to_owned();
+                self.settle(Effect::Refund, EntryState::Failed, message, now);
             }
             RefundState::Failed => {
                 self.stall = Some(Stall::new(

@@ -487,6 +487,13 @@ impl Record {
         }
     }
 
+    /// True when nothing is left to do but to hear what the bank says of a refund.
+    pub fn waits_for_bank(&self) -> bool {
+        self.phase == Phase::Compensating
+            && self.payment.refund == Some(RefundState::Pending)
+            && matches!(self.state(Effect::NotifyEnding), Some(EntryState::Done | EntryState::Failed))
+    }
+
     /// True while a person is needed.
     pub fn is_stalled(&self) -> bool {
         self.stall.as_ref().is_some_and(|stall| !stall.acknowledged)

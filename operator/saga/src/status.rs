@@ -298,6 +298,12 @@ fn money(record: &Record) -> String {
             id()
         ),
         0 => "Nothing was charged.".to_owned(),
+        left if payment.refund == Some(RefundState::Pending) => {
+            format!("A refund of {} was under way: look {} up at the provider.", amount(left), id())
+        }
+        left if payment.refund == Some(RefundState::Disputed) => {
+            format!("{} was charged, and the bank took it back for a dispute.", amount(left))
+        }
         left => format!("{} was charged and not refunded.", amount(left)),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn advance(
     if let Some(wanted) = tell(next, Effect::NotifyEnding, Call::NotifyEnding, patience.tries, now) {
         return Ok(Some(wanted));
     }
-    if let Some(wanted) = await_refund(next, patience, now) {
+    if let Some(wanted) = await_bank(next, patience, now) {
         return Ok(Some(wanted));
     }
     if let Some(fault) = &next.fault {
@@ -129,15 +129,25 @@ fn refund(next: &Record) -> Option<Next> {
         None | Some(EntryState::NotDone) => Some(Next::Do(Call::RefundPayment)),
         Some(EntryState::Done) => None,
         // It is the bank's by now: neither the stock nor the customer's message waits for it.
-        _ if next.payment.refund == Some(RefundState::Pending) => None,
+        _ if matches!(next.payment.refund, Some(RefundState::Pending | RefundState::Disputed)) => None,
         _ => Some(Next::Read(Call::LookUpRefunds)),
     }
 }
 
-/// The last thing of an undo: the bank's word on a refund that is under way, asked for with growing pauses. Each pause
-/// is as long as the refund is old, from ten seconds to two hours: 45 look-ups in the first three days.
-fn await_refund(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+/// The last thing of an undo, when only the bank has not said its last word on a refund: it is asked for with growing
+/// pauses. Each pause is as long as the refund's intent is old, from ten seconds to two hours: 45 look-ups in the first
+/// three days.
+fn await_bank(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Next> {
+    if next.payment.refund == Some(RefundState::Disputed) {
+        disputed(next);
+        return Some(Next::Wait(None));
+    }
     let entry = next.journal.get(&Effect::Refund).filter(|entry| entry.state == EntryState::Intended)?;
+    if next.courier.state == CourierState::Delivered && next.stall.is_none() {
+        // It may be days until the bank's word: nobody waits for that to hear of this.
+        delivered_after_undo(next);
+        return Some(Next::Wait(None));
+    }
     let asked_at = patience.payment_seen_at.unwrap_or(now);
     let pause = asked_at.duration_since(entry.intended_at).clamp(PAYMENT_POLL, REFUND_POLL);
     Some(poll(patience, Call::LookUpRefunds, pause, None, now))
@@ -159,6 +169,19 @@ fn release(next: &mut Record, now: Timestamp) -> Next {
     Next::Move(stock, None)
 }
 
+/// A refund would pay the customer twice: a person answers the dispute.
+fn disputed(next: &mut Record) {
+    let id = next.payment.intent_id.as_deref().unwrap_or("the payment");
+    next.stall = Some(Stall::new(
+        Reason::PaymentDisputed,
+        format!(
+            "The customer disputed the charge, and the bank has taken the money back: nothing is to be refunded again. \
+             Answer the dispute of {id} at the payment provider. When it is lost, set the annotation \
+             comanda.dev/abandon to say so; when it is won, comanda.dev/retry to a fresh value to refund the customer."
+        ),
+    ));
+}
+
 /// The customer has food that was not paid for: nothing here can mend that.
 pub(crate) fn delivered_after_undo(next: &mut Record) {
     if next.stall.is_none() {
@@ -172,7 +195,7 @@ pub(crate) fn delivered_after_undo(next: &mut Record) {
 
 /// A person asks to try again: what had failed for good gets a new attempt with a new key.
 pub(crate) fn prepare_retry(next: &mut Record) {
-    if next.payment.refund == Some(RefundState::Failed) {
+    if matches!(next.payment.refund, Some(RefundState::Failed | RefundState::Disputed)) {
         next.payment.refund = None;
         next.next_attempt(Effect::Refund);
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use comanda_saga::{PaymentView, RefundView};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
@@ -28,9 +29,9 @@ const EXPAND: (&str, &str) = ("expand[]", "latest_charge");
 /// A Stripe account, and the connections to it, which are kept from call to call.
 #[derive(Clone, Debug)]
 pub struct StripePayments {
+    /// It knows the secret key, and prints it nowhere.
     client: Client,
     url: Url,
-    secret_key: String,
     return_url: Option<String>,
 }
 
@@ -43,20 +44,26 @@ impl StripePayments {
                 "payments.stripe.secretKey or payments.stripe.url cannot be used: check both".to_owned(),
             )
         };
-        let secret_key = secret_key.trim().to_owned();
+        let secret_key = secret_key.trim();
         if secret_key.is_empty() || !secret_key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(unusable());
         }
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {secret_key}")).map_err(|_| unusable())?;
+        authorization.set_sensitive(true);
         let url = Url::parse(url).and_then(|url| url.join("/v1/")).map_err(|_| unusable())?;
         let client = Client::builder()
             .user_agent(concat!("comanda/", env!("CARGO_PKG_VERSION")))
+            .default_headers([(AUTHORIZATION, authorization)].into_iter().collect())
             .timeout(CALL)
+            // As the calls to AWS: what the environment says of proxies is for other programs.
+            .no_proxy()
             .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .build()
             .map_err(|_| unusable())?;
-        Ok(Self { client, url, secret_key, return_url })
+        Ok(Self { client, url, return_url })
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, form: &Form, key: &str) -> Result<T, PaymentError> {
@@ -73,7 +80,7 @@ impl StripePayments {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, PaymentError> {
-        let answer = request.bearer_auth(&self.secret_key).send().await.map_err(|error| lost(&error))?;
+        let answer = request.send().await.map_err(|error| lost(&error))?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| lost(&error))?;
         if !status.is_success() {

@@ -1,11 +1,11 @@
 //! How long each field may be: what the API server demands of `customer.inline` holds wherever a customer comes from.
 //!
-//! A field that is too long is kept cut, with one letter more than it may have, so that the ledger, SNS and the broker
-//! take it and the order is refused all the same.
+//! A field that is too long is kept cut, with one letter more than it may have, and is not looked at any further: the
+//! ledger, SNS and the broker take it, and the order is refused for it. No part of it is taken for the whole.
 
 use comanda_crds::{Address, Inline};
 
-use super::{Contact, Finding, text};
+use super::{Contact, Finding, address, email, phone, text};
 
 const NAME: usize = 120;
 const PHONE: usize = 40;
@@ -16,49 +16,81 @@ const POSTAL_CODE: usize = 20;
 const PLACE: usize = 80;
 const LINE: usize = 120;
 const LINES: usize = 4;
-/// No letter of an address, a number or a name ends in it.
+/// Stands for what was cut off.
 const CUT: char = '…';
 
-/// Every field as text in its normal form, or cut where it is too long.
-pub(super) fn bounded(customer: Inline) -> Inline {
-    let optional = |field: Option<String>, most| field.map(|field| fit(&field, most));
-    let address = customer.address;
-    Inline {
-        name: fit(&customer.name, NAME),
-        phone: fit(&customer.phone, PHONE),
-        email: fit(&customer.email, EMAIL),
-        locale: fit(&customer.locale, LOCALE),
-        address: Address {
-            country: fit(&address.country, COUNTRY),
-            postal_code: optional(address.postal_code, POSTAL_CODE),
-            administrative_area: optional(address.administrative_area, PLACE),
-            locality: optional(address.locality, PLACE),
-            dependent_locality: optional(address.dependent_locality, PLACE),
-            lines: address.lines.iter().take(LINES + 1).map(|line| fit(line, LINE)).collect(),
-        },
-    }
-}
+/// A field within its bound as text in its normal form, or one that stays as it is: cut, or with letters that become
+/// several in their normal form, which then would be too long.
+type Fitted = Result<String, String>;
 
-fn fit(written: &str, most: usize) -> String {
+fn fit(written: &str, most: usize) -> Fitted {
     let normal = text::normal(written);
     if !exceeds(&normal, most) {
-        return normal;
+        return Ok(normal);
     }
-    // Some letters become several in their normal form: a field that was short enough stays as it was written.
-    let written = written.trim();
-    if !exceeds(written, most) {
-        return written.to_owned();
+    let composed = text::composed(written);
+    if !exceeds(&composed, most) {
+        return Err(composed);
     }
-    normal.chars().filter(|letter| *letter != CUT).take(most).chain([CUT]).collect()
+    Err(composed.chars().take(most).chain([CUT]).collect())
 }
 
-pub(super) fn exceeds(text: &str, most: usize) -> bool {
+fn exceeds(text: &str, most: usize) -> bool {
     text.chars().nth(most).is_some()
 }
 
-/// The phone number is cut: what is left is no number.
-pub(super) fn is_cut(text: &str) -> bool {
-    text.ends_with(CUT)
+fn either(fitted: Fitted) -> String {
+    fitted.unwrap_or_else(|kept| kept)
+}
+
+/// The normal form of every field that is within its bound.
+pub(super) fn normal(customer: Inline, extension: Option<String>) -> Contact {
+    let Inline { name, phone, email, locale, address } = customer;
+    let address = normal_address(&address);
+    let (phone, found) = match fit(&phone, PHONE) {
+        Ok(phone) => phone::normal(&phone, &address.country),
+        Err(kept) => (kept, None),
+    };
+    Contact {
+        name: either(fit(&name, NAME)),
+        phone,
+        phone_extension: found.or(extension),
+        email: either(fit(&email, EMAIL).map(|email| email::normal(&email))),
+        locale: either(fit(&locale, LOCALE)),
+        address,
+    }
+}
+
+fn normal_address(address: &Address) -> Address {
+    let optional = |field: &Option<String>, most| field.as_deref().map(|field| fit(field, most));
+    let postal_code = optional(&address.postal_code, POSTAL_CODE);
+    let area = optional(&address.administrative_area, PLACE);
+    let locality = optional(&address.locality, PLACE);
+    let district = optional(&address.dependent_locality, PLACE);
+    let fitting = |field: &Option<Fitted>| field.clone().and_then(Result::ok);
+    let normal = address::normal(&Address {
+        country: either(fit(&address.country, COUNTRY)),
+        postal_code: fitting(&postal_code),
+        administrative_area: fitting(&area),
+        locality: fitting(&locality),
+        dependent_locality: fitting(&district),
+        lines: Vec::new(),
+    });
+    let kept = |field: Option<Fitted>| field.and_then(Result::err);
+    let lines = address.lines.iter().map(|line| either(fit(line, LINE)));
+    Address {
+        country: normal.country,
+        postal_code: kept(postal_code).or(normal.postal_code),
+        administrative_area: kept(area).or(normal.administrative_area),
+        locality: kept(locality).or(normal.locality),
+        dependent_locality: kept(district).or(normal.dependent_locality),
+        lines: lines.filter(|line| address::is_written(line)).take(LINES + 1).collect(),
+    }
+}
+
+/// Whether the phone number is within its bound: what was cut is no number.
+pub(super) fn holds_phone(contact: &Contact) -> bool {
+    !exceeds(&contact.phone, PHONE)
 }
 
 /// The fields that are too long.
@@ -152,21 +184,53 @@ mod tests {
         assert!(!said.iter().any(|sentence| sentence.contains("xx")), "{said:?}");
     }
 
+    /// Each value would hold if it were cut, or if what stands for the rest were taken off.
     #[test]
-    fn a_number_that_is_cut_is_no_number() {
-        let mut customer = customer();
-        customer.phone = format!("+34 600 000 000{}", "9".repeat(40));
-        let contact = Contact::of(&customer);
-        assert!(contact.phone.ends_with(CUT), "{}", contact.phone);
-        assert_eq!(contact.findings().len(), 1);
+    fn no_part_of_a_field_that_is_too_long_is_taken_for_the_whole() {
+        type Change = fn(&mut Inline);
+        let changes: [(&str, Change); 6] = [
+            ("phone", |customer| customer.phone = format!("+34 600 000 000{}", " ext 1".repeat(9))),
+            ("email", |customer| customer.email = format!("ana@{}example.com", "mail.".repeat(60))),
+            ("email", |customer| customer.email = format!("ana@{}.com", "a".repeat(300))),
+            ("address.postalCode", |customer| {
+                customer.address.country = "US".to_owned();
+                customer.address.administrative_area = None;
+                customer.address.postal_code = Some("1 2 3 4 5 - 6 7 8 9 0 1 2".to_owned());
+            }),
+            ("address.administrativeArea", |customer| {
+                customer.address.administrative_area = Some(format!("Madrid{}", ", España".repeat(20)));
+            }),
+            ("address.lines", |customer| customer.address.lines = vec!["Calle Mayor 1 ".repeat(20)]),
+        ];
+        for (field, change) in changes {
+            let mut customer = customer();
+            change(&mut customer);
+            let contact = Contact::of(&customer);
+            let named: Vec<_> = contact.findings().into_iter().map(|finding| finding.field).collect();
+            assert!(named.contains(&field), "{field}: {contact:?}");
+            assert_eq!(contact.clone().again(), contact, "{field} is cut anew each time");
+        }
     }
 
     #[test]
-    fn a_name_as_long_as_it_may_be_holds_whatever_its_letters_become() {
+    fn blank_lines_of_an_address_do_not_count() {
         let mut customer = customer();
-        customer.name = "㈱".repeat(NAME);
-        assert_eq!(Contact::of(&customer).findings(), []);
-        customer.name = "ñ".repeat(NAME);
-        assert_eq!(Contact::of(&customer).findings(), []);
+        customer.address.lines =
+            ["Calle Mayor 1", "", "3º B", " ", "-", "Bloque 2", "Puerta 3"].map(str::to_owned).to_vec();
+        let contact = Contact::of(&customer);
+        assert_eq!(contact.address.lines, ["Calle Mayor 1", "3º B", "Bloque 2", "Puerta 3"]);
+        assert_eq!(contact.findings(), []);
+    }
+
+    #[test]
+    fn a_field_as_long_as_it_may_be_holds_whatever_its_letters_become() {
+        for letter in ["ﬃ", "ñ", "n\u{303}"] {
+            let mut customer = customer();
+            customer.name = letter.repeat(NAME);
+            customer.address.lines = vec![letter.repeat(LINE)];
+            let contact = Contact::of(&customer);
+            assert_eq!(contact.findings(), [], "{letter}");
+            assert_eq!(contact.clone().again(), contact, "{letter}");
+        }
     }
 }

@@ -73,22 +73,13 @@ impl Finding {
 impl Contact {
     /// The normal form of a customer's data.
     pub fn of(customer: &Inline) -> Self {
-        Self::normal(customer.clone(), None)
+        bounds::normal(customer.clone(), None)
     }
 
     /// The normal form of what the ledger kept, which somebody else may have written there.
     pub(crate) fn again(self) -> Self {
         let Self { name, phone, phone_extension, email, locale, address } = self;
-        Self::normal(Inline { name, phone, email, locale, address }, phone_extension)
-    }
-
-    fn normal(customer: Inline, phone_extension: Option<String>) -> Self {
-        let Inline { name, phone, email, locale, address } = bounds::bounded(customer);
-        let address = address::normal(&address);
-        let (phone, extension) =
-            if bounds::is_cut(&phone) { (phone, None) } else { phone::normal(&phone, &address.country) };
-        let phone_extension = extension.or(phone_extension);
-        Self { name, phone, phone_extension, email: email::normal(&email), locale, address }
+        bounds::normal(Inline { name, phone, email, locale, address }, phone_extension)
     }
 
     /// Everything that does not hold or is in doubt, in the order of the fields.
@@ -98,7 +89,7 @@ impl Contact {
             findings
                 .push(Finding::refusal("name", "The customer's name is empty: write the name on the door."));
         }
-        if !bounds::is_cut(&self.phone) {
+        if bounds::holds_phone(self) {
             findings.extend(phone::finding(&self.phone, &self.address.country));
         }
         findings.extend(email::finding(&self.email));

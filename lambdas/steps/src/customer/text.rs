@@ -7,19 +7,28 @@ use unicode_normalization::UnicodeNormalization;
 /// What NFKC would turn into something else stays as it is written: ordinals, superscripts, subscripts and
 /// fractions (`12½` is not `121⁄2`). The joiners that Persian and Indic names are spelt with stay too.
 pub(super) fn normal(text: &str) -> String {
+    cleaned(text, |run| run.nfkc().collect())
+}
+
+/// The same with NFC for NFKC: for text that would be too long, as one letter can become eighteen.
+pub(super) fn composed(text: &str) -> String {
+    cleaned(text, |run| run.nfc().collect())
+}
+
+fn cleaned(text: &str, compose: fn(&str) -> String) -> String {
     let visible = text.chars().filter(|letter| !is_invisible(*letter));
     let mut composed = String::with_capacity(text.len());
     let mut run = String::new();
     for letter in visible {
         if changes_meaning(letter) {
-            composed.extend(run.nfkc());
+            composed.push_str(&compose(&run));
             run.clear();
             composed.push(letter);
         } else {
             run.push(letter);
         }
     }
-    composed.extend(run.nfkc());
+    composed.push_str(&compose(&run));
     composed.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -6,7 +6,7 @@
 mod templates;
 
 use comanda_saga::transition::{Event, ending};
-use comanda_saga::{Call, Effect, Outcome, Record};
+use comanda_saga::{Call, Effect, Outcome, Record, RefundState};
 
 use crate::customer::Contact;
 use crate::intent::{entry, unknown};
@@ -104,6 +104,7 @@ fn money<'a>(kind: Kind, record: &Record, sentences: &'a ByMoney) -> &'a str {
         (Kind::Confirmed, _) => &sentences.charged,
         (_, 0) => &sentences.nothing,
         (_, captured) if payment.refunded >= captured => &sentences.refunded,
+        _ if payment.refund == Some(RefundState::Disputed) => &sentences.disputed,
         _ => &sentences.refunding,
     }
 }

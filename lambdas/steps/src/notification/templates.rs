@@ -46,6 +46,7 @@ pub(super) struct ByMoney {
     pub(super) nothing: String,
     pub(super) refunded: String,
     pub(super) refunding: String,
+    pub(super) disputed: String,
 }
 
 /// The texts for a BCP 47 tag: the language itself, another variety of it, or English.

@@ -41,8 +41,8 @@ pub enum Move {
     Arrive(Said),
     /// The provider or the customer settles an open payment, well or badly.
     Settle(bool),
-    /// The provider settles a pending refund, well or badly.
-    SettleRefund(bool),
+    /// The bank ends a pending refund, well, badly, or for a dispute.
+    SettleRefund(RefundState),
     /// A person refunds a payment by hand.
     RefundByHand,
     /// The provider lets a hold go.
@@ -164,10 +164,10 @@ impl Model for Bounds {
                 }
                 state.webhook();
             }
-            Move::SettleRefund(well) => {
+            Move::SettleRefund(ending) => {
                 for (_, refund) in &mut state.world.provider.refunds {
                     if *refund == RefundState::Pending {
-                        *refund = if well { RefundState::Succeeded } else { RefundState::Failed };
+                        *refund = ending;
                     }
                 }
                 state.webhook();
@@ -255,7 +255,8 @@ impl Bounds {
             moves.extend([Move::Settle(true), Move::Settle(false)]);
         }
         if state.world.provider.refunds.iter().any(|(_, state)| *state == RefundState::Pending) {
-            moves.extend([Move::SettleRefund(true), Move::SettleRefund(false)]);
+            let endings = [RefundState::Succeeded, RefundState::Failed, RefundState::Disputed];
+            moves.extend(endings.map(Move::SettleRefund));
         }
         let undoing = state.record().is_some_and(|record| record.direction == Direction::Undo);
         if self.refund_by_hand && undoing && state.world.provider.may_refund() && !state.is_refunded_by_hand()

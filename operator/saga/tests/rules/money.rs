@@ -290,6 +290,71 @@ fn a_pending_refund_holds_back_neither_the_stock_nor_the_message() {
 }
 
 #[test]
+fn a_disputed_charge_holds_back_neither_the_stock_nor_the_message_and_is_refunded_when_it_was_won() {
+    let mut shop = Driver::with_luck(&[(Call::RefundPayment, Luck::Slow)]);
+    shop.o.class.as_mut().expect("a class").spec.payments.capture = comanda_crds::Capture::AtOnce;
+    shop.run();
+    shop.kitchen(KitchenState::Rejected);
+    shop.run();
+    shop.world.provider.refunds[0].1 = comanda_saga::RefundState::Disputed;
+    shop.wait(11);
+    let status = shop.run().status;
+    assert_eq!(status.reason.as_deref(), Some("PaymentDisputed"));
+    assert_eq!((shop.stock, shop.world.endings), (3, 1));
+    assert_eq!(shop.record().phase, Phase::Compensating);
+
+    let mut lost = shop.clone();
+    lost.o.order.abandon = Some("the dispute was lost".to_owned());
+    let status = lost.run().status;
+    let finished = status.conditions.iter().find(|condition| condition.type_ == "Finished").expect("its end");
+    assert_eq!(
+        finished.message,
+        "The kitchen rejected the order: no reason given. What was left to undo was abandoned: the dispute was lost. \
+         25.00 EUR was charged, and the bank took it back for a dispute. The stock was returned. The customer was told."
+    );
+
+    shop.world.provider.refunds.clear();
+    shop.luck.clear();
+    shop.o.order.retry = Some("the dispute was won".to_owned());
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().payment.refunded), (Phase::Failed, TOTAL));
+    assert_eq!((shop.stock, shop.world.endings), (3, 1), "nothing is returned or told twice");
+}
+
+#[test]
+fn a_delivery_is_told_at_once_while_the_bank_has_not_said_its_last_word() {
+    let mut shop = Driver::delivering();
+    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.o.order.cancel = Some("no longer hungry".to_owned());
+    shop.run();
+    shop.wait(61);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+    shop.courier(comanda_saga::CourierState::Delivered);
+    assert_eq!(shop.run().status.reason.as_deref(), Some("DeliveredAfterUndo"));
+    shop.o.order.retry = Some("settled with the customer".to_owned());
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+    shop.world.provider.refunds[0].1 = comanda_saga::RefundState::Succeeded;
+    shop.wait(7200);
+    let status = shop.run().status;
+    assert_eq!((status.phase, shop.record().is_stalled()), (Phase::Cancelled, false), "it was seen to");
+}
+
+#[test]
+fn an_undo_that_is_given_up_while_a_refund_is_under_way_says_so() {
+    let mut shop = Driver::delivering();
+    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.courier(comanda_saga::CourierState::Failed);
+    shop.run();
+    shop.o.order.abandon = Some("the namespace has to go".to_owned());
+    let status = shop.run().status;
+    let finished = status.conditions.iter().find(|condition| condition.type_ == "Finished").expect("its end");
+    let told = "A refund of 25.00 EUR was under way: look pi_0 up at the provider.";
+    assert!(finished.message.contains(told), "{}", finished.message);
+}
+
+#[test]
 fn a_pending_refund_is_followed_for_three_days_with_at_most_sixty_look_ups() {
     let mut shop = Driver::delivering();
     shop.luck.push((Call::RefundPayment, Luck::Slow));

@@ -351,8 +351,8 @@ fn an_undo_that_waits_for_the_provider_says_so() {
     assert_eq!(waits(&status), Some(("bank", "pay the refund out", Some(0), None)));
     assert_eq!(
         message(&status, "Ready"),
-        "The courier could not deliver: no reason given. What was done is being undone. Waiting for the payment \
-         provider to pay the refund."
+        "The courier could not deliver: no reason given. What was done is being undone. Waiting for the bank to \
+         pay the refund out."
     );
 }
 

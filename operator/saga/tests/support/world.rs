@@ -203,8 +203,9 @@ impl Provider {
     /// The refund that counts: one that succeeded, else one under way, else the last.
     fn refund_view(&self) -> Outcome {
         let rank = |state: &RefundState| match state {
-            RefundState::Succeeded => 2,
-            RefundState::Pending => 1,
+            RefundState::Succeeded => 3,
+            RefundState::Pending => 2,
+            RefundState::Disputed => 1,
             RefundState::Failed => 0,
         };
         let best = self.refunds.iter().map(|(_, state)| *state).max_by_key(rank);
@@ -309,8 +310,9 @@ impl World {
             Call::NotifyEnding => {
                 // A refund that is under way is the bank's, and may still fail after this message has left.
                 let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
+                let known_to_fail = record.payment.refund == Some(RefundState::Failed);
                 self.note(
-                    self.provider.holds() || kept,
+                    self.provider.holds() || kept || known_to_fail,
                     "told the customer how it ended while money was held and no refund was made",
                 );
                 self.endings += 1;

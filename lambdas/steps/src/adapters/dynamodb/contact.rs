@@ -78,6 +78,16 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_that_was_sealed_as_it_was_written_opens_in_its_normal_form() {
+        let written = crate::fixtures::customer();
+        let written = comanda_crds::Inline { phone: "+34 600 000 000".to_owned(), ..written };
+        let mut bytes = serde_json::to_vec(&written).expect("JSON");
+        let aad = Aad::from(identity().to_string());
+        let nonce = key(7).0.seal_in_place_append_tag(aad, &mut bytes).expect("sealed");
+        assert_eq!(key(7).open(&identity(), &[nonce.as_ref().as_slice(), &bytes].concat()), Ok(contact()));
+    }
+
+    #[test]
     fn the_same_contact_never_seals_to_the_same_bytes() {
         let key = key(7);
         assert_ne!(key.seal(&identity(), &contact()), key.seal(&identity(), &contact()));

@@ -26,12 +26,17 @@ struct PaymentFailure {
     decline_code: Option<String>,
 }
 
+/// Why a refund failed that was under way when the customer disputed the charge.
+/// Source: <https://docs.stripe.com/api/refunds/object#refund_object-failure_reason>.
+const DISPUTED: &str = "charge_for_pending_refund_disputed";
+
 /// Source: <https://docs.stripe.com/api/refunds/object>.
 #[derive(Deserialize)]
 pub(super) struct Refund {
     amount: i64,
     currency: String,
     status: Option<String>,
+    failure_reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +103,9 @@ impl Refund {
         let state = match self.status.as_deref() {
             Some("succeeded") => RefundState::Succeeded,
             Some("pending" | "requires_action") => RefundState::Pending,
+            Some("failed" | "canceled") if self.failure_reason.as_deref() == Some(DISPUTED) => {
+                RefundState::Disputed
+            }
             Some("failed" | "canceled") => RefundState::Failed,
             other => {
                 let other = other.unwrap_or("none");
@@ -148,11 +156,14 @@ pub(super) fn refusal(status: u16, failure: &Failure) -> PaymentError {
             "it answers {status} to the class's secret key: check that the key is live and may write payments"
         )),
         400 if kind == "idempotency_error" => PaymentError::Misconfigured(
-            "an idempotency key was used before with other parameters: two installations may share an account and \
-             a name"
+            "an idempotency key was used before with other parameters: by an earlier release of the operator, which \
+             passes by itself, or by another installation that shares the account and the name"
                 .to_owned(),
         ),
-        402 => PaymentError::Declined { code: decline(code, decline_code.as_deref()) },
+        400 if param.as_deref() == Some("return_url") => PaymentError::Misconfigured(format!(
+            "it does not take payments.stripe.returnUrl ({code}): correct it in a new class"
+        )),
+        402 if !kind.is_empty() => PaymentError::Declined { code: decline(code, decline_code.as_deref()) },
         400 | 404 if kind == "card_error" => {
             PaymentError::Declined { code: decline(code, decline_code.as_deref()) }
         }
@@ -267,6 +278,8 @@ mod tests {
             ("requires_action", RefundState::Pending),
             ("failed", RefundState::Failed),
             ("canceled", RefundState::Failed),
+            ("failed\",\"failure_reason\":\"lost_or_stolen_card", RefundState::Failed),
+            ("failed\",\"failure_reason\":\"charge_for_pending_refund_disputed", RefundState::Disputed),
         ] {
             let json = format!(r#"{{"id":"re","amount":1900,"currency":"eur","status":"{status}"}}"#);
             let refund = serde_json::from_str::<Refund>(&json).expect("a refund").view();

@@ -178,3 +178,33 @@ async fn a_secret_key_that_is_not_taken_declines_nothing() {
         assert!(matches!(outcome, Err(PaymentError::Misconfigured(_))), "{outcome:?}");
     }
 }
+
+/// A server that takes the request and says nothing: the clock is moved on while it does.
+#[tokio::test]
+async fn an_answer_that_comes_too_late_proves_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (seen, asked) = tokio::sync::oneshot::channel();
+    let silent = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let mut request = Vec::new();
+        while !is_whole(&request) {
+            assert_ne!(stream.read_buf(&mut request).await.expect("readable"), 0, "closed");
+        }
+        seen.send(()).expect("somebody waits");
+        std::future::pending::<()>().await;
+    });
+    let payments = StripePayments::new("sk_test_1", &url, None).expect("an account");
+    let call = tokio::spawn(async move { payments.capture("pi_1", "bistro/shop/a-1/capture/1").await });
+    asked.await.expect("a request");
+    tokio::time::pause();
+    let late = PaymentError::Unanswered("no answer within 10 seconds".to_owned());
+    assert_eq!(call.await.expect("no panic"), Err(late));
+    silent.abort();
+}
+
+#[test]
+fn a_secret_key_is_printed_nowhere() {
+    let payments = StripePayments::new("sk_test_canary", "http://127.0.0.1:1", None).expect("an account");
+    assert!(!format!("{payments:?}").contains("canary"), "{payments:?}");
+}

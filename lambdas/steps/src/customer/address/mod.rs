@@ -41,9 +41,14 @@ pub(super) fn normal(address: &Address) -> Address {
     }
 }
 
-/// The normal form of a field in which something is written: marks alone, such as `-`, say that there is nothing.
+/// The normal form of a field in which something is written.
 fn written(field: Option<&str>) -> Option<String> {
-    field.map(text::normal).filter(|text| text.chars().any(char::is_alphanumeric))
+    field.map(text::normal).filter(|text| is_written(text))
+}
+
+/// Whether a field says anything: marks alone, such as `-`, say that there is nothing.
+pub(super) fn is_written(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric)
 }
 
 /// What does not hold about an address in its normal form.
