@@ -77,7 +77,6 @@ fn main() -> ExitCode {
         Beside: [
             money::a_key_that_is_still_in_use_is_asked_again_and_the_order_is_charged_once,
             money::a_key_that_somebody_else_used_is_left_and_the_order_is_charged_once,
-            money::a_pending_refund_is_waited_for,
             money::a_failed_refund_waits_for_a_person_whose_retry_is_a_new_attempt,
             money::an_authorization_that_expires_before_the_capture_fails_the_order_uncharged,
             devices::a_ready_after_the_undo_changes_nothing,

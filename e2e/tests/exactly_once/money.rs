@@ -116,30 +116,6 @@ async fn refunds(shop: &Shop<'_>, order: &str) -> Result<Vec<String>> {
     Ok(refunds.iter().filter_map(|refund| refund["status"].as_str().map(str::to_owned)).collect())
 }
 
-pub async fn a_pending_refund_is_waited_for(world: &World) -> Result<()> {
-    let shop = world.market("refund-pending").await?;
-    shop.order("fails-pending", |spec| spec.payment.payment_method = "pm_card_pendingRefund".to_owned())
-        .await?;
-    shop.until("fails-pending", AFTER_NO_ANSWER, |status| status.phase == Phase::Compensating).await?;
-    let mut pending = false;
-    let begun = Instant::now();
-    loop {
-        let status = shop.status("fails-pending").await?;
-        let found = refunds(&shop, "fails-pending").await?;
-        pending |= found == ["pending"];
-        if status.phase.is_final() {
-            ensure!(found == ["succeeded"], "it ended with its refund {found:?}");
-            break;
-        }
-        ensure!(begun.elapsed() < AFTER_NO_ANSWER, "{status:#?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    ensure!(pending, "the refund was never pending");
-    let payment = "succeeded, captured 1850, refunded 1850";
-    shop.expect("fails-pending", "Failed", payment, "confirmed, failed", "prepare, deliver").await?;
-    shop.expect_consumed(1).await
-}
-
 pub async fn what_support_gave_back_by_hand_is_neither_forgotten_nor_given_twice(
     world: &World,
 ) -> Result<()> {

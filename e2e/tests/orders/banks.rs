@@ -134,40 +134,47 @@ pub async fn an_order_in_a_currency_of_many_digits_is_charged(world: &World) -> 
     Ok(())
 }
 
+/// An order that is paid at once and rejected by the kitchen, with a card whose refund goes as it goes.
+async fn paid_and_rejected(shop: &Shop<'_>, order: &str, card: &str) -> Result<()> {
+    shop.order(order, |spec| {
+        spec.class_name = AT_ONCE.to_owned();
+        spec.payment.payment_method = card.to_owned();
+    })
+    .await?;
+    Ok(())
+}
+
+/// The text of the message that says how the order ended.
+async fn ending(shop: &Shop<'_>, order: &str) -> Result<String> {
+    let snapshot = shop.snapshot().await?;
+    let failed = snapshot.messages(order).iter().find(|message| message["kind"] == "failed");
+    let text = failed.and_then(|message| message["text"].as_str().map(str::to_owned));
+    text.with_context(|| format!("the customer of {order} was not told how it ended"))
+}
+
+/// A disputed order waits for a person, who lets it go; stock and message are settled before.
+async fn expect_disputed(shop: &Shop<'_>, order: &str) -> Result<()> {
+    let stalled = shop.until(order, AFTER_A_LOOK, |status| condition(status, "Stalled").is_some()).await?;
+    ensure!(condition(&stalled, "Stalled") == Some(("True", "PaymentDisputed")), "{stalled:#?}");
+    let said = stalled.conditions.iter().find(|condition| condition.type_ == "Stalled");
+    let said = said.map_or("", |condition| condition.message.as_str());
+    ensure!(said.contains("the bank has taken the money back: nothing is to be refunded again"), "{said}");
+    shop.expect_consumed(0).await?;
+
+    shop.annotate(order, "comanda.dev/abandon", "the dispute was lost").await?;
+    let status = shop.until_final(order, SOON).await?;
+    ensure!(status.reason.as_deref() == Some("Abandoned"), "{status:#?}");
+    ensure!(finished(&status).contains("the bank took it back for a dispute"), "{}", finished(&status));
+    let payment = "succeeded, captured 1850, refunded 0";
+    shop.expect(order, "Failed", payment, "confirmed, failed", "prepare").await
+}
+
 pub async fn a_disputed_charge_needs_a_person_and_is_not_refunded_again(world: &World) -> Result<()> {
     let shop = world.market("disputed").await?;
-    for (order, card, told) in [
-        // Before the refund, and while it was under way.
-        ("rejects-disputed", "pm_card_createDispute", "Tu banco ya ha recuperado 18.50 EUR"),
-        ("rejects-meanwhile", "pm_card_pendingRefundDisputed", "Se están devolviendo 18.50 EUR"),
-    ] {
-        shop.order(order, |spec| {
-            spec.class_name = AT_ONCE.to_owned();
-            spec.payment.payment_method = card.to_owned();
-        })
-        .await?;
-        let stalled =
-            shop.until(order, AFTER_A_LOOK, |status| condition(status, "Stalled").is_some()).await?;
-        ensure!(condition(&stalled, "Stalled") == Some(("True", "PaymentDisputed")), "{stalled:#?}");
-        let said = stalled.conditions.iter().find(|condition| condition.type_ == "Stalled");
-        let said = said.map_or("", |condition| condition.message.as_str());
-        ensure!(
-            said.contains("the bank has taken the money back: nothing is to be refunded again"),
-            "{said}"
-        );
-        let snapshot = shop.snapshot().await?;
-        let failed = snapshot.messages(order).iter().find(|message| message["kind"] == "failed");
-        let text = failed.and_then(|message| message["text"].as_str()).context("a message")?;
-        ensure!(text.contains(told), "{text}");
-        shop.expect_consumed(0).await?;
-
-        shop.annotate(order, "comanda.dev/abandon", "the dispute was lost").await?;
-        let status = shop.until_final(order, SOON).await?;
-        ensure!(status.reason.as_deref() == Some("Abandoned"), "{status:#?}");
-        ensure!(finished(&status).contains("the bank took it back for a dispute"), "{}", finished(&status));
-        let payment = "succeeded, captured 1850, refunded 0";
-        shop.expect(order, "Failed", payment, "confirmed, failed", "prepare").await?;
-    }
+    paid_and_rejected(&shop, "rejects-disputed", "pm_card_createDispute").await?;
+    expect_disputed(&shop, "rejects-disputed").await?;
+    let text = ending(&shop, "rejects-disputed").await?;
+    ensure!(text.contains("Tu banco ya ha recuperado 18.50 EUR"), "{text}");
     Ok(())
 }
 
@@ -177,30 +184,24 @@ pub async fn a_refund_that_the_bank_delays_holds_back_neither_the_stock_nor_the_
     let shop = world.market("delayed").await?;
     let stripe = &world.installation.stack.stripe;
     stripe.silence_banks().await?;
-    shop.order("rejects-delayed", |spec| {
-        spec.class_name = AT_ONCE.to_owned();
-        spec.payment.payment_method = "pm_card_pendingRefund".to_owned();
-    })
-    .await?;
-    let waiting = shop
-        .until("rejects-delayed", SOON, |status| {
-            status.waiting_for.as_ref().is_some_and(|wait| wait.who == "bank")
-        })
-        .await?;
-    ensure!(waiting.phase == Phase::Compensating, "{waiting:#?}");
-    ensure!(condition(&waiting, "Compensated") == Some(("False", "InProgress")), "{waiting:#?}");
+    paid_and_rejected(&shop, "rejects-delayed", "pm_card_pendingRefund").await?;
+    paid_and_rejected(&shop, "rejects-disputed", "pm_card_pendingRefundDisputed").await?;
+    for order in ["rejects-delayed", "rejects-disputed"] {
+        let waits = |status: &OrderStatus| status.waiting_for.as_ref().is_some_and(|wait| wait.who == "bank");
+        let waiting = shop.until(order, SOON, waits).await?;
+        ensure!(waiting.phase == Phase::Compensating, "{waiting:#?}");
+        ensure!(condition(&waiting, "Compensated") == Some(("False", "InProgress")), "{waiting:#?}");
+        let payment = "succeeded, captured 1850, refunded 0";
+        shop.expect(order, "Compensating", payment, "confirmed, failed", "prepare").await?;
+        let text = ending(&shop, order).await?;
+        ensure!(text.contains("Se están devolviendo 18.50 EUR"), "{text}");
+    }
     shop.expect_consumed(0).await?;
-    let payment = "succeeded, captured 1850, refunded 0";
-    shop.expect("rejects-delayed", "Compensating", payment, "confirmed, failed", "prepare").await?;
-    let snapshot = shop.snapshot().await?;
-    let told = snapshot.messages("rejects-delayed").iter().find(|message| message["kind"] == "failed");
-    let told = told.and_then(|message| message["text"].as_str()).context("a message")?;
-    ensure!(told.contains("Se están devolviendo 18.50 EUR"), "{told}");
 
     stripe.hear_banks().await?;
     let status = shop.until_final("rejects-delayed", AFTER_A_LOOK).await?;
     ensure!(condition(&status, "Compensated") == Some(("True", "Undone")), "{status:#?}");
     let payment = "succeeded, captured 1850, refunded 1850";
     shop.expect("rejects-delayed", "Failed", payment, "confirmed, failed", "prepare").await?;
-    shop.expect_consumed(0).await
+    expect_disputed(&shop, "rejects-disputed").await
 }
