@@ -1,7 +1,8 @@
 //! Phone numbers, read and judged as libphonenumber does, by the plans of the release that the crate
 //! `rlibphonenumber` carries. `data/phones/parity` compares the two.
 //!
-//! A number is taken if a plan has it, doubted if only its length is possible, and refused otherwise.
+//! A number is taken if a plan has it, doubted if only its length is possible, and refused otherwise. Two kinds that
+//! libphonenumber finds possible are refused too (`is_too_short`).
 
 mod readings;
 #[cfg(test)]
@@ -40,14 +41,15 @@ pub(super) fn normal(phone: &str, country: &str) -> (String, Option<String>) {
 /// What does not hold about a number in its normal form.
 pub(super) fn finding(phone: &str, country: &str) -> Option<Finding> {
     let field = "phone";
-    match judge(phone, country).1 {
+    let number = read(&cleaned(phone), region(country));
+    match number.as_ref().map_or(Verdict::Impossible, verdict) {
         Verdict::Valid => None,
-        Verdict::Possible => Some(Finding::doubt(
+        Verdict::Possible if !number.is_some_and(|number| is_too_short(&number)) => Some(Finding::doubt(
             field,
             "The phone number is in no known range of its country: check it, and write it in international form, \
              such as +34 600 000 000.",
         )),
-        Verdict::Impossible => Some(Finding::refusal(
+        Verdict::Possible | Verdict::Impossible => Some(Finding::refusal(
             field,
             "The phone number cannot be dialled: write it in international form, such as +34 600 000 000.",
         )),
@@ -57,14 +59,29 @@ pub(super) fn finding(phone: &str, country: &str) -> Option<Finding> {
 /// E.164 where the number can be read, and the verdict on it.
 pub(super) fn judge(phone: &str, country: &str) -> (Option<String>, Verdict) {
     let Some(number) = read(&cleaned(phone), region(country)) else { return (None, Verdict::Impossible) };
-    let verdict = if number.is_valid() {
+    (Some(e164(&number)), verdict(&number))
+}
+
+fn verdict(number: &PhoneNumber) -> Verdict {
+    if number.is_valid() {
         Verdict::Valid
     } else if number.is_possible_with_reason().is_ok() {
         Verdict::Possible
     } else {
         Verdict::Impossible
+    }
+}
+
+/// Whether a number that libphonenumber finds possible is none all the same: an emergency or a service number, or one
+/// that has the length only with the trunk 0 that libphonenumber leaves before what it does not know
+/// (`06 12 34 56 7` in France).
+fn is_too_short(number: &PhoneNumber) -> bool {
+    let without_trunk = || {
+        let rest = readings::behind_zero(number).filter(|_| readings::dials_zero(number))?;
+        Some(parse(&format!("+{}{rest}", number.country_code), None))
     };
-    (Some(e164(&number)), verdict)
+    number.get_national_significant_number().len() < 4
+        || without_trunk().is_some_and(|rest| rest.is_none_or(|rest| verdict(&rest) == Verdict::Impossible))
 }
 
 fn e164(number: &PhoneNumber) -> String {

@@ -346,6 +346,22 @@ fn what_no_plan_can_hold_is_refused() {
     assert_eq!(finding("600 123 456", "QQ").map(|finding| finding.weight), Some(Weight::Refusal));
 }
 
+#[test]
+fn neither_an_emergency_number_nor_one_filled_up_with_a_trunk_prefix_is_taken() {
+    for country in ["DE", "AT", "KR"] {
+        for written in ["15", "112", "110", "911", "100"] {
+            assert_eq!(
+                finding(written, country).map(|finding| finding.weight),
+                Some(Weight::Refusal),
+                "{country} {written}"
+            );
+        }
+    }
+    for written in ["06 12 34 56 7", "+33061234567"] {
+        assert_eq!(finding(written, "FR").map(|finding| finding.weight), Some(Weight::Refusal), "{written}");
+    }
+}
+
 /// A number of a neighbour, written as at home there, is not one of a country that dials no 0.
 #[test]
 fn a_trunk_prefix_without_a_country_code_is_not_left_off_where_there_never_was_one() {
