@@ -52,12 +52,12 @@ const RENUMBERED: &[(&str, &str)] = &[
     (r"^\+229(\d{8})$", "+22901$1"),
     // Colombia: 60 before fixed numbers since 1 September 2021. https://github.com/jackocnr/intl-tel-input/issues/1455
     (r"^\+57([1-8]\d{7})$", "+5760$1"),
-    // France's overseas departments: mobile numbers have country codes of their own, but are dialled within France as
+    // France's overseas departments: their numbers have country codes of their own, but are dialled within France as
     // any other. https://github.com/giggsey/libphonenumber-for-php/issues/517
-    (r"^\+33([67]\d{8})$", "+262$1"),
-    (r"^\+33([67]\d{8})$", "+590$1"),
-    (r"^\+33([67]\d{8})$", "+594$1"),
-    (r"^\+33([67]\d{8})$", "+596$1"),
+    (r"^\+33(\d{9})$", "+262$1"),
+    (r"^\+33(\d{9})$", "+590$1"),
+    (r"^\+33(\d{9})$", "+594$1"),
+    (r"^\+33(\d{9})$", "+596$1"),
     // Argentina: the trunk 0 behind the 9 of mobile numbers abroad, and the 15 of those at home.
     (r"^\+5490(\d{10})$", "+549$1"),
     (r"^\+5490(\d{12})$", "+540$1"),
