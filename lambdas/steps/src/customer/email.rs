@@ -8,7 +8,8 @@ use super::{Finding, text};
 
 /// The address alone, with its domain in lower case.
 ///
-/// `mailto:` and its headers, a display name (`Ana <ana@example.com>`) and the dot at the domain's end are left off;
+/// What stands around it is left off: `mailto:` and its headers, a label (`e-mail:`), a display name
+/// (`Ana <ana@example.com>`), quotation marks, a note in parentheses behind it, signs at its end, a blank before a dot;
 /// the full stops of Chinese and Japanese keyboards in the domain are dots (RFC 3490, section 3.1). The mailbox stays
 /// as it is, since only its server may say that case does not matter (RFC 5321, section 2.4). No line break or other
 /// control character is left, so that an address cannot add a header.
@@ -17,7 +18,7 @@ pub(super) fn normal(email: &str) -> String {
     let line = text::normal(email).replace(breaks, " ");
     let address = bare(line.trim());
     let Some((mailbox, domain)) = parts(address) else { return address.to_owned() };
-    let dotted = domain.replace('。', ".");
+    let dotted = domain.replace('。', ".").replace(" .", ".");
     let domain = dotted.trim_end_matches(|c: char| c == '.' || c.is_whitespace()).trim_start();
     format!("{}@{}", mailbox.trim_end(), domain.to_lowercase())
 }
@@ -43,28 +44,60 @@ pub(super) fn finding(email: &str) -> Option<Finding> {
             "The e-mail address has a blank, a comma or a second @: write one address, like name@example.com.",
         );
     }
+    if mailbox.bytes().all(|byte| byte == b'.') || mailbox.len() > 64 {
+        return doubt("The mailbox of the e-mail address cannot be one: write it like name@example.com.");
+    }
     if !domain.contains('.') {
         return doubt("The domain of the e-mail address has no dot: write it like name@example.com.");
     }
-    if !domain.split('.').all(is_label) {
+    if !domain.split('.').all(is_label) || domain.rsplit('.').next().is_some_and(|last| last.len() == 1) {
         return doubt("The domain of the e-mail address cannot be one: write it like name@example.com.");
     }
     None
 }
 
-/// The address in `mailto:ana@example.com?subject=…`, `Ana <ana@example.com>`, both, or as it is.
+/// The address without what people and programs put around it, one thing after the other.
 fn bare(text: &str) -> &str {
-    let scheme = "mailto:";
-    let linked = match text.get(..scheme.len()) {
-        Some(start) if start.eq_ignore_ascii_case(scheme) => text[scheme.len()..].split('?').next(),
-        _ => None,
-    };
-    let named =
-        || text.strip_suffix('>').and_then(|named| named.rsplit_once('<')).map(|(_, address)| address);
-    match linked.or_else(named).map(str::trim) {
-        Some(address) if address.contains('@') => bare(address),
-        _ => text,
-    }
+    [unlabelled, unlinked, unnamed, unquoted, without_note, without_end]
+        .iter()
+        .filter_map(|without| without(text))
+        .map(str::trim)
+        .find(|address| address.contains('@'))
+        .map_or(text, bare)
+}
+
+/// `E-mail: ana@example.com`.
+fn unlabelled(text: &str) -> Option<&str> {
+    let (label, address) = text.split_once(':')?;
+    let is_label = |known: &&str| label.trim().eq_ignore_ascii_case(known);
+    ["email", "e-mail", "mail"].iter().find(|known| is_label(known)).map(|_| address)
+}
+
+/// `mailto:ana@example.com?subject=…`.
+fn unlinked(text: &str) -> Option<&str> {
+    let (scheme, address) = text.split_once(':')?;
+    scheme.eq_ignore_ascii_case("mailto").then(|| address.split('?').next())?
+}
+
+/// `Ana <ana@example.com>`.
+fn unnamed(text: &str) -> Option<&str> {
+    text.strip_suffix('>').and_then(|named| named.rsplit_once('<')).map(|(_, address)| address)
+}
+
+/// `'ana@example.com'`.
+fn unquoted(text: &str) -> Option<&str> {
+    let marks = ['\'', '"', '‘', '’', '“', '”', '«', '»', '`'];
+    text.strip_prefix(marks)?.strip_suffix(marks)
+}
+
+/// `ana@example.com (work)`.
+fn without_note(text: &str) -> Option<&str> {
+    text.strip_suffix(')')?.rsplit_once('(').map(|(address, _)| address)
+}
+
+/// `ana@example.com;`.
+fn without_end(text: &str) -> Option<&str> {
+    text.strip_suffix(['.', '。', ',', ';', '/', '>'])
 }
 
 /// Mailbox and domain. A quoted mailbox may have an @ in it, a domain not.

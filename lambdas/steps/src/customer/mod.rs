@@ -85,9 +85,11 @@ impl Contact {
     /// Everything that does not hold or is in doubt, in the order of the fields.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings = bounds::findings(self);
-        if self.name.is_empty() {
-            findings
-                .push(Finding::refusal("name", "The customer's name is empty: write the name on the door."));
+        if !self.name.contains(char::is_alphanumeric) {
+            findings.push(Finding::refusal(
+                "name",
+                "The customer's name has no letter: write the name on the door.",
+            ));
         }
         if bounds::holds_phone(self) {
             findings.extend(phone::finding(&self.phone, &self.address.country));
@@ -95,5 +97,44 @@ impl Contact {
         findings.extend(email::finding(&self.email));
         findings.extend(address::findings(&self.address));
         findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_a_letter_or_a_digit_is_refused() {
+        let address = Address {
+            country: "ES".to_owned(),
+            postal_code: None,
+            administrative_area: None,
+            locality: None,
+            dependent_locality: None,
+            lines: Vec::new(),
+        };
+        for (name, is_name) in [
+            ("", false),
+            (" ", false),
+            ("-", false),
+            (".", false),
+            ("...", false),
+            ("\u{200C}", false),
+            ("O", true),
+            ("李", true),
+            ("علی", true),
+            ("7", true),
+        ] {
+            let customer = Inline {
+                name: name.to_owned(),
+                phone: String::new(),
+                email: String::new(),
+                locale: "es".to_owned(),
+                address: address.clone(),
+            };
+            let findings = Contact::of(&customer).findings();
+            assert_eq!(!findings.iter().any(|finding| finding.field == "name"), is_name, "{name:?}");
+        }
     }
 }

@@ -92,7 +92,19 @@ const NORMAL: &[(&str, &str)] = &[
     ("mailto:mailto:ana@example.com", "ana@example.com"),
     ("\u{a0}ana @ example.com\u{a0}", "ana@example.com"),
     ("\"a b\"@example.com", "\"a b\"@example.com"),
-    ("a@b.c", "a@b.c"),
+    ("a@b.cc", "a@b.cc"),
+    ("email: ana@example.com", "ana@example.com"),
+    ("E-mail:ana@example.com", "ana@example.com"),
+    ("'ana@example.com'", "ana@example.com"),
+    ("\"ana@example.com\"", "ana@example.com"),
+    ("“ana@example.com”", "ana@example.com"),
+    ("ana@example.com,", "ana@example.com"),
+    ("ana@example.com ;", "ana@example.com"),
+    ("ana@example.com/", "ana@example.com"),
+    ("ana@example.com>", "ana@example.com"),
+    ("ana@example.com (work)", "ana@example.com"),
+    ("E-mail: \"Ana\" <'ana@example.com'> (work).", "ana@example.com"),
+    ("ana@example .com", "ana@example.com"),
     ("!#$%&'*+-/=?^_`{|}~@example.org", "!#$%&'*+-/=?^_`{|}~@example.org"),
 ];
 
@@ -137,6 +149,10 @@ fn what_mail_is_unlikely_to_reach_is_a_doubt() {
         "ana@-example.com",
         "ana@example-.com",
         "ana@.example.com",
+        ".@example.com",
+        "..@example.com",
+        "a@b.c",
+        &format!("{}@example.com", "a".repeat(65)),
     ] {
         assert_eq!(weight(written), Some(Weight::Doubt), "{written}");
     }
@@ -183,9 +199,16 @@ fn a_line_break_does_not_reach_a_header() {
 #[test]
 fn a_normal_form_is_one() {
     let forms = TAKEN.iter().map(|(written, ..)| *written).chain(NORMAL.iter().map(|(written, _)| *written));
-    for written in
-        forms.chain(["<<ana@example.com>>", "a <b@c <d@e.f>>", "ana@example.com. . ", "mailto:<a@b.c>?x@y"])
-    {
+    for written in forms.chain([
+        "<<ana@example.com>>",
+        "a <b@c <d@e.f>>",
+        "ana@example.com. . ",
+        "ana@example.com/. (a) .",
+        "email:mailto:ana@example.com>;",
+        "''@'",
+        "(@)",
+        "mailto:<a@b.c>?x@y",
+    ]) {
         let once = normal(written);
         assert_eq!(normal(&once), once, "{written}");
     }

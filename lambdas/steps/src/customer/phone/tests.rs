@@ -131,6 +131,69 @@ const REPORTED: &[(&str, &str, &str, Verdict, &str)] = &[
         Valid,
         "https://github.com/code-payments/code-android-app/pull/896",
     ),
+    // Its own country code without a plus.
+    ("DE", "491622897306", "+491622897306", Valid, "https://github.com/google/libphonenumber/issues/1374"),
+    ("DE", "491716783154", "+491716783154", Valid, "https://github.com/google/libphonenumber/issues/705"),
+    (
+        "DE",
+        "49 151 23456789",
+        "+4915123456789",
+        Valid,
+        "https://github.com/google/libphonenumber/issues/1374",
+    ),
+    ("DE", "49(0)345279580", "+49345279580", Valid, "https://github.com/google/libphonenumber/issues/1067"),
+    ("DE", "49(0)3452795800", "+493452795800", Valid, "https://github.com/google/libphonenumber/issues/1067"),
+    // Brazil's ninth digit.
+    ("BR", "553196883193", "+5531996883193", Valid, "https://github.com/wwebjs/whatsapp-web.js/issues/596"),
+    ("BR", "552164180266", "+5521964180266", Valid, "https://github.com/wwebjs/whatsapp-web.js/issues/596"),
+    (
+        "BR",
+        "+551999118778",
+        "+5519999118778",
+        Valid,
+        "https://github.com/hbb20/CountryCodePickerProject/issues/237",
+    ),
+    ("BR", "(85) 8765-4321", "+5585987654321", Valid, "https://github.com/google/libphonenumber/issues/1038"),
+    // Benin's 01, and Colombia's 60.
+    ("BJ", "51 80 04 51", "+2290151800451", Valid, "https://github.com/jackocnr/intl-tel-input/issues/1193"),
+    (
+        "BJ",
+        "+229 90 12 34 56",
+        "+2290190123456",
+        Valid,
+        "https://github.com/mobi/telephone_number/issues/138",
+    ),
+    ("CO", "(1) 345 6789", "+576013456789", Valid, "https://github.com/jackocnr/intl-tel-input/issues/1455"),
+    ("CO", "+57 1 3456789", "+576013456789", Valid, "https://github.com/jackocnr/intl-tel-input/issues/1455"),
+    // Numbers of France's overseas departments, as in France.
+    (
+        "FR",
+        "0690335941",
+        "+590690335941",
+        Valid,
+        "https://github.com/giggsey/libphonenumber-for-php/issues/517",
+    ),
+    (
+        "FR",
+        "+33690629042",
+        "+590690629042",
+        Valid,
+        "https://github.com/giggsey/libphonenumber-for-php/issues/661",
+    ),
+    (
+        "FR",
+        "0692929292",
+        "+262692929292",
+        Valid,
+        "https://github.com/daviddrysdale/python-phonenumbers/issues/241",
+    ),
+    (
+        "RE",
+        "+33692112233",
+        "+262692112233",
+        Valid,
+        "https://github.com/giggsey/libphonenumber-for-php/issues/517",
+    ),
     // Ranges that are new, and numbers that are none.
     (
         "CI",
@@ -205,6 +268,27 @@ const READ: &[(&str, &str, &str)] = &[
     ("ES", "600 123 456 / 600 123 457", "+34600123456"),
     ("US", "1-800-FLOWERS", "+18003569377"),
     ("es", " 600 123 456 ", "+34600123456"),
+    ("DE", "0491 12345", "+4949112345"),
+    ("XK", "38347353786", "+38347353786"),
+    ("FR", "+33 0590 82 12 34", "+590590821234"),
+    ("CO", "031 345 6789", "+576013456789"),
+    ("LT", "+370 8 612 34567", "+37061234567"),
+    ("AR", "+549 011 2345 6789", "+5491123456789"),
+    ("AR", "+54 9 (011) 2345-6789", "+5491123456789"),
+    ("AR", "+54 9 011 15 2345-6789", "+5491123456789"),
+    ("UA", "8 (050) 123-45-67", "+380501234567"),
+    ("UA", "80501234567", "+380501234567"),
+    ("CL", "09 6123 4567", "+56961234567"),
+    ("CL", "+56 09 6123 4567", "+56961234567"),
+    ("PL", "0 22 826 12 34", "+48228261234"),
+    ("GR", "+30 0 691 234 5678", "+306912345678"),
+    ("AM", "8 077 123456", "+37477123456"),
+    ("AZ", "8 050 123 45 67", "+994501234567"),
+    ("FR", "06,12,34,56,78", "+33612345678"),
+    ("ES", "600,123,456", "+34600123456"),
+    ("US", "212,736,5000", "+12127365000"),
+    ("US", "4157365000.0", "+14157365000"),
+    ("DE", "4915123456789.0", "+4915123456789"),
 ];
 
 #[test]
@@ -263,6 +347,28 @@ fn what_no_plan_can_hold_is_refused() {
         assert_eq!(finding(written, "ES").map(|finding| finding.weight), Some(Weight::Refusal), "{written}");
     }
     assert_eq!(finding("600 123 456", "QQ").map(|finding| finding.weight), Some(Weight::Refusal));
+}
+
+#[test]
+fn neither_an_emergency_number_nor_one_filled_up_with_a_trunk_prefix_is_taken() {
+    for country in ["DE", "AT", "KR"] {
+        for written in ["15", "112", "110", "911", "100"] {
+            assert_eq!(
+                finding(written, country).map(|finding| finding.weight),
+                Some(Weight::Refusal),
+                "{country} {written}"
+            );
+        }
+    }
+    for written in ["06 12 34 56 7", "+33061234567"] {
+        assert_eq!(finding(written, "FR").map(|finding| finding.weight), Some(Weight::Refusal), "{written}");
+    }
+}
+
+/// A number of a neighbour, written as at home there, is not one of a country that dials no 0.
+#[test]
+fn a_trunk_prefix_without_a_country_code_is_not_left_off_where_there_never_was_one() {
+    assert_eq!(judge("06 12 34 56 78", "ES").1, Impossible);
 }
 
 #[test]
