@@ -5,8 +5,7 @@
 2,000 that are not valid are made of them. Each is written in five usual ways,
 and read by PyPI's phonenumbers (libphonenumber in Python) as it is, and by
 Comanda's examples/phones.rs, with the same region. E.164 and verdict (valid,
-possible, impossible) have to be the same in 99.9 % of each, but for the numbers
-that Comanda brings up to date on purpose (RENUMBERED). Every difference is
+possible, impossible) have to be the same in 99.9 % of each. Every difference is
 printed, by its cause. The draw is the same every time.
 
     lambdas/steps/data/phones/parity             compare
@@ -36,7 +35,6 @@ ENOUGH = 0.999
 # Numbers that a plan once had: E.164 by libphonenumber, by Comanda, and what changed. As src/customer/phone/readings.rs.
 RENUMBERED = [
     (r"\+55(..)([6-9]\d{7})", r"+55\g<1>9\2", "Brazil's mobile numbers without the 9 of 2016"),
-    (r"\+229(\d{8})", r"+22901\1", "Benin's numbers without the 01 of 2024"),
     (r"\+57([1-8]\d{7})", r"+5760\1", "Colombia's fixed numbers without the 60 of 2021"),
 ]
 COMANDA = ["cargo", "run", "--quiet", "--locked", "--package", "comanda-steps", "--example", "phones"]
@@ -221,15 +219,12 @@ def compare(title, lines):
             same[line["way"]] += 1
         else:
             causes[cause(line, theirs, ours)].append((line, theirs, ours))
-    on_purpose = sum(len(causes.get(what, [])) for *_, what in RENUMBERED)
     share = sum(same.values()) / len(lines)
     print(f"\n{title}: {len(lines) // WAYS} numbers in {WAYS} ways, {len(lines)} lines; libphonenumber finds "
           + ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())))
     for way, name in enumerate(["E.164", "international", "national", "national, other characters", "dialled from abroad"]):
         print(f"  {name:28} {same[way]:6} of {len(lines) // WAYS} the same")
     print(f"  {'all':28} {sum(same.values()):6} of {len(lines)} the same: {share:.3%}")
-    share = sum(same.values()) / (len(lines) - on_purpose)
-    print(f"  {'without the renumbered':28} {sum(same.values()):6} of {len(lines) - on_purpose} the same: {share:.3%}")
     for why, differing in sorted(causes.items()):
         print(f"  {why}: {len(differing)}")
         for line, theirs, ours in differing:

@@ -1,8 +1,8 @@
 //! Phone numbers, read and judged as libphonenumber does, by the plans of the release that the crate
 //! `rlibphonenumber` carries. `data/phones/parity` compares the two.
 //!
-//! A number is taken if a plan has it, doubted if only its length is possible, and refused otherwise. Two kinds that
-//! libphonenumber finds possible are refused too (`is_too_short`).
+//! A number is taken if a plan has it, doubted if only its length is possible, and refused otherwise. What
+//! libphonenumber finds possible with fewer than four digits is refused too (`is_service_number`).
 
 mod readings;
 #[cfg(test)]
@@ -44,11 +44,13 @@ pub(super) fn finding(phone: &str, country: &str) -> Option<Finding> {
     let number = read(&cleaned(phone), region(country));
     match number.as_ref().map_or(Verdict::Impossible, verdict) {
         Verdict::Valid => None,
-        Verdict::Possible if !number.is_some_and(|number| is_too_short(&number)) => Some(Finding::doubt(
-            field,
-            "The phone number is in no known range of its country: check it, and write it in international form, \
+        Verdict::Possible if !number.is_some_and(|number| is_service_number(&number)) => {
+            Some(Finding::doubt(
+                field,
+                "The phone number is in no known range of its country: check it, and write it in international form, \
              such as +34 600 000 000.",
-        )),
+            ))
+        }
         Verdict::Possible | Verdict::Impossible => Some(Finding::refusal(
             field,
             "The phone number cannot be dialled: write it in international form, such as +34 600 000 000.",
@@ -72,16 +74,10 @@ fn verdict(number: &PhoneNumber) -> Verdict {
     }
 }
 
-/// Whether a number that libphonenumber finds possible is none all the same: an emergency or a service number, or one
-/// that has the length only with the trunk 0 that libphonenumber leaves before what it does not know
-/// (`06 12 34 56 7` in France).
-fn is_too_short(number: &PhoneNumber) -> bool {
-    let without_trunk = || {
-        let rest = readings::behind_zero(number).filter(|_| readings::dials_zero(number))?;
-        Some(parse(&format!("+{}{rest}", number.country_code), None))
-    };
+/// Whether a number is an emergency or another service number, such as 112, which some plans leave room for: nobody
+/// is reached at home by one.
+fn is_service_number(number: &PhoneNumber) -> bool {
     number.get_national_significant_number().len() < 4
-        || without_trunk().is_some_and(|rest| rest.is_none_or(|rest| verdict(&rest) == Verdict::Impossible))
 }
 
 fn e164(number: &PhoneNumber) -> String {

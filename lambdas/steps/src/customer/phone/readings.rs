@@ -42,14 +42,13 @@ pub(super) fn with_own_code(text: &str, region: Region) -> Option<PhoneNumber> {
         .filter(|number| number.is_valid() && (has_trunk || number.get_type() == PhoneNumberType::Mobile))
 }
 
-/// How numbers changed that people still write as they were, by their E.164. Each is tried only where no reading of the
+/// How numbers changed that people still write as they were, by their E.164; only where that reads few others as theirs
+/// (Benin's 01 before every number would read every wrong one of its old length). Each is tried only where no reading of the
 /// number is valid, and counts only if what comes of it is.
 const RENUMBERED: &[(&str, &str)] = &[
     // Brazil: 9 before mobile numbers since 2016. WhatsApp's ids lack it.
     // https://github.com/wwebjs/whatsapp-web.js/issues/596
     (r"^\+55([1-9]\d)([6-9]\d{7})$", "+55${1}9$2"),
-    // Benin: 01 before all numbers since 30 November 2024. https://github.com/jackocnr/intl-tel-input/issues/1193
-    (r"^\+229(\d{8})$", "+22901$1"),
     // Colombia: 60 before fixed numbers since 1 September 2021. https://github.com/jackocnr/intl-tel-input/issues/1455
     (r"^\+57([1-8]\d{7})$", "+5760$1"),
     // France's overseas departments: their numbers have country codes of their own, but are dialled within France as
