@@ -1,6 +1,6 @@
 //! States, provinces and prefectures: what a name that somebody writes denotes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::country::{Area, Country};
 use super::spelling;
@@ -11,7 +11,10 @@ const LONGEST: usize = 200;
 /// The names of one country's areas. A name may denote several.
 pub(super) struct Names {
     code: String,
+    iso3: Option<String>,
     meanings: HashMap<String, Meaning>,
+    /// Those of the names that are codes, such as `MPM`.
+    codes: HashSet<String>,
 }
 
 /// The areas that a name denotes, by position in the country's areas.
@@ -43,7 +46,12 @@ pub(super) struct Denoted<'a> {
 
 impl Names {
     pub(super) fn of(code: &str, country: &Country) -> Self {
-        let mut names = Self { code: code.to_owned(), meanings: HashMap::new() };
+        let mut names = Self {
+            code: code.to_owned(),
+            iso3: country.iso3.clone(),
+            meanings: HashMap::new(),
+            codes: HashSet::new(),
+        };
         for (position, area) in country.areas.iter().enumerate() {
             names.add(&area.names, &[position]);
         }
@@ -55,6 +63,9 @@ impl Names {
 
     fn add(&mut self, names: &[String], areas: &[usize]) {
         for name in names.iter().flat_map(|name| std::iter::once(name.as_str()).chain(parts(name))) {
+            if is_code(name) {
+                self.codes.insert(name.to_owned());
+            }
             for form in spelling::forms(&self.code, name) {
                 self.meanings.entry(form).or_default().include(areas);
             }
@@ -99,15 +110,23 @@ impl Names {
             |name: &str| spelling::forms(&self.code, name).iter().find_map(|form| self.meanings.get(form));
         known(name)
             .or_else(|| known(self.without_country(name)?))
-            .or_else(|| known(name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == ' ')))
+            .or_else(|| known(self.without_number(name)?))
     }
 
-    /// ISO 3166-2 writes `US-CA`; shops write `JP13` too.
+    /// ISO 3166-2 writes `US-CA`; shops write `JP13` and `MZMPM` too, but a word that begins like the country, or the
+    /// country's code of three letters, is no area.
     fn without_country<'a>(&self, name: &'a str) -> Option<&'a str> {
         let name = name.trim();
         let begins = name.get(..2).is_some_and(|code| code.eq_ignore_ascii_case(&self.code));
-        let rest = name.get(2..).filter(|_| begins)?;
-        rest.starts_with(|letter: char| !letter.is_alphabetic()).then_some(rest)
+        let rest = name.get(2..).filter(|_| begins && self.iso3.as_deref() != Some(name))?;
+        (rest.starts_with(|letter: char| !letter.is_alphabetic()) || self.codes.contains(rest))
+            .then_some(rest)
+    }
+
+    /// The postal code or the district that stands behind a name, as in `Dublin 2`, says nothing of the area.
+    fn without_number<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let rest = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == ' ');
+        (rest.len() < name.len() && !rest.eq_ignore_ascii_case(&self.code)).then_some(rest)
     }
 }
 
@@ -133,4 +152,9 @@ fn parts(name: &str) -> impl Iterator<Item = &str> {
         .flat_map(|part| part.split(" - "))
         .map(str::trim)
         .filter(move |part| !part.is_empty() && part.len() != name.len())
+}
+
+/// Codes are short, of capitals and digits.
+fn is_code(name: &str) -> bool {
+    name.len() <= 4 && name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
 }

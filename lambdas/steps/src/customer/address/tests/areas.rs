@@ -172,3 +172,60 @@ fn what_is_not_a_name_of_an_area_is_not_known() {
         assert!(!area_is_known(country, name), "{country}: {name}");
     }
 }
+
+/// <https://github.com/Shopify/worldwide/tree/main/data/regions>,
+/// <https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/i18n/states.php>
+#[test]
+fn the_codes_that_shops_send_are_known() {
+    for (country, codes) in [
+        ("MY", "JHR KDH KTN KUL LBN MLK NSN PHG PNG PRK PLS PJY SBH SWK SGR TRG MYJHR"),
+        (
+            "MX",
+            "AG BC BS CH CL CM CO CS DF DG GR GT HG JA MI MO MX NA NL OA PU QT QR SI SL SO TB TL TM VE YU ZA MXAG",
+        ),
+        ("UA", "VN VL DP DT ZT ZK ZP IF KV KH LH LV MY OD PL RV SM TP KK KS KM CK CH CV UA05 UA-30"),
+        ("EG", "EGC EGALX EGGZ EGMNF EG-C C SU HU"),
+        ("MZ", "MZP MZMPM MZG MZL MZ-L"),
+        ("IR", "THR ESF KHZ IR-23"),
+        ("PH", "DAC SIQ"),
+        ("CN", "YZ CN12 CN16"),
+        ("HK", "KL HK-KL"),
+        ("JP", "JP13"),
+    ] {
+        for code in codes.split(' ') {
+            assert!(area_is_known(country, code), "{country}: {code}");
+        }
+    }
+    for (country, area, postal_code) in [
+        ("MX", "CH", "31000"),
+        ("MX", "CS", "29000"),
+        ("MX", "BS", "23000"),
+        ("MX", "MX", "50000"),
+        ("CN", "CN12", "310000"),
+        ("US", "Federated States of Micronesia", "96941"),
+        ("CL", "Magallanes and Chilean Antarctica", ""),
+        ("ES", "Uesca", "22001"),
+        ("ES", "Cdad. Real", "13001"),
+        ("IT", "Gallura Nord-Est Sardegna", "07026"),
+        ("IT", "Reggion nell'Emilia", "42121"),
+        ("CO", "Guanía", ""),
+        ("UA", "Misto Kyiv", "01001"),
+    ] {
+        assert_holds(&address(country, area, postal_code, "Here"));
+    }
+}
+
+#[test]
+fn the_countrys_own_code_names_no_area() {
+    for (country, name) in [
+        ("US", "US1"),
+        ("US", "USA"),
+        ("ES", "ESP"),
+        ("AR", "ARG"),
+        ("IT", "IT 2"),
+        ("ES", "Espm"),
+        ("MZ", "MZX"),
+    ] {
+        assert!(!area_is_known(country, name), "{country}: {name}");
+    }
+}
