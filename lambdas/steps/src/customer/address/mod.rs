@@ -29,7 +29,9 @@ pub(super) fn normal(address: &Address) -> Address {
         Some(country) => {
             let name = administrative_area.as_ref().or(locality.as_ref());
             let denoted = name.and_then(|name| country.denoted(&code, name));
-            postal_code::normal(&postal_code, &code, country, &areas_of(denoted.as_ref()))
+            let areas = areas_of(denoted.as_ref());
+            let place = postal_code::Place { code: &code, country, areas, city: locality.as_deref() };
+            postal_code::normal(&postal_code, &place)
         }
         None => postal_code,
     });
