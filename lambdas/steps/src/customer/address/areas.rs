@@ -23,6 +23,8 @@ struct Meaning {
     areas: Vec<usize>,
     /// It also denotes a part of the country that the data knows by name only.
     elsewhere: bool,
+    /// A city or district stands behind it.
+    with_city: bool,
 }
 
 impl Meaning {
@@ -42,6 +44,8 @@ pub(super) struct Denoted<'a> {
     pub(super) areas: Vec<&'a Area>,
     /// All that may be meant stands in `areas`.
     pub(super) complete: bool,
+    /// A city or district stands behind the name of the area.
+    pub(super) with_city: bool,
 }
 
 impl Names {
@@ -81,6 +85,9 @@ impl Names {
         if let Some(meaning) = self.of_one(written) {
             return Some(meaning.clone());
         }
+        if let Some(meaning) = self.before_city(written) {
+            return Some(Meaning { with_city: true, ..meaning.clone() });
+        }
         let known: Vec<&Meaning> = parts(written).filter_map(|part| self.of_one(part)).collect();
         if known.is_empty() {
             return self.twice(written);
@@ -100,7 +107,7 @@ impl Names {
             |(left, right)| {
                 let areas: Vec<usize> =
                     left.areas.iter().copied().filter(|area| right.areas.contains(area)).collect();
-                (!areas.is_empty()).then_some(Meaning { areas, elsewhere: false })
+                (!areas.is_empty()).then_some(Meaning { areas, ..Meaning::default() })
             },
         )
     }
@@ -111,6 +118,23 @@ impl Names {
         known(name)
             .or_else(|| known(self.without_country(name)?))
             .or_else(|| known(self.without_number(name)?))
+    }
+
+    /// The area before its city or district, as Chinese, Japanese and Korean addresses go from the large to the small:
+    /// the longest name that ends in its kind, as in `東京都渋谷区`. A blank ends it in Korea, and Hong Kong's three
+    /// areas have no kind.
+    fn before_city(&self, written: &str) -> Option<&Meaning> {
+        if let Some((first, _)) = written.split_once(' ').filter(|_| self.code == "KR")
+            && let Some(meaning) = self.of_one(first)
+        {
+            return Some(meaning);
+        }
+        let ends = written.char_indices().map(|(end, _)| end).skip(1).collect::<Vec<_>>();
+        ends.into_iter()
+            .rev()
+            .map(|end| written[..end].trim())
+            .filter(|name| spelling::ends_in_kind(name) || (self.code == "HK" && !name.is_ascii()))
+            .find_map(|name| self.of_one(name))
     }
 
     /// ISO 3166-2 writes `US-CA`; shops write `JP13` and `MZMPM` too, but a word that begins like the country, or the
@@ -135,7 +159,7 @@ impl Country {
     pub(super) fn denoted(&self, code: &str, written: &str) -> Option<Denoted<'_>> {
         let meaning = self.names(code).meaning(written)?;
         let areas = meaning.areas.iter().map(|position| &self.areas[*position]).collect();
-        Some(Denoted { areas, complete: !meaning.elsewhere })
+        Some(Denoted { areas, complete: !meaning.elsewhere, with_city: meaning.with_city })
     }
 }
 

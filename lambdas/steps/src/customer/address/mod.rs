@@ -126,10 +126,13 @@ impl Judged<'_> {
         findings
     }
 
-    /// Where the country's addresses have no area, what is written for one is the city.
+    /// Where the country's addresses have no area, what is written for one is the city; it may also stand behind the
+    /// area.
     fn names_a_city(&self) -> bool {
         let has_areas = !self.country.areas.is_empty();
-        self.address.locality.is_some() || (!has_areas && self.address.administrative_area.is_some())
+        self.address.locality.is_some()
+            || (!has_areas && self.address.administrative_area.is_some())
+            || self.denoted.as_ref().is_some_and(|denoted| denoted.with_city)
     }
 
     fn fill_in(&self, what: &str, path: &str) -> String {

@@ -135,6 +135,13 @@ pub(super) fn forms(country: &str, name: &str) -> Vec<String> {
     forms
 }
 
+/// Whether a kind such as `県` is written at the end of a name. Kinds in Latin letters are ends of words too often.
+pub(super) fn ends_in_kind(name: &str) -> bool {
+    let tokens = WORDS.tokens(name);
+    let ends_in = |kind: &&String| tokens.last().is_some_and(|last| last.ends_with(kind.as_str()));
+    WORDS.attached.iter().filter(|kind| !kind.is_ascii()).any(|kind| ends_in(&kind))
+}
+
 /// Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic, voicing marks of kana, and modifier letters
 /// such as the ʻokina. Vowel signs of Indic scripts and of Thai are letters.
 fn is_mark(letter: char) -> bool {

@@ -229,3 +229,30 @@ fn the_countrys_own_code_names_no_area() {
         assert!(!area_is_known(country, name), "{country}: {name}");
     }
 }
+
+#[test]
+fn a_city_or_district_may_stand_behind_its_area() {
+    for (country, area, postal_code) in [
+        ("JP", "東京都渋谷区", "150-0001"),
+        ("JP", "東京都 渋谷区", "150-0001"),
+        ("JP", "大阪府大阪市", "530-0001"),
+        ("JP", "神奈川県横浜市", "220-0001"),
+        ("JP", "北海道札幌市", "060-0001"),
+        ("KR", "서울특별시 강남구", "06236"),
+        ("KR", "서울 강남구", "06236"),
+        ("KR", "경기도 성남시 분당구", "13494"),
+        ("CN", "广东省深圳市", "518000"),
+        ("CN", "上海市浦东新区", "200120"),
+        ("TW", "新北市板橋區", "220"),
+        ("HK", "九龍旺角", ""),
+        ("HK", "新界沙田", ""),
+    ] {
+        assert_holds(&address(country, area, postal_code, ""));
+    }
+    for (country, name) in
+        [("JP", "广东省深圳市"), ("CN", "東京都渋谷区"), ("KR", "東京都 渋谷区"), ("CN", "海南藏族自治州")]
+    {
+        assert!(!area_is_known(country, name), "{country}: {name}");
+    }
+    assert_eq!(found(&address("JP", "大阪府大阪市", "150-0001", "")).len(), 1);
+}
