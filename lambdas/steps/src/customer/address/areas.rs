@@ -147,10 +147,12 @@ impl Names {
             .then_some(rest)
     }
 
-    /// The postal code or the district that stands behind a name, as in `Dublin 2`, says nothing of the area.
+    /// A postal code or a district stands behind a name after a blank, as in `Dublin 2`, and says nothing of the area.
+    /// `MY-01` and `US1` are a country's code and a number.
     fn without_number<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let rest = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == ' ');
-        (rest.len() < name.len() && !rest.eq_ignore_ascii_case(&self.code)).then_some(rest)
+        let (rest, number) = name.trim().rsplit_once(' ')?;
+        let is_number = number.chars().all(|letter| letter.is_ascii_digit());
+        (is_number && !rest.eq_ignore_ascii_case(&self.code)).then_some(rest)
     }
 }
 

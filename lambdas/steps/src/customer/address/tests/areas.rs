@@ -225,6 +225,9 @@ fn the_countrys_own_code_names_no_area() {
         ("IT", "IT 2"),
         ("ES", "Espm"),
         ("MZ", "MZX"),
+        ("UA", "MY-01"),
+        ("UA", "VN01"),
+        ("MY", "Distrito Federal"),
     ] {
         assert!(!area_is_known(country, name), "{country}: {name}");
     }
