@@ -85,12 +85,9 @@ impl Names {
         if let Some(meaning) = self.of_one(written) {
             return Some(meaning.clone());
         }
-        if let Some(meaning) = self.before_city(written) {
-            return Some(Meaning { with_city: true, ..meaning.clone() });
-        }
         let known: Vec<&Meaning> = parts(written).filter_map(|part| self.of_one(part)).collect();
         if known.is_empty() {
-            return self.twice(written);
+            return self.twice(written).or_else(|| self.before_city(written));
         }
         let mut all = Meaning::default();
         for meaning in known {
@@ -123,18 +120,16 @@ impl Names {
     /// The area before its city or district, as Chinese, Japanese and Korean addresses go from the large to the small:
     /// the longest name that ends in its kind, as in `東京都渋谷区`. A blank ends it in Korea, and Hong Kong's three
     /// areas have no kind.
-    fn before_city(&self, written: &str) -> Option<&Meaning> {
-        if let Some((first, _)) = written.split_once(' ').filter(|_| self.code == "KR")
-            && let Some(meaning) = self.of_one(first)
-        {
-            return Some(meaning);
-        }
+    fn before_city(&self, written: &str) -> Option<Meaning> {
+        let first_word = written.split_once(' ').map(|(word, _)| word).filter(|_| self.code == "KR");
         let ends = written.char_indices().map(|(end, _)| end).skip(1).collect::<Vec<_>>();
-        ends.into_iter()
-            .rev()
-            .map(|end| written[..end].trim())
-            .filter(|name| spelling::ends_in_kind(name) || (self.code == "HK" && !name.is_ascii()))
-            .find_map(|name| self.of_one(name))
+        let beginnings = ends.into_iter().rev().map(|end| written[..end].trim());
+        let meaning = first_word.and_then(|word| self.of_one(word)).or_else(|| {
+            beginnings
+                .filter(|name| spelling::ends_in_kind(name) || (self.code == "HK" && !name.is_ascii()))
+                .find_map(|name| self.of_one(name))
+        })?;
+        Some(Meaning { with_city: true, ..meaning.clone() })
     }
 
     /// ISO 3166-2 writes `US-CA`; shops write `JP13` and `MZMPM` too, but a word that begins like the country, or the
@@ -151,7 +146,7 @@ impl Names {
     /// `MY-01` and `US1` are a country's code and a number.
     fn without_number<'a>(&self, name: &'a str) -> Option<&'a str> {
         let (rest, number) = name.trim().rsplit_once(' ')?;
-        let is_number = number.chars().all(|letter| letter.is_ascii_digit());
+        let is_number = number.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
         (is_number && !rest.eq_ignore_ascii_case(&self.code)).then_some(rest)
     }
 }

@@ -48,15 +48,17 @@ pub(super) fn normal(written: &str, place: &Place<'_>) -> String {
     if !place.country.has_postal_codes() {
         return written;
     }
-    let stems = place.stems(compact(&written));
-    let own = |stem: &String| spelling(stem, place.country, &place.areas);
-    let with_letters = |stem: &String| own(&format!("{}{stem}", place.country.letters.as_ref()?));
-    stems
-        .iter()
-        .find_map(own)
-        .or_else(|| stems.iter().find_map(with_letters))
-        .or_else(|| stems.iter().find_map(|stem| place.with_zeros(stem)))
-        .or_else(|| stems.iter().flat_map(|stem| with_digits(stem)).find_map(|stem| own(&stem)))
+    let compact = compact(&written);
+    let own = |stem: &str| spelling(stem, place.country, &place.areas);
+    if let Some(code) = own(&compact) {
+        return code;
+    }
+    let stems = place.stems(compact);
+    let first = |code: &dyn Fn(&str) -> Option<String>| stems.iter().find_map(|stem| code(stem));
+    first(&own)
+        .or_else(|| first(&|stem| own(&format!("{}{stem}", place.country.letters.as_ref()?))))
+        .or_else(|| first(&|stem| place.with_zeros(stem)))
+        .or_else(|| first(&|stem| with_digits(stem).iter().find_map(|stem| own(stem))))
         .unwrap_or(written)
 }
 
@@ -65,22 +67,16 @@ impl Place<'_> {
     fn stems(&self, compact: String) -> Vec<String> {
         let (before, behind) = (self.before(), self.behind());
         let mut stems = vec![compact];
-        let mut from = 0;
+        let mut done = 0;
         for _ in 0..2 {
-            let longer = stems[from..].to_vec();
-            from = stems.len();
+            let longer = stems[done..].to_vec();
+            done = stems.len();
             for stem in &longer {
-                let without_number = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
-                let without_number =
-                    if stem.len() - without_number.len() <= 2 { without_number } else { stem };
                 let rests = (before.iter().filter_map(|word| stem.strip_prefix(word.as_str())))
                     .chain(behind.iter().filter_map(|word| stem.strip_suffix(word.as_str())))
-                    .chain(behind.iter().filter_map(|word| without_number.strip_suffix(word.as_str())));
-                for rest in rests.filter(|rest| !rest.is_empty()) {
-                    if !stems.iter().any(|stem| stem == rest) {
-                        stems.push(rest.to_owned());
-                    }
-                }
+                    .chain(behind.iter().filter_map(|word| without_number(stem).strip_suffix(word.as_str())));
+                let new: Vec<String> = rests.filter(|rest| !rest.is_empty()).map(str::to_owned).collect();
+                stems.extend(new);
             }
         }
         stems
@@ -116,6 +112,12 @@ impl Place<'_> {
             self.areas.iter().any(|area| area.has(&code) == Some(true)).then_some(code)
         })
     }
+}
+
+/// Without the number of a district or of an office of CEDEX behind it.
+fn without_number(stem: &str) -> &str {
+    let word = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if stem.len() - word.len() <= 2 { word } else { stem }
 }
 
 /// The code with 0 for O and 1 for I, in as few places as possible first.

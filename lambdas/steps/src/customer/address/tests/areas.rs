@@ -258,6 +258,16 @@ fn a_city_or_district_may_stand_behind_its_area() {
         assert!(!area_is_known(country, name), "{country}: {name}");
     }
     assert_eq!(found(&address("JP", "大阪府大阪市", "150-0001", "")).len(), 1);
+    for (country, area, postal_code) in
+        [("CN", "广东省 / Guangdong", "518000"), ("KR", "경기도 Gyeonggi-do", "13494")]
+    {
+        let findings = found(&address(country, area, postal_code, ""));
+        assert_eq!(
+            findings.iter().map(|finding| finding.1).collect::<Vec<_>>(),
+            ["address.locality"],
+            "{area}"
+        );
+    }
 }
 
 /// The sources of each stand beside it in `data/aliases.json` and `data/area-words.json`.
