@@ -27,7 +27,8 @@ What the fields of addresses.json mean, by libaddressinput's own names
     areas     one for each of sub_keys:
       names   its names and codes, those of libaddressinput first
       zip     sub_zips and aliases.json: pattern of the postal code's beginning
-      require sub_xrequires                xzip     sub_xzips
+      require sub_xrequires, and without   xzip     sub_xzips
+              C what is a city itself
     wider     names of what has no place among sub_keys, such as autonomous communities and regions:
       names   its names and codes
       areas   the positions of the areas it consists of; none where that is not known
@@ -192,7 +193,7 @@ class Areas:
                 positions = [self.keys.index(key) for key in wider["areas"]]
                 self.wider.append({"names": wider["names"], "areas": positions})
 
-    def rules(self, country, rules, hand):
+    def rules(self, country, rules, hand, require):
         zips, requires, xzips = (
             column(rules, label, len(self.keys)) for label in ("sub_zips", "sub_xrequires", "sub_xzips")
         )
@@ -200,9 +201,9 @@ class Areas:
             for key, pattern in block["areas"].get(country, {}).items():
                 position = self.keys.index(key)
                 zips[position] = f"{zips[position]}|{pattern}" if zips[position] else pattern
-        for block in hand["require"]:
+        for block in hand["cities"]:
             for key in block["areas"].get(country, []):
-                requires[self.keys.index(key)] = block["fields"]
+                requires[self.keys.index(key)] = require.replace("C", "")
         areas = [
             compact({"names": names, "zip": zips[i], "require": requires[i], "xzip": xzips[i]})
             for i, names in enumerate(self.names)
@@ -241,7 +242,7 @@ def country_rules(country, data, defaults, source, hand, iso3):
         }
     )
     if "sub_keys" in rules and "S" in result["fmt"]:
-        result |= Areas(country, rules, data, source, hand).rules(country, rules, hand)
+        result |= Areas(country, rules, data, source, hand).rules(country, rules, hand, result["require"])
     return result
 
 

@@ -1,6 +1,6 @@
 //! States, provinces and prefectures: what a name that somebody writes denotes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::country::{Area, Country};
 use super::spelling;
@@ -11,7 +11,10 @@ const LONGEST: usize = 200;
 /// The names of one country's areas. A name may denote several.
 pub(super) struct Names {
     code: String,
+    iso3: Option<String>,
     meanings: HashMap<String, Meaning>,
+    /// Those of the names that are codes, such as `MPM`.
+    codes: HashSet<String>,
 }
 
 /// The areas that a name denotes, by position in the country's areas.
@@ -20,6 +23,8 @@ struct Meaning {
     areas: Vec<usize>,
     /// It also denotes a part of the country that the data knows by name only.
     elsewhere: bool,
+    /// A city or district stands behind it.
+    with_city: bool,
 }
 
 impl Meaning {
@@ -39,11 +44,18 @@ pub(super) struct Denoted<'a> {
     pub(super) areas: Vec<&'a Area>,
     /// All that may be meant stands in `areas`.
     pub(super) complete: bool,
+    /// A city or district stands behind the name of the area.
+    pub(super) with_city: bool,
 }
 
 impl Names {
     pub(super) fn of(code: &str, country: &Country) -> Self {
-        let mut names = Self { code: code.to_owned(), meanings: HashMap::new() };
+        let mut names = Self {
+            code: code.to_owned(),
+            iso3: country.iso3.clone(),
+            meanings: HashMap::new(),
+            codes: HashSet::new(),
+        };
         for (position, area) in country.areas.iter().enumerate() {
             names.add(&area.names, &[position]);
         }
@@ -55,6 +67,9 @@ impl Names {
 
     fn add(&mut self, names: &[String], areas: &[usize]) {
         for name in names.iter().flat_map(|name| std::iter::once(name.as_str()).chain(parts(name))) {
+            if is_code(name) {
+                self.codes.insert(name.to_owned());
+            }
             for form in spelling::forms(&self.code, name) {
                 self.meanings.entry(form).or_default().include(areas);
             }
@@ -72,7 +87,7 @@ impl Names {
         }
         let known: Vec<&Meaning> = parts(written).filter_map(|part| self.of_one(part)).collect();
         if known.is_empty() {
-            return self.twice(written);
+            return self.twice(written).or_else(|| self.before_city(written));
         }
         let mut all = Meaning::default();
         for meaning in known {
@@ -89,7 +104,7 @@ impl Names {
             |(left, right)| {
                 let areas: Vec<usize> =
                     left.areas.iter().copied().filter(|area| right.areas.contains(area)).collect();
-                (!areas.is_empty()).then_some(Meaning { areas, elsewhere: false })
+                (!areas.is_empty()).then_some(Meaning { areas, ..Meaning::default() })
             },
         )
     }
@@ -99,15 +114,40 @@ impl Names {
             |name: &str| spelling::forms(&self.code, name).iter().find_map(|form| self.meanings.get(form));
         known(name)
             .or_else(|| known(self.without_country(name)?))
-            .or_else(|| known(name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == ' ')))
+            .or_else(|| known(self.without_number(name)?))
     }
 
-    /// ISO 3166-2 writes `US-CA`; shops write `JP13` too.
+    /// The area before its city or district, as Chinese, Japanese and Korean addresses go from the large to the small:
+    /// the longest name that ends in its kind, as in `東京都渋谷区`. A blank ends it in Korea, and Hong Kong's three
+    /// areas have no kind.
+    fn before_city(&self, written: &str) -> Option<Meaning> {
+        let first_word = written.split_once(' ').map(|(word, _)| word).filter(|_| self.code == "KR");
+        let ends = written.char_indices().map(|(end, _)| end).skip(1).collect::<Vec<_>>();
+        let beginnings = ends.into_iter().rev().map(|end| written[..end].trim());
+        let meaning = first_word.and_then(|word| self.of_one(word)).or_else(|| {
+            beginnings
+                .filter(|name| spelling::ends_in_kind(name) || (self.code == "HK" && !name.is_ascii()))
+                .find_map(|name| self.of_one(name))
+        })?;
+        Some(Meaning { with_city: true, ..meaning.clone() })
+    }
+
+    /// ISO 3166-2 writes `US-CA`; shops write `JP13` and `MZMPM` too, but a word that begins like the country, or the
+    /// country's code of three letters, is no area.
     fn without_country<'a>(&self, name: &'a str) -> Option<&'a str> {
         let name = name.trim();
         let begins = name.get(..2).is_some_and(|code| code.eq_ignore_ascii_case(&self.code));
-        let rest = name.get(2..).filter(|_| begins)?;
-        rest.starts_with(|letter: char| !letter.is_alphabetic()).then_some(rest)
+        let rest = name.get(2..).filter(|_| begins && self.iso3.as_deref() != Some(name))?;
+        (rest.starts_with(|letter: char| !letter.is_alphabetic()) || self.codes.contains(rest))
+            .then_some(rest)
+    }
+
+    /// A postal code or a district stands behind a name after a blank, as in `Dublin 2`, and says nothing of the area.
+    /// `MY-01` and `US1` are a country's code and a number.
+    fn without_number<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let (rest, number) = name.trim().rsplit_once(' ')?;
+        let is_number = number.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
+        (is_number && !rest.eq_ignore_ascii_case(&self.code)).then_some(rest)
     }
 }
 
@@ -116,7 +156,7 @@ impl Country {
     pub(super) fn denoted(&self, code: &str, written: &str) -> Option<Denoted<'_>> {
         let meaning = self.names(code).meaning(written)?;
         let areas = meaning.areas.iter().map(|position| &self.areas[*position]).collect();
-        Some(Denoted { areas, complete: !meaning.elsewhere })
+        Some(Denoted { areas, complete: !meaning.elsewhere, with_city: meaning.with_city })
     }
 }
 
@@ -133,4 +173,9 @@ fn parts(name: &str) -> impl Iterator<Item = &str> {
         .flat_map(|part| part.split(" - "))
         .map(str::trim)
         .filter(move |part| !part.is_empty() && part.len() != name.len())
+}
+
+/// Codes are short, of capitals and digits.
+fn is_code(name: &str) -> bool {
+    name.len() <= 4 && name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
 }

@@ -14,9 +14,10 @@ pub(super) static COUNTRIES: LazyLock<BTreeMap<String, Country>> = LazyLock::new
         .expect("data/addresses.json is well formed")
 });
 
-/// Country codes that are written for another: ISO 3166-1 reserves UK for the United Kingdom, and the European
-/// Union writes EL for Greece (Interinstitutional Style Guide, 7.1.1).
-const OTHER_CODES: [(&str, &str); 2] = [("UK", "GB"), ("EL", "GR")];
+/// Country codes that are written for another: ISO 3166-1 reserves UK for the United Kingdom, IC for the Canary
+/// Islands, and EA for Ceuta and Melilla, and the European Union writes EL for Greece (Interinstitutional Style Guide,
+/// 7.1.1).
+const OTHER_CODES: [(&str, &str); 4] = [("UK", "GB"), ("EL", "GR"), ("IC", "ES"), ("EA", "ES")];
 
 /// A country's rules.
 #[derive(Deserialize)]
@@ -173,9 +174,15 @@ mod tests {
 
     #[test]
     fn a_country_is_known_by_the_codes_that_people_write_for_it() {
-        for (written, code) in
-            [("es", "ES"), ("UK", "GB"), ("EL", "GR"), ("USA", "US"), ("jpn", "JP"), ("QQ", "QQ")]
-        {
+        for (written, code) in [
+            ("es", "ES"),
+            ("UK", "GB"),
+            ("EL", "GR"),
+            ("USA", "US"),
+            ("jpn", "JP"),
+            ("IC", "ES"),
+            ("QQ", "QQ"),
+        ] {
             assert_eq!(code_of(written), code);
         }
     }

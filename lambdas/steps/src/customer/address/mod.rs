@@ -24,10 +24,14 @@ const POSTAL_CODE: &str = "address.postalCode";
 pub(super) fn normal(address: &Address) -> Address {
     let code = country::code_of(&text::normal(&address.country));
     let administrative_area = written(address.administrative_area.as_deref());
+    let locality = written(address.locality.as_deref());
     let postal_code = written(address.postal_code.as_deref()).map(|postal_code| match COUNTRIES.get(&code) {
         Some(country) => {
-            let denoted = administrative_area.as_deref().and_then(|name| country.denoted(&code, name));
-            postal_code::normal(&postal_code, &code, country, &areas_of(denoted.as_ref()))
+            let name = administrative_area.as_ref().or(locality.as_ref());
+            let denoted = name.and_then(|name| country.denoted(&code, name));
+            let areas = areas_of(denoted.as_ref());
+            let place = postal_code::Place { code: &code, country, areas, city: locality.as_deref() };
+            postal_code::normal(&postal_code, &place)
         }
         None => postal_code,
     });
@@ -35,7 +39,7 @@ pub(super) fn normal(address: &Address) -> Address {
         country: code,
         postal_code,
         administrative_area,
-        locality: written(address.locality.as_deref()),
+        locality,
         dependent_locality: written(address.dependent_locality.as_deref()),
         lines: address.lines.iter().filter_map(|line| written(Some(line))).collect(),
     }
@@ -59,7 +63,10 @@ pub(super) fn findings(address: &Address) -> Vec<Finding> {
             "The country of the address is not known: use its ISO 3166-1 code of two letters, such as ES.",
         )];
     };
-    let denoted = address.administrative_area.as_deref().and_then(|name| country.denoted(code, name));
+    let denoted = match &address.administrative_area {
+        Some(name) => country.denoted(code, name),
+        None => named_by_city(address, code, country),
+    };
     let judged = Judged { address, code, country, denoted };
     let mut findings = judged.missing();
     findings.extend(judged.area());
@@ -74,11 +81,19 @@ pub(super) fn area_is_known(country: &str, name: &str) -> bool {
     })
 }
 
+/// A city that has the name of an area is in it, unless its postal code is another area's: Delaware, Ohio, is not in
+/// the state of Delaware.
+fn named_by_city<'a>(address: &Address, code: &str, country: &'a Country) -> Option<Denoted<'a>> {
+    let denoted = country.denoted(code, address.locality.as_deref()?)?;
+    let postal_code = address.postal_code.as_deref();
+    postal_code.is_none_or(|postal_code| denoted.may_have(postal_code)).then_some(denoted)
+}
+
 fn areas_of<'a>(denoted: Option<&Denoted<'a>>) -> Vec<&'a country::Area> {
     denoted.map(|denoted| denoted.areas.clone()).unwrap_or_default()
 }
 
-/// An address, its country's rules, and what the name of its area denotes.
+/// An address, its country's rules, and what the name of its area, or without it of its city, denotes.
 struct Judged<'a> {
     address: &'a Address,
     code: &'a str,
@@ -105,10 +120,19 @@ impl Judged<'_> {
             }
         };
         refuse('A', !address.lines.is_empty(), "street", "address.lines");
-        refuse('C', address.locality.is_some(), "city", "address.locality");
+        refuse('C', self.names_a_city(), "city", "address.locality");
         refuse('D', address.dependent_locality.is_some(), "district", "address.dependentLocality");
         refuse('Z', address.postal_code.is_some(), self.country.zip_name(), POSTAL_CODE);
         findings
+    }
+
+    /// Where the country's addresses have no area, what is written for one is the city; it may also stand behind the
+    /// area.
+    fn names_a_city(&self) -> bool {
+        let has_areas = !self.country.areas.is_empty();
+        self.address.locality.is_some()
+            || (!has_areas && self.address.administrative_area.is_some())
+            || self.denoted.as_ref().is_some_and(|denoted| denoted.with_city)
     }
 
     fn fill_in(&self, what: &str, path: &str) -> String {
@@ -121,11 +145,11 @@ impl Judged<'_> {
         format!("{} ({})", self.country.name, self.code)
     }
 
-    /// A missing area is made up for by a postal code or a city that names one.
+    /// A city that names its area makes up for it; with a postal code that does, a missing area is a doubt.
     fn area(&self) -> Option<Finding> {
         let (name, place) = (self.country.area_name(), self.place());
         if self.address.administrative_area.is_none() {
-            return self.needs('S').then(|| {
+            return (self.needs('S') && self.denoted.is_none()).then(|| {
                 let sentence = self.fill_in(name, AREA);
                 if self.area_is_named() {
                     Finding::doubt(AREA, sentence)

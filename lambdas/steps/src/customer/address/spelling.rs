@@ -17,6 +17,8 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
 struct File {
     #[serde(rename = "sources")]
     _sources: Vec<String>,
+    /// Words that are abbreviated within names, and what they stand for.
+    short: HashMap<String, String>,
     /// Letters that are written for one another; the first stands for all.
     same: Vec<String>,
     /// Kinds of area that stand before a name, such as `provincia`.
@@ -33,6 +35,7 @@ struct File {
 }
 
 struct Words {
+    short: HashMap<String, String>,
     same: HashMap<char, char>,
     before: Vec<Vec<String>>,
     after: Vec<Vec<String>>,
@@ -48,6 +51,7 @@ impl Words {
             group.chars().skip(1).map(move |letter| (letter, first))
         });
         let mut words = Self {
+            short: file.short,
             same: same.collect(),
             before: Vec::new(),
             after: Vec::new(),
@@ -72,7 +76,7 @@ impl Words {
             .to_lowercase()
             .nfkd()
             .filter(|letter| !is_mark(*letter))
-            .map(|letter| self.same.get(&letter).copied().unwrap_or(letter))
+            .map(|letter| hiragana(self.same.get(&letter).copied().unwrap_or(letter)))
             .collect();
         let bare: String = bare.nfc().collect();
         bare.replace('ß', "ss")
@@ -81,6 +85,15 @@ impl Words {
             .map(|token| token.chars().filter(|letter| !is_joiner(*letter)).collect::<String>())
             .filter(|token| !token.is_empty())
             .collect()
+    }
+
+    /// The words of a name, those that are abbreviated in full. A word alone is rather a code: STA is Stavropol.
+    fn in_full(&self, name: &str) -> Vec<String> {
+        let tokens = self.tokens(name);
+        if tokens.len() == 1 {
+            return tokens;
+        }
+        tokens.into_iter().map(|token| self.short.get(&token).cloned().unwrap_or(token)).collect()
     }
 
     /// The name without one more kind of area, if it has one.
@@ -120,7 +133,7 @@ impl Words {
 
 /// What is compared of a name: first as it is written, then with one kind of area after another taken away.
 pub(super) fn forms(country: &str, name: &str) -> Vec<String> {
-    let mut tokens = WORDS.tokens(name);
+    let mut tokens = WORDS.in_full(name);
     let mut forms = Vec::new();
     while !tokens.is_empty() {
         let form = romanised(country, tokens.concat());
@@ -135,12 +148,27 @@ pub(super) fn forms(country: &str, name: &str) -> Vec<String> {
     forms
 }
 
+/// Whether a kind such as `県` is written at the end of a name. Kinds in Latin letters are ends of words too often.
+pub(super) fn ends_in_kind(name: &str) -> bool {
+    let tokens = WORDS.tokens(name);
+    let ends_in = |kind: &&String| tokens.last().is_some_and(|last| last.ends_with(kind.as_str()));
+    WORDS.attached.iter().filter(|kind| !kind.is_ascii()).any(|kind| ends_in(&kind))
+}
+
 /// Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic, voicing marks of kana, and modifier letters
 /// such as the ʻokina. Vowel signs of Indic scripts and of Thai are letters.
 fn is_mark(letter: char) -> bool {
     matches!(letter,
         '\u{02B0}'..='\u{036F}' | '\u{0591}'..='\u{05C7}' | '\u{0610}'..='\u{061A}' | '\u{0640}'
         | '\u{064B}'..='\u{065F}' | '\u{0670}' | '\u{3099}' | '\u{309A}' | '\u{200C}' | '\u{200D}')
+}
+
+/// Katakana stand in Unicode in the order of hiragana, 96 places behind them.
+fn hiragana(letter: char) -> char {
+    match letter {
+        'ァ'..='ヶ' => char::from_u32(u32::from(letter) - 0x60).unwrap_or(letter),
+        _ => letter,
+    }
 }
 
 /// What stands within a word.

@@ -172,3 +172,165 @@ fn what_is_not_a_name_of_an_area_is_not_known() {
         assert!(!area_is_known(country, name), "{country}: {name}");
     }
 }
+
+/// <https://github.com/Shopify/worldwide/tree/main/data/regions>,
+/// <https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/i18n/states.php>
+#[test]
+fn the_codes_that_shops_send_are_known() {
+    for (country, codes) in [
+        ("MY", "JHR KDH KTN KUL LBN MLK NSN PHG PNG PRK PLS PJY SBH SWK SGR TRG MYJHR"),
+        (
+            "MX",
+            "AG BC BS CH CL CM CO CS DF DG GR GT HG JA MI MO MX NA NL OA PU QT QR SI SL SO TB TL TM VE YU ZA MXAG",
+        ),
+        ("UA", "VN VL DP DT ZT ZK ZP IF KV KH LH LV MY OD PL RV SM TP KK KS KM CK CH CV UA05 UA-30"),
+        ("EG", "EGC EGALX EGGZ EGMNF EG-C C SU HU"),
+        ("MZ", "MZP MZMPM MZG MZL MZ-L"),
+        ("IR", "THR ESF KHZ IR-23"),
+        ("PH", "DAC SIQ"),
+        ("CN", "YZ CN12 CN16"),
+        ("HK", "KL HK-KL"),
+        ("JP", "JP13"),
+    ] {
+        for code in codes.split(' ') {
+            assert!(area_is_known(country, code), "{country}: {code}");
+        }
+    }
+    for (country, area, postal_code) in [
+        ("MX", "CH", "31000"),
+        ("MX", "CS", "29000"),
+        ("MX", "BS", "23000"),
+        ("MX", "MX", "50000"),
+        ("CN", "CN12", "310000"),
+        ("US", "Federated States of Micronesia", "96941"),
+        ("CL", "Magallanes and Chilean Antarctica", ""),
+        ("ES", "Uesca", "22001"),
+        ("ES", "Cdad. Real", "13001"),
+        ("IT", "Gallura Nord-Est Sardegna", "07026"),
+        ("IT", "Reggion nell'Emilia", "42121"),
+        ("CO", "Guanía", ""),
+        ("UA", "Misto Kyiv", "01001"),
+    ] {
+        assert_holds(&address(country, area, postal_code, "Here"));
+    }
+}
+
+#[test]
+fn the_countrys_own_code_names_no_area() {
+    for (country, name) in [
+        ("US", "US1"),
+        ("US", "USA"),
+        ("ES", "ESP"),
+        ("AR", "ARG"),
+        ("IT", "IT 2"),
+        ("ES", "Espm"),
+        ("MZ", "MZX"),
+        ("UA", "MY-01"),
+        ("UA", "VN01"),
+        ("MY", "Distrito Federal"),
+    ] {
+        assert!(!area_is_known(country, name), "{country}: {name}");
+    }
+}
+
+#[test]
+fn a_city_or_district_may_stand_behind_its_area() {
+    for (country, area, postal_code) in [
+        ("JP", "東京都渋谷区", "150-0001"),
+        ("JP", "東京都 渋谷区", "150-0001"),
+        ("JP", "大阪府大阪市", "530-0001"),
+        ("JP", "神奈川県横浜市", "220-0001"),
+        ("JP", "北海道札幌市", "060-0001"),
+        ("KR", "서울특별시 강남구", "06236"),
+        ("KR", "서울 강남구", "06236"),
+        ("KR", "경기도 성남시 분당구", "13494"),
+        ("CN", "广东省深圳市", "518000"),
+        ("CN", "上海市浦东新区", "200120"),
+        ("TW", "新北市板橋區", "220"),
+        ("HK", "九龍旺角", ""),
+        ("HK", "新界沙田", ""),
+    ] {
+        assert_holds(&address(country, area, postal_code, ""));
+    }
+    for (country, name) in
+        [("JP", "广东省深圳市"), ("CN", "東京都渋谷区"), ("KR", "東京都 渋谷区"), ("CN", "海南藏族自治州")]
+    {
+        assert!(!area_is_known(country, name), "{country}: {name}");
+    }
+    assert_eq!(found(&address("JP", "大阪府大阪市", "150-0001", "")).len(), 1);
+    for (country, area, postal_code) in
+        [("CN", "广东省 / Guangdong", "518000"), ("KR", "경기도 Gyeonggi-do", "13494")]
+    {
+        let findings = found(&address(country, area, postal_code, ""));
+        assert_eq!(
+            findings.iter().map(|finding| finding.1).collect::<Vec<_>>(),
+            ["address.locality"],
+            "{area}"
+        );
+    }
+}
+
+/// The sources of each stand beside it in `data/aliases.json` and `data/area-words.json`.
+#[test]
+fn abbreviations_and_names_of_everyday_are_known() {
+    for (country, areas, postal_code) in [
+        ("JP", "とうきょうと|とうきょう|トウキョウト|ﾄｳｷｮｳﾄ|Tokyoto|tokyoto", "150-0001"),
+        ("JP", "ほっかいどう|ホッカイドウ", "060-0001"),
+        ("JP", "かながわけん|カナガワ", "220-0001"),
+        ("RU", "Москва г|г. Москва|Москва", "101000"),
+        ("RU", "респ. Татарстан|Татарстан Респ|Татарстан респ.", "420000"),
+        ("RU", "Свердловская обл.|Sverdlovskaya obl|Sverdlovskaya obl.", "620000"),
+        ("RU", "ХМАО|ХМАО-Югра|Югра", "628000"),
+        ("RU", "Краснодарский кр.|Krasnodarskiy krai", "350000"),
+        ("RU", "ЯНАО", "629000"),
+        ("RU", "ЕАО", "679000"),
+        ("RU", "МО", "140000"),
+        ("RU", "Чечня", "364000"),
+        ("RU", "Чувашия", "428000"),
+        ("RU", "Карачаево-Черкесия", "369000"),
+        ("RU", "Кабардино-Балкария", "360000"),
+        ("RU", "Чукотка", "689000"),
+        ("RU", "Башкирия", "450000"),
+        ("UA", "Крым", "95000"),
+        ("TH", "จ. เชียงใหม่|จ.เชียงใหม่", "50000"),
+        ("MY", "Johor Darul Takzim|Johore", "79000"),
+        ("MY", "N. Sembilan", "70000"),
+        ("MY", "P. Pinang", "10000"),
+        ("MY", "Wilayah Persekutuan", "50000"),
+        ("EG", "Al Gharbia|El Gharbia|Al Menoufia|Menoufia|Qalyoubia|Alex|Ash Sharqia|Ad Dakahlia", ""),
+        ("PH", "Taguig|Pasig|Pasay|Parañaque|Las Piñas|Muntinlupa|Caloocan City|Metro Manila", "1600"),
+        ("PH", "Region IV-A|Region IV-A (Calabarzon)", "4000"),
+        (
+            "HK",
+            "Causeway Bay|Tseung Kwan O|North Point|Aberdeen|Sheung Wan|Kwai Chung|Tin Shui Wai|Ma On Shan|Hung Hom|\
+             Discovery Bay",
+            "",
+        ),
+        ("AR", "Stgo. del Estero|Sgo. del Estero", "G4200AAA"),
+        ("AR", "Sta. Fe|Pcia. de Santa Fe", "S3000AAA"),
+        ("AR", "bs as|Bs. As.", "C1015ABO"),
+        ("AR", "bs as|Bs. As.", "B1900ABC"),
+        ("BR", "Sta. Catarina", "88010-000"),
+        ("BR", "S. Paulo", "01310-100"),
+        ("MX", "Nvo. León", "64000"),
+        ("ID", "Kep. Riau|North Sumatera", ""),
+        ("VN", "T.P. Hồ Chí Minh|TP. Hồ Chí Minh", ""),
+        (
+            "CL",
+            "XIII Región|V Región de Valparaíso|R. Metropolitana|Metropolitan Region|Reg. de Valparaíso",
+            "",
+        ),
+        ("CO", "N. Santander", ""),
+        ("ES", "S.C. de Tenerife|Sta. Cruz de Tenerife", "38001"),
+        ("US", "No. Carolina", "27601"),
+        ("US", "U.S. Virgin Is.", "00802"),
+    ] {
+        for area in areas.split('|') {
+            assert_holds(&address(country, area, postal_code, "Here"));
+        }
+    }
+    for (country, name) in [("JP", "ソウル"), ("RU", "респ. Техас"), ("ES", "Sta. Catarina"), ("RU", "г")]
+    {
+        assert!(!area_is_known(country, name), "{country}: {name}");
+    }
+}

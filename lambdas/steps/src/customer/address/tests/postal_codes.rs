@@ -123,7 +123,8 @@ fn every_countrys_example_is_its_own_normal_form_and_so_is_it_without_its_marks(
         {
             // Anguilla writes its only code with its prefix and without.
             let form = if written.starts_with("AI") { "AI-2640" } else { example.as_str() };
-            assert_eq!(postal_code::normal(&written, code, country, &[]), form, "{code}: {written}");
+            let place = postal_code::Place { code, country, areas: Vec::new(), city: None };
+            assert_eq!(postal_code::normal(&written, &place), form, "{code}: {written}");
         }
     }
 }
@@ -146,4 +147,96 @@ fn the_code_of_the_area_may_stand_before_the_postal_code() {
 fn parts_of_china_that_have_codes_of_their_own_keep_them() {
     assert_eq!(normalised("CN", "澳门", "999078").as_deref(), Some("999078"));
     assert_eq!(normalised("CN", "台湾", "106-03").as_deref(), Some("10603"));
+}
+
+/// Spreadsheets take the zeros from the beginning of codes, as from numbers:
+/// <https://github.com/sosedoff/opentable/issues/8>, <https://github.com/wpsharks/s2member/issues/1148>,
+/// <https://github.com/cfpb/college-costs/issues/90>.
+#[test]
+fn zeros_that_a_spreadsheet_took_come_back_where_the_area_has_them() {
+    for (country, area, written, form) in [
+        ("US", "MA", "2210", "02210"),
+        ("US", "ME", "4101", "04101"),
+        ("US", "CT", "6520", "06520"),
+        ("US", "NJ", "7030", "07030"),
+        ("US", "NY", "501", "00501"),
+        ("US", "PR", "901", "00901"),
+        ("US", "MA", "2138-1001", "02138-1001"),
+        ("ES", "Barcelona", "8001", "08001"),
+        ("IT", "RM", "118", "00118"),
+        ("MX", "CDMX", "6600", "06600"),
+        ("AU", "NT", "800", "0800"),
+        ("BR", "SP", "1310100", "01310-100"),
+        ("JP", "北海道", "600001", "060-0001"),
+    ] {
+        assert_eq!(normalised(country, area, written).as_deref(), Some(form), "{country}: {written}");
+        assert_holds(&address(country, area, written, "Here"));
+    }
+    for (country, area, written) in [
+        ("DE", "", "1234"),
+        ("ES", "Madrid", "2801"),
+        ("BR", "SP", "0131"),
+        ("US", "CA", "2210"),
+        ("US", "", "2210"),
+        ("JP", "東京都", "1000-00"),
+        ("AU", "NSW", "800"),
+    ] {
+        assert_eq!(normalised(country, area, written).as_deref(), Some(written), "{country}: {written}");
+    }
+    assert_eq!(normal(&address("IT", "", "118", "Roma")).postal_code.as_deref(), Some("00118"));
+}
+
+#[test]
+fn signs_and_words_around_a_code_are_not_of_it() {
+    for (country, area, locality, written, form) in [
+        ("SG", "", "", "S238801", "238801"),
+        ("SG", "", "", "S(238801)", "238801"),
+        ("SG", "", "", "Singapore 238801", "238801"),
+        ("KR", "서울", "강남구", "우)06236", "06236"),
+        ("KR", "서울", "강남구", "우06236", "06236"),
+        ("GR", "", "Αθήνα", "Τ.Κ. 105 57", "105 57"),
+        ("JP", "東京都", "", "T150-0001", "150-0001"),
+        ("AR", "CABA", "", "CPA C1002AAA", "C1002AAA"),
+        ("FR", "", "Paris", "75001 CEDEX", "75001"),
+        ("FR", "", "Paris", "75001 Cedex 08", "75001"),
+        ("FR", "", "Paris", "75001 Paris Cedex 08", "75001"),
+        ("FR", "", "Paris", "75001 Paris", "75001"),
+        ("FR", "", "Paris", "75001, France", "75001"),
+        ("DE", "", "Berlin", "10115 Berlin", "10115"),
+        ("PT", "", "Lisboa", "1000-001 LISBOA", "1000-001"),
+        ("CZ", "", "Praha", "110 00 Praha 1", "110 00"),
+        ("CZ", "", "Praha 1", "110 00 Praha 1", "110 00"),
+        ("US", "California", "Beverly Hills", "90210, CA", "90210"),
+        ("US", "CA", "Beverly Hills", "Beverly Hills, CA 90210", "90210"),
+        ("AU", "NSW", "Sydney", "2000 NSW", "2000"),
+        ("IN", "Maharashtra", "Mumbai", "Mumbai 400001", "400001"),
+        ("SA", "", "الرياض", "12987-7318", "12987-7318"),
+        ("SA", "", "الرياض", "129877318", "12987-7318"),
+        ("KZ", "", "Алматы", "A01 P3K4", "A01P3K4"),
+        ("IC", "Las Palmas", "Las Palmas", "35001", "35001"),
+    ] {
+        let address = address(country, area, written, locality);
+        assert_eq!(normal(&address).postal_code.as_deref(), Some(form), "{country}: {written}");
+        assert_holds(&address);
+    }
+    for (country, area, locality, written) in [
+        ("FR", "", "Lyon", "75001 Paris"),
+        ("US", "California", "Here", "90210, NY"),
+        ("AU", "NSW", "Sydney", "Victoria 3000"),
+        ("ES", "Madrid", "Madrid", "28013M"),
+        ("FR", "", "Paris", "750 Paris 01"),
+    ] {
+        let address = address(country, area, written, locality);
+        assert_eq!(normal(&address).postal_code.as_deref(), Some(written), "{country}: {written}");
+    }
+}
+
+/// <https://github.com/google/libaddressinput/issues/123>
+#[test]
+fn letters_that_look_like_digits_are_digits_where_the_form_has_them() {
+    assert_code("CA", "K1A OB1", "K1A 0B1");
+    assert_code("CA", "KIA OBI", "K1A 0B1");
+    assert_code("GB", "EC1V OBW", "EC1V 0BW");
+    assert_code("GB", "OX1 1OA", "OX1 1OA");
+    assert_code("PT", "I000-OO1", "1000-001");
 }

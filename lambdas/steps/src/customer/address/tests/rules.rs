@@ -140,19 +140,70 @@ fn what_a_country_requires_has_to_be_there() {
 }
 
 #[test]
-fn a_missing_area_is_a_doubt_where_something_else_names_it() {
+fn a_missing_area_is_a_doubt_where_the_postal_code_names_it() {
     for (country, postal_code, locality) in [
         ("US", "95014", "Cupertino"),
-        ("ES", "CP 28013", "Madrid"),
+        ("ES", "CP 28901", "Getafe"),
         ("JP", "100-0001", ""),
-        ("BR", "01310-100", "São Paulo"),
-        ("AE", "", "Dubai"),
-        ("CO", "", "Bogotá"),
+        ("BR", "13010-001", "Campinas"),
+        ("US", "43015", "Delaware"),
+        ("MX", "44100", "Zapopan"),
         ("CR", "10101", "San José"),
     ] {
         let findings = found(&address(country, "", postal_code, locality));
         let told: Vec<_> = findings.iter().map(|(weight, field, _)| (*weight, *field)).collect();
         assert_eq!(told, [(Doubt, "address.administrativeArea")], "{country}");
+    }
+}
+
+#[test]
+fn a_city_that_has_the_name_of_an_area_is_in_it() {
+    for (country, postal_code, locality) in [
+        ("AE", "", "Dubai"),
+        ("ES", "CP 28013", "Madrid"),
+        ("IT", "00128", "Roma"),
+        ("BR", "01310-100", "São Paulo"),
+        ("KR", "06236", "서울"),
+        ("TW", "100", "台北市"),
+        ("CN", "100000", "北京"),
+        ("RU", "101000", "Москва"),
+        ("CO", "", "Bogotá"),
+        ("CO", "110111", "Bogotá"),
+        ("ID", "", "Jakarta"),
+        ("US", "10001", "New York"),
+    ] {
+        assert_holds(&address(country, "", postal_code, locality));
+    }
+}
+
+/// The sources stand under `cities` in `data/aliases.json`.
+#[test]
+fn an_area_that_is_a_city_needs_no_other() {
+    for (country, area, postal_code) in [
+        ("MY", "Kuala Lumpur", "50000"),
+        ("VN", "Hà Nội", ""),
+        ("TH", "Bangkok", "10200"),
+        ("PH", "Metro Manila", ""),
+        ("PH", "Quezon City", "1100"),
+        ("TR", "İstanbul", "34000"),
+        ("AR", "CABA", ""),
+        ("MX", "CDMX", "06600"),
+        ("IE", "Dublin", ""),
+        ("UY", "Montevideo", ""),
+        ("EG", "Cairo", ""),
+        ("RU", "Москва", "101000"),
+        ("QA", "Doha", ""),
+        ("DE", "Berlin", "10115"),
+        ("MC", "", "98000"),
+        ("VA", "", "00120"),
+    ] {
+        assert_holds(&address(country, area, postal_code, ""));
+    }
+    for (country, area, postal_code) in [("US", "CA", "95014"), ("MY", "Johor", "79000"), ("DE", "", "10115")]
+    {
+        let findings = found(&address(country, area, postal_code, ""));
+        let told: Vec<_> = findings.iter().map(|(weight, field, _)| (*weight, *field)).collect();
+        assert_eq!(told, [(Refusal, "address.locality")], "{country}");
     }
 }
 
