@@ -1,6 +1,7 @@
 //! Which effect of which order a call is, by what is on the wire.
 
 use comanda_crds::FINALIZER;
+use comanda_saga::effect::Kind;
 use comanda_saga::{Boundary, Crossing, Effect, Point, Record, Site, boundary};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -25,18 +26,13 @@ impl Service {
     pub const fn of(site: Site) -> Self {
         match site {
             Site::FinalizerOn | Site::FinalizerOff | Site::Status => Self::Kubernetes,
-            Site::Claim | Site::Finish | Site::Effect(Effect::Reserve | Effect::Release) => Self::DynamoDb,
-            Site::Effect(Effect::NotifyConfirmed | Effect::NotifyEnding) => Self::Sns,
-            Site::Effect(
-                Effect::CreateIntent
-                | Effect::Authorize
-                | Effect::Capture
-                | Effect::CancelIntent
-                | Effect::Refund,
-            ) => Self::Stripe,
-            Site::Effect(
-                Effect::Prepare | Effect::Deliver | Effect::RecallCourier | Effect::RecallKitchen,
-            ) => Self::Mqtt,
+            Site::Claim | Site::Finish => Self::DynamoDb,
+            Site::Effect(effect) => match effect.row().kind {
+                Kind::Write => Self::DynamoDb,
+                Kind::Payment => Self::Stripe,
+                Kind::Message => Self::Sns,
+                Kind::Command => Self::Mqtt,
+            },
         }
     }
 }
@@ -127,7 +123,8 @@ pub(super) fn stripe(method: &str, path: &str, key: Option<&str>) -> Call {
     }) else {
         return call;
     };
-    let effect = Site::all().find(|site| matches!(site, Site::Effect(effect) if effect.key_part() == part));
+    let effect =
+        Site::all().find(|site| matches!(site, Site::Effect(effect) if effect.row().key_part == part));
     call.of(Some(order(namespace, name)), effect.map(Crossing::Effect).into_iter().collect())
 }
 

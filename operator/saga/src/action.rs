@@ -3,7 +3,8 @@
 use comanda_crds::OrderStatus;
 use jiff::Timestamp;
 
-use crate::record::{Effect, Record};
+use crate::effect::Effect;
+use crate::record::Record;
 
 /// What the decision asks for.
 #[derive(Clone, Debug)]

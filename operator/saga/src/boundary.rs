@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use crate::record::{Effect, EntryState, Record};
+use crate::effect::Effect;
+use crate::record::{EntryState, Record};
 
 /// Where something happens outside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,8 +4,9 @@ use comanda_crds::{Capture, Cause, Timeouts};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Call, StockChange};
+use crate::effect::Effect;
 use crate::outcome::IntentState;
-use crate::record::{CourierState, Effect, EntryState, KitchenState, Record};
+use crate::record::{CourierState, EntryState, KitchenState, Record};
 use crate::transition::{Event, IllegalTransition, transition};
 
 /// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated

@@ -6,7 +6,8 @@ use comanda_crds::{Customer, OrderSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::record::{Effect, Terms};
+use crate::effect::Effect;
+use crate::record::Terms;
 
 /// An order's identity: `installation/tenant/orderId`. Never the object's uid, so that an object that
 /// Git, a backup or a new cluster creates again is the same order.
@@ -33,7 +34,7 @@ impl Identity {
     /// The key under which a service knows one attempt at an effect. Attempts come from the ledger,
     /// never from a clock or a random value, so a repeated call carries the same key.
     pub fn key(&self, effect: Effect, attempt: u32) -> String {
-        format!("{self}/{}/{attempt}", effect.key_part())
+        format!("{self}/{}/{attempt}", effect.row().key_part)
     }
 }
 

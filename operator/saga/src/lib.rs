@@ -6,6 +6,7 @@
 pub mod action;
 pub mod boundary;
 pub mod decide;
+pub mod effect;
 mod forward;
 pub mod identity;
 pub mod money;
@@ -20,10 +21,11 @@ pub use action::{Action, Call, Decision, StockChange, Wait, Write};
 pub use boundary::{Boundary, Crossing, Point, Site};
 pub use comanda_crds::{Cause, Phase, Reason};
 pub use decide::decide;
+pub use effect::Effect;
 pub use identity::{Identity, digest};
 pub use money::Money;
 pub use observed::{ClassFacts, Closed, Observed, OrderFacts, Trouble};
 pub use outcome::{DeviceEvent, DeviceSignal, IntentState, Outcome, PaymentView, RefundState, RefundView};
 pub use record::{
-    CourierState, Direction, Effect, Entry, EntryState, Fault, KitchenState, Line, Owner, Record, Terms,
+    CourierState, Direction, Entry, EntryState, Fault, KitchenState, Line, Owner, Record, Terms,
 };

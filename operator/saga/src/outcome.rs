@@ -4,8 +4,9 @@ use comanda_crds::{Cause, Phase, Reason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::effect::Effect;
 use crate::money::Money;
-use crate::record::{CourierState, Direction, Effect, EntryState, Fault, KitchenState, Record, Stall};
+use crate::record::{CourierState, Direction, EntryState, Fault, KitchenState, Record, Stall};
 
 /// What a call brought back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

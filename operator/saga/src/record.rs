@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use comanda_crds::{Cause, OrderClassSpec, OrderSpec, Phase, Reason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use strum::{EnumIter, IntoStaticStr};
 
+use crate::effect::{Answer, Effect, Kind};
 use crate::identity::Identity;
 use crate::money::Money;
 use crate::outcome::{IntentState, RefundState};
@@ -148,76 +148,6 @@ pub struct Line {
     pub quantity: i64,
     /// The price of one that the customer agreed to, in minor units.
     pub agreed_price: Option<i64>,
-}
-
-/// Everything the saga does outside itself and writes down beforehand.
-#[derive(
-    Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr,
-)]
-pub enum Effect {
-    /// Stock is taken, in one transaction with the record.
-    Reserve,
-    /// An unconfirmed `PaymentIntent` is made; it holds no money.
-    CreateIntent,
-    /// The intent is confirmed: the amount is held.
-    Authorize,
-    /// The held amount is taken.
-    Capture,
-    /// The customer is told that the order is confirmed.
-    NotifyConfirmed,
-    /// The kitchen is told to prepare.
-    Prepare,
-    /// Couriers are told to deliver.
-    Deliver,
-    /// Undo: the courier is called back.
-    RecallCourier,
-    /// Undo: the kitchen is stopped.
-    RecallKitchen,
-    /// Undo: the intent is cancelled, and the held amount with it.
-    CancelIntent,
-    /// Undo: the captured amount is paid back.
-    Refund,
-    /// Undo: the stock is returned, or recorded as spent.
-    Release,
-    /// Undo: the customer is told how the order ended.
-    NotifyEnding,
-}
-
-impl Effect {
-    /// The effect's name, as journal, metrics and logs write it.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// True for a step back.
-    pub fn undoes(self) -> bool {
-        crate::undo::ORDER.contains(&self)
-    }
-
-    /// True when it is a call of its own, between an intent and an outcome; false when the write of the record
-    /// is the effect.
-    pub fn is_called(self) -> bool {
-        !matches!(self, Self::Reserve | Self::Release)
-    }
-
-    /// The effect's part of an idempotency key.
-    pub fn key_part(self) -> &'static str {
-        match self {
-            Self::Reserve => "reserve",
-            Self::CreateIntent => "pi",
-            Self::Authorize => "confirm",
-            Self::Capture => "capture",
-            Self::NotifyConfirmed => "confirmed",
-            Self::Prepare => "prepare",
-            Self::Deliver => "deliver",
-            Self::RecallCourier => "recall-courier",
-            Self::RecallKitchen => "recall-kitchen",
-            Self::CancelIntent => "cancel",
-            Self::Refund => "refund",
-            Self::Release => "release",
-            Self::NotifyEnding => "ending",
-        }
-    }
 }
 
 /// One effect: intent, then outcome.
@@ -432,19 +362,25 @@ impl Record {
         matches!(self.state(effect), Some(EntryState::Done | EntryState::Intended))
     }
 
+    /// True when what an effect awaits has come.
+    pub fn is_answered(&self, answer: Answer) -> bool {
+        match answer {
+            Answer::Ready => self.kitchen.state == KitchenState::Ready,
+            Answer::Delivered => self.courier.state == CourierState::Delivered,
+            Answer::KitchenRecalled => self.kitchen.recalled.is_some(),
+            Answer::CourierRecalled => self.courier.recalled.is_some(),
+        }
+    }
+
     /// Takes the intent for an effect: the next write records it, before the call is made.
     pub fn intend(&mut self, effect: Effect, now: Timestamp) {
-        let command = matches!(
-            effect,
-            Effect::Prepare | Effect::Deliver | Effect::RecallKitchen | Effect::RecallCourier
-        );
         let entry = self.journal.entry(effect).or_insert_with(|| Entry {
             state: EntryState::Intended,
             attempt: 1,
             key: self.identity.key(effect, 1),
             tries: 0,
             failures: 0,
-            seq: command.then(|| {
+            seq: (effect.row().kind == Kind::Command).then(|| {
                 self.seq += 1;
                 self.seq
             }),

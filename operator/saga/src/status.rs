@@ -8,23 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::decide::may_adopt;
+use crate::effect::{Effect, Listed};
 use crate::forward::seconds;
 use crate::observed::{ClassFacts, Closed, Observed, Trouble};
 use crate::outcome::{IntentState, RefundState};
-use crate::record::{CourierState, Direction, Effect, Entry, EntryState, KitchenState, Record, sentence};
+use crate::record::{CourierState, Direction, Entry, EntryState, KitchenState, Record, sentence};
 use crate::transition::{Event, ending};
-use crate::undo;
-
-/// The way forward, as `status.steps` lists it.
-const STEPS: [Effect; 7] = [
-    Effect::Reserve,
-    Effect::CreateIntent,
-    Effect::Authorize,
-    Effect::NotifyConfirmed,
-    Effect::Prepare,
-    Effect::Capture,
-    Effect::Deliver,
-];
 
 /// The status of the object, given the record as it will stand.
 pub(crate) fn project(o: &Observed, record: Option<&Record>, now: Timestamp) -> OrderStatus {
@@ -208,8 +197,10 @@ fn of_record(o: &Observed, record: &Record) -> OrderStatus {
         reason: Some(reason),
         conditions,
         waiting_for,
-        steps: STEPS.iter().filter_map(|effect| step(record, *effect)).collect(),
-        compensations: undo::ORDER.iter().filter_map(|effect| compensation(record, *effect)).collect(),
+        steps: Effect::listed(Listed::Step).filter_map(|effect| step(record, effect)).collect(),
+        compensations: Effect::listed(Listed::Compensation)
+            .filter_map(|effect| compensation(record, effect))
+            .collect(),
         payment: record.payment.intent_id.as_ref().map(|id| PaymentStatus {
             intent_id: Some(id.clone()),
             authorized: record.payment.authorized,
@@ -467,18 +458,12 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
 }
 
 fn state(record: &Record, effect: Effect, entry: &Entry) -> StepState {
-    let awaited = match effect {
-        Effect::Prepare => record.kitchen.state != KitchenState::Ready,
-        Effect::Deliver => record.courier.state != CourierState::Delivered,
-        Effect::RecallKitchen => record.kitchen.recalled.is_none(),
-        Effect::RecallCourier => record.courier.recalled.is_none(),
-        _ => false,
-    };
+    let awaited = effect.row().awaits.is_some_and(|answer| !record.is_answered(answer));
     match entry.state {
         EntryState::Failed => StepState::Failed,
         EntryState::Unconfirmed => StepState::Unconfirmed,
         EntryState::Done if !awaited => StepState::Succeeded,
-        _ if record.phase.is_final() || record.direction == Direction::Undo && STEPS.contains(&effect) => {
+        _ if record.phase.is_final() || record.direction == Direction::Undo && !effect.undoes() => {
             StepState::Failed
         }
         _ => StepState::Running,

@@ -4,20 +4,11 @@ use comanda_crds::Reason;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Call, StockChange};
+use crate::effect::Effect;
 use crate::forward::{Next, PAYMENT_POLL, Patience, command, enter, poll, renew_creation, tell};
 use crate::outcome::{IntentState, RefundState};
-use crate::record::{CourierState, Effect, EntryState, KitchenState, Record, Stall};
+use crate::record::{CourierState, EntryState, KitchenState, Record, Stall};
 use crate::transition::{IllegalTransition, ending};
-
-/// The order of undoing: the reverse of doing. `status.compensations` lists it so.
-pub const ORDER: [Effect; 6] = [
-    Effect::RecallCourier,
-    Effect::RecallKitchen,
-    Effect::CancelIntent,
-    Effect::Refund,
-    Effect::Release,
-    Effect::NotifyEnding,
-];
 
 /// Longest pause between two look-ups of a refund that is under way. Banks take days.
 /// Source: <https://docs.stripe.com/refunds#refund-destinations> (5 to 10 business days).
