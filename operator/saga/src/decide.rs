@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::action::{Action, Decision, StockChange, Wait, Write};
 use crate::forward::{self, Next, Patience, enter};
 use crate::observed::{ClassFacts, Closed, Observed};
-use crate::record::{CourierState, Direction, Record};
+use crate::record::{CourierState, Direction, FORMAT, Record};
 use crate::transition::{Event, IllegalTransition};
 use crate::{status, undo};
 
@@ -102,6 +102,7 @@ fn must_be_known_first(o: &Observed, next: &Record) -> bool {
 /// The write of `next` over what is saved.
 fn write(o: &Observed, mut next: Record, stock: StockChange) -> Action {
     next.version = o.saved.as_ref().map_or(1, |saved| saved.version + 1);
+    next.format = FORMAT;
     next.writer.clone_from(&o.writer);
     Action::Write(Box::new(Write { record: next, create: o.saved.is_none(), stock }))
 }

@@ -11,9 +11,20 @@ use crate::identity::Identity;
 use crate::money::Money;
 use crate::outcome::{IntentState, RefundState};
 
+/// The format in which records are written. A reader takes every format up to its own and refuses a later one, whose
+/// meaning it cannot know. Format 1 had no number, and nothing else is different in it.
+pub const FORMAT: u32 = 2;
+
+fn first_format() -> u32 {
+    1
+}
+
 /// Everything that is known of an order. It holds no personal data: that is in the contact item.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
+    /// [`FORMAT`] when it was written; 1 where there is none.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// Who the order is.
     pub identity: Identity,
     /// Rises by one with each write; a write names the version it replaces, or it does not happen.
@@ -307,6 +318,7 @@ impl Record {
         now: Timestamp,
     ) -> Self {
         Self {
+            format: FORMAT,
             identity,
             version: 1,
             epoch: 1,

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use comanda_saga::record::FORMAT;
 use comanda_saga::{DeviceEvent, Identity, Record};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -92,12 +93,23 @@ pub(super) fn order(record: &Record, now: Timestamp) -> Result<Item, LedgerError
 }
 
 pub(super) fn read_order(identity: &Identity, item: Item) -> Result<Record, LedgerError> {
+    // Before anything else is read: what a later format means cannot be known.
+    if let Some(format) = format_of(&item).filter(|format| *format > u64::from(FORMAT)) {
+        let why = format!(
+            "its record has format {format}, and this release reads up to {FORMAT}: use the later release"
+        );
+        return Err(corrupt(identity, &why));
+    }
     let order: OrderItem =
         serde_dynamo::from_item(item).map_err(|error| corrupt(identity, &error.to_string()))?;
     if order.record.identity != *identity || order.record.version != order.v {
         return Err(corrupt(identity, "key, version and record do not belong together"));
     }
     Ok(order.record)
+}
+
+fn format_of(item: &Item) -> Option<u64> {
+    item.get("record")?.as_m().ok()?.get("format")?.as_n().ok()?.parse().ok()
 }
 
 pub(super) fn contact(record: &Record, sealed: Vec<u8>) -> Item {
@@ -186,6 +198,22 @@ mod tests {
         let item = order(&record, now()).expect("an item");
         assert!(!item.contains_key("owner"));
         assert_eq!(read_order(&identity(), item), Ok(record));
+    }
+
+    #[test]
+    fn a_record_of_a_later_format_is_refused_with_a_sentence_and_an_earlier_one_is_read() {
+        let with_format = |format: Option<i64>| {
+            let mut item = order(&record(), now()).expect("an item");
+            let Some(AttributeValue::M(record)) = item.get_mut("record") else { panic!("a map") };
+            record.remove("format");
+            record.extend(format.map(|format| ("format".to_owned(), number(format))));
+            read_order(&identity(), item)
+        };
+        assert_eq!(with_format(None).map(|record| record.format), Ok(1));
+        assert_eq!(with_format(Some(2)).map(|record| record.format), Ok(2));
+        let why =
+            "bistro/shop/a-1: its record has format 3, and this release reads up to 2: use the later release";
+        assert_eq!(with_format(Some(3)).map(drop), Err(LedgerError::Corrupt(why.to_owned())));
     }
 
     #[test]
