@@ -106,7 +106,7 @@ async fn write(
 
 async fn call(call: Call, order: &Order, memory: &mut Memory, context: &Context) -> Result<(), Error> {
     let record = memory.record.as_ref().ok_or_else(|| Error::Defect("a call without a record".to_owned()))?;
-    let step: &'static str = call.into();
+    let step = call.name();
     let started = Instant::now();
     let outcome = context.executor.run(call, record).await?;
     if let Some(effect) = call.effect() {

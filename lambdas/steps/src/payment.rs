@@ -5,7 +5,8 @@
 //! answer is `Unknown`, and the operator looks the payment up before it does anything else.
 
 use comanda_saga::{
-    Call, Cause, Effect, Fault, IntentState, Outcome, PaymentView, Reason, Record, RefundState, RefundView,
+    Call, Cause, Effect, Fault, IntentState, Look, Outcome, PaymentView, Reason, Record, RefundState,
+    RefundView,
 };
 
 use crate::customer::Contact;
@@ -20,12 +21,12 @@ pub async fn create(record: &Record, recipient: &Contact, payments: &dyn Payment
 /// Makes one call about an intent that exists.
 pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcome {
     let outcome = match call {
-        Call::ConfirmIntent => confirm(record, payments).await,
-        Call::CaptureIntent => capture(record, payments).await,
-        Call::CancelIntent => undo_authorize(record, payments).await,
-        Call::RefundPayment => undo_capture(record, payments).await,
-        Call::LookUpPayment => look_up(record, payments).await,
-        Call::LookUpRefunds => look_up_refunds(record, payments).await,
+        Call::Do(Effect::Authorize) => confirm(record, payments).await,
+        Call::Do(Effect::Capture) => capture(record, payments).await,
+        Call::Do(Effect::CancelIntent) => undo_authorize(record, payments).await,
+        Call::Do(Effect::Refund) => undo_capture(record, payments).await,
+        Call::Read(Look::Payment) => look_up(record, payments).await,
+        Call::Read(Look::Refunds) => look_up_refunds(record, payments).await,
         _ => Err(unknown(call.effect(), format!("{call:?} is no call about a payment intent"))),
     };
     outcome.unwrap_or_else(|outcome| outcome)

@@ -56,55 +56,40 @@ pub enum StockChange {
 }
 
 /// A call outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
-    /// Reads the catalogue and the contact, and checks the order by them.
-    Validate,
-    /// Makes the unconfirmed payment intent.
-    CreateIntent,
-    /// Confirms it: the amount is held.
-    ConfirmIntent,
-    /// Takes the held amount, all of it.
-    CaptureIntent,
-    /// Cancels the intent.
-    CancelIntent,
-    /// Pays the captured amount back, all of it.
-    RefundPayment,
-    /// Reads the intent.
-    LookUpPayment,
-    /// Reads the intent's refunds.
-    LookUpRefunds,
-    /// Tells the customer that the order is confirmed.
-    NotifyConfirmed,
-    /// Tells the customer how the order ended.
-    NotifyEnding,
-    /// Tells the kitchen to prepare.
-    Prepare,
-    /// Tells the couriers to deliver.
-    Deliver,
-    /// Stops the kitchen.
-    RecallKitchen,
-    /// Calls the courier back.
-    RecallCourier,
+    /// Brings an effect about; its intent is in the ledger.
+    Do(Effect),
+    /// Only reads, and needs no intent.
+    Read(Look),
+}
+
+/// What is looked at, and changed by nobody's looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumIter)]
+pub enum Look {
+    /// The catalogue and the customer's data: whether the order holds.
+    Validation,
+    /// The payment.
+    Payment,
+    /// The payment's refunds.
+    Refunds,
 }
 
 impl Call {
     /// The effect the call has; none when it only reads.
     pub fn effect(self) -> Option<Effect> {
-        Some(match self {
-            Self::Validate | Self::LookUpPayment | Self::LookUpRefunds => return None,
-            Self::CreateIntent => Effect::CreateIntent,
-            Self::ConfirmIntent => Effect::Authorize,
-            Self::CaptureIntent => Effect::Capture,
-            Self::CancelIntent => Effect::CancelIntent,
-            Self::RefundPayment => Effect::Refund,
-            Self::NotifyConfirmed => Effect::NotifyConfirmed,
-            Self::NotifyEnding => Effect::NotifyEnding,
-            Self::Prepare => Effect::Prepare,
-            Self::Deliver => Effect::Deliver,
-            Self::RecallKitchen => Effect::RecallKitchen,
-            Self::RecallCourier => Effect::RecallCourier,
-        })
+        match self {
+            Self::Do(effect) => Some(effect),
+            Self::Read(_) => None,
+        }
+    }
+
+    /// The name, as metrics and logs write it: the effect's, or what is read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Do(effect) => effect.name(),
+            Self::Read(look) => look.into(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use comanda_crds::{Cause, Phase, Reason};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::action::{Action, Decision, StockChange, Wait, Write};
+use crate::action::{Action, Call, Decision, StockChange, Wait, Write};
 use crate::forward::{self, Next, Patience, enter};
 use crate::observed::{ClassFacts, Closed, Observed};
 use crate::record::{CourierState, Direction, FORMAT, Record};
@@ -62,14 +62,12 @@ fn plan(o: &Observed, now: Timestamp) -> Result<Plan, IllegalTransition> {
         Next::Do(_) | Next::Read(_) | Next::Move(..) if held && next.direction == Direction::Forward => {
             return Ok(recorded(o, heard, Wait::ForEvent));
         }
-        Next::Do(call) => {
-            if let Some(effect) = call.effect() {
-                next.intend(effect, now);
-            }
-            (StockChange::None, Some(call))
+        Next::Do(effect) => {
+            next.intend(effect, now);
+            (StockChange::None, Some(Call::Do(effect)))
         }
-        Next::Read(call) => (StockChange::None, Some(call)),
-        Next::Move(stock, call) => (stock, call),
+        Next::Read(look) => (StockChange::None, Some(Call::Read(look))),
+        Next::Move(stock, effect) => (stock, effect.map(Call::Do)),
         Next::Wait(until) => {
             return Ok(recorded(o, next, until.map_or(Wait::ForEvent, Wait::Until)));
         }

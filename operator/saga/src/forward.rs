@@ -3,7 +3,7 @@
 use comanda_crds::{Capture, Cause, Timeouts};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::action::{Call, StockChange};
+use crate::action::{Look, StockChange};
 use crate::effect::Effect;
 use crate::outcome::IntentState;
 use crate::record::{CourierState, EntryState, KitchenState, Record};
@@ -25,11 +25,11 @@ const BACKLOG: SignedDuration = SignedDuration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Record the intent, then call.
-    Do(Call),
+    Do(Effect),
     /// Call without an intent: it only reads.
-    Read(Call),
+    Read(Look),
     /// Record, with stock moving in the same transaction; the record may carry a fresh intent.
-    Move(StockChange, Option<Call>),
+    Move(StockChange, Option<Effect>),
     /// Nothing until an event comes or the time is reached.
     Wait(Option<Timestamp>),
     /// Nothing more, ever.
@@ -59,12 +59,12 @@ pub(crate) fn enter(next: &mut Record, event: Event, now: Timestamp) -> Result<(
 
 pub(crate) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Next>, IllegalTransition> {
     if next.total.is_none() {
-        return Ok(Some(Next::Read(Call::Validate)));
+        return Ok(Some(Next::Read(Look::Validation)));
     }
     next.settle(Effect::Reserve, EntryState::Done, None, now);
     enter(next, Event::Reserved, now)?;
     next.intend(Effect::CreateIntent, now);
-    Ok(Some(Next::Move(StockChange::Take, Some(Call::CreateIntent))))
+    Ok(Some(Next::Move(StockChange::Take, Some(Effect::CreateIntent))))
 }
 
 pub(crate) fn pay(
@@ -74,10 +74,10 @@ pub(crate) fn pay(
 ) -> Result<Option<Next>, IllegalTransition> {
     if next.payment.intent_id.is_none() {
         renew_creation(next, now);
-        return Ok(Some(Next::Do(Call::CreateIntent)));
+        return Ok(Some(Next::Do(Effect::CreateIntent)));
     }
     match next.state(Effect::Authorize) {
-        None | Some(EntryState::NotDone) => Ok(Some(Next::Do(Call::ConfirmIntent))),
+        None | Some(EntryState::NotDone) => Ok(Some(Next::Do(Effect::Authorize))),
         Some(EntryState::Done) => {
             if next.class.payments.capture == Capture::AtOnce
                 && let Some(wanted) = capture(next, patience, now)
@@ -99,12 +99,10 @@ pub(crate) fn pay(
                     );
                     return Ok(None);
                 }
-                Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, Some(deadline), now))
+                Some(poll(patience, Look::Payment, PAYMENT_POLL, Some(deadline), now))
             }
-            Some(IntentState::Processing) => {
-                Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, None, now))
-            }
-            _ => Some(Next::Read(Call::LookUpPayment)),
+            Some(IntentState::Processing) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
+            _ => Some(Next::Read(Look::Payment)),
         }),
     }
 }
@@ -112,7 +110,7 @@ pub(crate) fn pay(
 /// A look-up, or a wait while the last answer is younger than `pause`; never beyond `deadline`.
 pub(crate) fn poll(
     patience: &Patience,
-    look_up: Call,
+    look_up: Look,
     pause: SignedDuration,
     deadline: Option<Timestamp>,
     now: Timestamp,
@@ -146,12 +144,12 @@ pub(crate) fn renew_creation(next: &mut Record, now: Timestamp) {
 /// Taking the held amount; none once it is taken.
 fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Next> {
     match next.state(Effect::Capture) {
-        None | Some(EntryState::NotDone) => Some(Next::Do(Call::CaptureIntent)),
+        None | Some(EntryState::NotDone) => Some(Next::Do(Effect::Capture)),
         Some(EntryState::Done) => None,
         _ if next.payment.state == Some(IntentState::Processing) => {
-            Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, None, now))
+            Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now))
         }
-        _ => Some(Next::Read(Call::LookUpPayment)),
+        _ => Some(Next::Read(Look::Payment)),
     }
 }
 
@@ -160,7 +158,7 @@ pub(crate) fn notify(
     patience: &Patience,
     now: Timestamp,
 ) -> Result<Option<Next>, IllegalTransition> {
-    if let Some(wanted) = tell(next, Effect::NotifyConfirmed, Call::NotifyConfirmed, patience.tries, now) {
+    if let Some(wanted) = tell(next, Effect::NotifyConfirmed, patience.tries, now) {
         return Ok(Some(wanted));
     }
     enter(next, Event::NotificationSettled, now)?;
@@ -168,18 +166,12 @@ pub(crate) fn notify(
 }
 
 /// Telling the customer: a bounded number of failures, and never a reason to stop. None once it is settled.
-pub(crate) fn tell(
-    next: &mut Record,
-    effect: Effect,
-    call: Call,
-    tries: u32,
-    now: Timestamp,
-) -> Option<Next> {
+pub(crate) fn tell(next: &mut Record, effect: Effect, tries: u32, now: Timestamp) -> Option<Next> {
     let entry = next.journal.get(&effect);
     match entry.map(|entry| entry.state) {
-        None | Some(EntryState::NotDone) => Some(Next::Do(call)),
+        None | Some(EntryState::NotDone) => Some(Next::Do(effect)),
         Some(EntryState::Intended) if entry.is_some_and(|entry| entry.failures < tries) => {
-            Some(Next::Do(call))
+            Some(Next::Do(effect))
         }
         Some(EntryState::Intended) => {
             let message =
@@ -208,23 +200,17 @@ pub(crate) fn prepare(
         }
         _ => {}
     }
-    Ok(command(
-        next,
-        Effect::Prepare,
-        Call::Prepare,
-        (patience.timeouts.kitchen_seconds, patience.hearing_since),
-        now,
-    )
-    .or_else(|| {
-        next.raise(
-            Cause::KitchenTimedOut,
-            format!(
-                "The kitchen did not have the food ready within {} seconds.",
-                patience.timeouts.kitchen_seconds
-            ),
-        );
-        None
-    }))
+    Ok(command(next, Effect::Prepare, (patience.timeouts.kitchen_seconds, patience.hearing_since), now)
+        .or_else(|| {
+            next.raise(
+                Cause::KitchenTimedOut,
+                format!(
+                    "The kitchen did not have the food ready within {} seconds.",
+                    patience.timeouts.kitchen_seconds
+                ),
+            );
+            None
+        }))
 }
 
 pub(crate) fn deliver(
@@ -247,20 +233,14 @@ pub(crate) fn deliver(
         }
         _ => {}
     }
-    Ok(command(
-        next,
-        Effect::Deliver,
-        Call::Deliver,
-        (patience.timeouts.courier_seconds, patience.hearing_since),
-        now,
-    )
-    .or_else(|| {
-        next.raise(
-            Cause::CourierTimedOut,
-            format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
-        );
-        None
-    }))
+    Ok(command(next, Effect::Deliver, (patience.timeouts.courier_seconds, patience.hearing_since), now)
+        .or_else(|| {
+            next.raise(
+                Cause::CourierTimedOut,
+                format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
+            );
+            None
+        }))
 }
 
 /// A command to a device: sent until the broker has it, then awaited. None past its deadline, which
@@ -268,12 +248,11 @@ pub(crate) fn deliver(
 pub(crate) fn command(
     next: &Record,
     effect: Effect,
-    call: Call,
     (allowed, hearing_since): (i32, Option<Timestamp>),
     now: Timestamp,
 ) -> Option<Next> {
     let Some(entry) = next.journal.get(&effect) else {
-        return Some(Next::Do(call));
+        return Some(Next::Do(effect));
     };
     let due = entry.started_at + seconds(allowed);
     // Whoever did not listen cannot tell silence from absence; yet a broker that stays away holds no money.
@@ -282,7 +261,7 @@ pub(crate) fn command(
         return None;
     }
     Some(match entry.state {
-        EntryState::Intended | EntryState::NotDone => Next::Do(call),
+        EntryState::Intended | EntryState::NotDone => Next::Do(effect),
         _ => Next::Wait(Some(deadline)),
     })
 }

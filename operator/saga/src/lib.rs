@@ -17,7 +17,7 @@ pub mod status;
 pub mod transition;
 mod undo;
 
-pub use action::{Action, Call, Decision, StockChange, Wait, Write};
+pub use action::{Action, Call, Decision, Look, StockChange, Wait, Write};
 pub use boundary::{Boundary, Crossing, Point, Site};
 pub use comanda_crds::{Cause, Phase, Reason};
 pub use decide::decide;

@@ -3,7 +3,7 @@
 use comanda_crds::Reason;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::action::{Call, StockChange};
+use crate::action::{Look, StockChange};
 use crate::effect::Effect;
 use crate::forward::{Next, PAYMENT_POLL, Patience, command, enter, poll, renew_creation, tell};
 use crate::outcome::{IntentState, RefundState};
@@ -32,7 +32,7 @@ pub(crate) fn advance(
     if next.is_done(Effect::Reserve) && next.state(Effect::Release).is_none() {
         return Ok(Some(release(next, now)));
     }
-    if let Some(wanted) = tell(next, Effect::NotifyEnding, Call::NotifyEnding, patience.tries, now) {
+    if let Some(wanted) = tell(next, Effect::NotifyEnding, patience.tries, now) {
         return Ok(Some(wanted));
     }
     if let Some(wanted) = await_bank(next, patience, now) {
@@ -69,15 +69,12 @@ fn recall(
     if !needed || answer.is_some() || next.state(effect) == Some(EntryState::Unconfirmed) {
         return None;
     }
-    let call = if effect == Effect::RecallCourier { Call::RecallCourier } else { Call::RecallKitchen };
-    command(next, effect, call, (patience.timeouts.recall_seconds, patience.hearing_since), now).or_else(
-        || {
-            let message =
-                format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
-            next.settle(effect, EntryState::Unconfirmed, message, now);
-            None
-        },
-    )
+    command(next, effect, (patience.timeouts.recall_seconds, patience.hearing_since), now).or_else(|| {
+        let message =
+            format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
+        next.settle(effect, EntryState::Unconfirmed, message, now);
+        None
+    })
 }
 
 /// Whatever may be held or taken is looked up first, then let go or paid back.
@@ -91,7 +88,7 @@ fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Optio
         let attempt = next.journal[&Effect::CreateIntent].attempt;
         renew_creation(next, now);
         if next.journal[&Effect::CreateIntent].attempt == attempt {
-            return Some(Next::Do(Call::CreateIntent));
+            return Some(Next::Do(Effect::CreateIntent));
         }
         let message = "Its answer was lost; it was never confirmed, so it holds no money.".to_owned();
         next.settle(Effect::CreateIntent, EntryState::Failed, message, now);
@@ -100,7 +97,7 @@ fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Optio
     let cancel = next.state(Effect::CancelIntent);
     let processing = next.payment.state == Some(IntentState::Processing);
     if !next.payment.known_to_undo || cancel == Some(EntryState::Intended) && !processing {
-        return Some(Next::Read(Call::LookUpPayment));
+        return Some(Next::Read(Look::Payment));
     }
     match next.payment.state {
         Some(IntentState::Canceled) => {
@@ -110,18 +107,18 @@ fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Optio
             None
         }
         Some(IntentState::Succeeded) => refund(next),
-        Some(IntentState::Processing) => Some(poll(patience, Call::LookUpPayment, PAYMENT_POLL, None, now)),
-        _ => Some(Next::Do(Call::CancelIntent)),
+        Some(IntentState::Processing) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
+        _ => Some(Next::Do(Effect::CancelIntent)),
     }
 }
 
 fn refund(next: &Record) -> Option<Next> {
     match next.state(Effect::Refund) {
-        None | Some(EntryState::NotDone) => Some(Next::Do(Call::RefundPayment)),
+        None | Some(EntryState::NotDone) => Some(Next::Do(Effect::Refund)),
         Some(EntryState::Done) => None,
         // It is the bank's by now: neither the stock nor the customer's message waits for it.
         _ if matches!(next.payment.refund, Some(RefundState::Pending | RefundState::Disputed)) => None,
-        _ => Some(Next::Read(Call::LookUpRefunds)),
+        _ => Some(Next::Read(Look::Refunds)),
     }
 }
 
@@ -141,7 +138,7 @@ fn await_bank(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<
     }
     let asked_at = patience.payment_seen_at.unwrap_or(now);
     let pause = asked_at.duration_since(entry.intended_at).clamp(PAYMENT_POLL, REFUND_POLL);
-    Some(poll(patience, Call::LookUpRefunds, pause, None, now))
+    Some(poll(patience, Look::Refunds, pause, None, now))
 }
 
 /// Returns the stock, or records it as spent once the kitchen had begun; the customer's message goes
@@ -155,7 +152,7 @@ fn release(next: &mut Record, now: Timestamp) -> Next {
     next.settle(Effect::Release, EntryState::Done, message.to_owned(), now);
     if next.state(Effect::NotifyEnding).is_none() {
         next.intend(Effect::NotifyEnding, now);
-        return Next::Move(stock, Some(Call::NotifyEnding));
+        return Next::Move(stock, Some(Effect::NotifyEnding));
     }
     Next::Move(stock, None)
 }

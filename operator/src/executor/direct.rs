@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use comanda_saga::{Call, Direction, Outcome, Record};
+use comanda_saga::{Call, Direction, Effect, Look, Outcome, Record};
 use comanda_steps::customer::Contact;
 use comanda_steps::ports::LedgerError;
 use comanda_steps::{delivery, notification, payment, preparation, validation};
@@ -27,36 +27,41 @@ impl Executor for Direct {
     async fn run(&self, call: Call, record: &Record) -> Result<Outcome, Error> {
         let services = self.services.of(&record.class)?;
         Ok(match call {
-            Call::Validate => {
+            Call::Read(Look::Validation) => {
                 validation::run(record, &contact(&services, record).await?, &*services.catalogue).await
             }
-            Call::CreateIntent => match contact(&services, record).await {
+            Call::Do(Effect::CreateIntent) => match contact(&services, record).await {
                 Ok(contact) => payment::create(record, &contact, &*services.payments).await,
                 Err(Error::Customer(message)) if record.direction == Direction::Undo => {
                     Outcome::Unknown { effect: call.effect(), message }
                 }
                 Err(error) => return Err(error),
             },
-            Call::ConfirmIntent
-            | Call::CaptureIntent
-            | Call::CancelIntent
-            | Call::RefundPayment
-            | Call::LookUpPayment
-            | Call::LookUpRefunds => payment::run(call, record, &*services.payments).await,
-            Call::NotifyConfirmed | Call::NotifyEnding => match contact(&services, record).await {
-                Ok(contact) => notification::run(call, record, &contact, &*services.notifier).await,
-                // An undo does not wait for ever: it is tried as often as a message that SNS does not take.
-                Err(Error::Customer(message)) if call == Call::NotifyEnding => {
-                    Outcome::Unknown { effect: call.effect(), message }
+            Call::Do(Effect::Authorize)
+            | Call::Do(Effect::Capture)
+            | Call::Do(Effect::CancelIntent)
+            | Call::Do(Effect::Refund)
+            | Call::Read(Look::Payment)
+            | Call::Read(Look::Refunds) => payment::run(call, record, &*services.payments).await,
+            Call::Do(Effect::NotifyConfirmed) | Call::Do(Effect::NotifyEnding) => {
+                match contact(&services, record).await {
+                    Ok(contact) => notification::run(call, record, &contact, &*services.notifier).await,
+                    // An undo does not wait for ever: it is tried as often as a message that SNS does not take.
+                    Err(Error::Customer(message)) if call == Call::Do(Effect::NotifyEnding) => {
+                        Outcome::Unknown { effect: call.effect(), message }
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
-            },
-            Call::Prepare => preparation::prepare(record, &*services.devices).await,
-            Call::RecallKitchen => preparation::undo_prepare(record, &*services.devices).await,
-            Call::Deliver => {
+            }
+            Call::Do(Effect::Prepare) => preparation::prepare(record, &*services.devices).await,
+            Call::Do(Effect::RecallKitchen) => preparation::undo_prepare(record, &*services.devices).await,
+            Call::Do(Effect::Deliver) => {
                 delivery::deliver(record, &contact(&services, record).await?, &*services.devices).await
             }
-            Call::RecallCourier => delivery::undo_deliver(record, &*services.devices).await,
+            Call::Do(Effect::RecallCourier) => delivery::undo_deliver(record, &*services.devices).await,
+            Call::Do(effect @ (Effect::Reserve | Effect::Release)) => {
+                return Err(Error::Defect(format!("{} is a write, and no call", effect.name())));
+            }
         })
     }
 }

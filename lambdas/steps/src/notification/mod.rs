@@ -16,8 +16,8 @@ use templates::{ByKind, ByMoney, Templates};
 /// Sends the message of a call: the confirmation or the ending.
 pub async fn run(call: Call, record: &Record, contact: &Contact, notifier: &dyn Notifier) -> Outcome {
     let effect = match call {
-        Call::NotifyConfirmed => Effect::NotifyConfirmed,
-        Call::NotifyEnding => Effect::NotifyEnding,
+        Call::Do(Effect::NotifyConfirmed) => Effect::NotifyConfirmed,
+        Call::Do(Effect::NotifyEnding) => Effect::NotifyEnding,
         _ => return unknown(call.effect(), format!("{call:?} is no message to the customer")),
     };
     let message = match entry(record, effect) {
@@ -153,7 +153,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_confirmation_says_what_is_held_in_the_customers_language() {
-        let message = published(Call::NotifyConfirmed, &intending(Effect::NotifyConfirmed), &contact()).await;
+        let message =
+            published(Call::Do(Effect::NotifyConfirmed), &intending(Effect::NotifyConfirmed), &contact())
+                .await;
         let expected = serde_json::json!({
             "notificationId": "bistro/shop/a-1/confirmed/1",
             "kind": "confirmed",
@@ -171,7 +173,8 @@ mod tests {
     #[tokio::test]
     async fn a_rejected_order_says_why_and_that_nothing_was_charged() {
         let contact = Contact { locale: "pt".to_owned(), ..contact() };
-        let message = published(Call::NotifyEnding, &ended(Cause::PaymentDeclined), &contact).await;
+        let message =
+            published(Call::Do(Effect::NotifyEnding), &ended(Cause::PaymentDeclined), &contact).await;
         assert_eq!(message.kind, "rejected");
         assert_eq!(
             message.text,
@@ -186,7 +189,7 @@ mod tests {
         record.payment.captured = 1900;
         record.payment.refunded = 1900;
         let contact = Contact { locale: "de-AT".to_owned(), ..contact() };
-        let message = published(Call::NotifyEnding, &record, &contact).await;
+        let message = published(Call::Do(Effect::NotifyEnding), &record, &contact).await;
         assert_eq!((message.kind, message.locale.as_str()), ("failed", "en"));
         assert_eq!(
             message.text,
@@ -200,7 +203,7 @@ mod tests {
         let mut record = ended(Cause::CancelRequested);
         record.payment.captured = 1900;
         let contact = Contact { locale: "en".to_owned(), ..contact() };
-        let message = published(Call::NotifyEnding, &record, &contact).await;
+        let message = published(Call::Do(Effect::NotifyEnding), &record, &contact).await;
         assert_eq!(message.kind, "cancelled");
         assert_eq!(
             message.text,
@@ -215,7 +218,7 @@ mod tests {
         let record = intending(Effect::NotifyConfirmed);
         let message = "the notification service did not take the message: timeout".to_owned();
         assert_eq!(
-            run(Call::NotifyConfirmed, &record, &contact(), &topic).await,
+            run(Call::Do(Effect::NotifyConfirmed), &record, &contact(), &topic).await,
             Outcome::Unknown { effect: Some(Effect::NotifyConfirmed), message }
         );
     }

@@ -1,7 +1,7 @@
 //! Random lives of an order: outcomes, device events, people, losses and restarts in any order.
 
 use comanda_saga::{
-    Call, CourierState, Decision, DeviceEvent, DeviceSignal, Effect, KitchenState, Phase, Record,
+    Call, CourierState, Decision, DeviceEvent, DeviceSignal, Effect, KitchenState, Look, Phase, Record,
 };
 use proptest::prelude::*;
 
@@ -34,20 +34,20 @@ pub enum Chance {
 
 fn call() -> impl Strategy<Value = Call> {
     prop::sample::select(vec![
-        Call::Validate,
-        Call::CreateIntent,
-        Call::ConfirmIntent,
-        Call::CaptureIntent,
-        Call::CancelIntent,
-        Call::RefundPayment,
-        Call::LookUpPayment,
-        Call::LookUpRefunds,
-        Call::NotifyConfirmed,
-        Call::NotifyEnding,
-        Call::Prepare,
-        Call::Deliver,
-        Call::RecallKitchen,
-        Call::RecallCourier,
+        Call::Read(Look::Validation),
+        Call::Do(Effect::CreateIntent),
+        Call::Do(Effect::Authorize),
+        Call::Do(Effect::Capture),
+        Call::Do(Effect::CancelIntent),
+        Call::Do(Effect::Refund),
+        Call::Read(Look::Payment),
+        Call::Read(Look::Refunds),
+        Call::Do(Effect::NotifyConfirmed),
+        Call::Do(Effect::NotifyEnding),
+        Call::Do(Effect::Prepare),
+        Call::Do(Effect::Deliver),
+        Call::Do(Effect::RecallKitchen),
+        Call::Do(Effect::RecallCourier),
     ])
 }
 

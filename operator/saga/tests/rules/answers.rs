@@ -4,7 +4,7 @@ use comanda_saga::IntentState::{
     Succeeded,
 };
 use comanda_saga::{
-    Call, Cause, Direction, Effect, EntryState, Fault, IntentState, Outcome, PaymentView, Phase, Record,
+    Call, Cause, Direction, Effect, EntryState, Fault, IntentState, Look, Outcome, PaymentView, Phase, Record,
 };
 
 use crate::support::at;
@@ -87,7 +87,7 @@ fn the_last_error_is_kept_until_the_effect_succeeds() {
 
 #[test]
 fn an_order_that_the_catalogue_refuses_took_no_stock_and_made_no_payment() {
-    let mut shop = Driver::with_luck(&[(Call::Validate, Luck::Bad)]);
+    let mut shop = Driver::with_luck(&[(Call::Read(Look::Validation), Luck::Bad)]);
     shop.run();
     assert_eq!(shop.record().state(Effect::Reserve), Some(Failed));
     assert_eq!(shop.record().state(Effect::CreateIntent), None);
@@ -96,7 +96,7 @@ fn an_order_that_the_catalogue_refuses_took_no_stock_and_made_no_payment() {
 #[test]
 fn a_refused_creation_made_nothing_and_the_stock_goes_back() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::CreateIntent, Lost::Request));
+    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Request));
     shop.run();
     let fault = Fault { cause: Cause::PaymentDeclined, message: "No such token.".to_owned() };
     shop.o.record.as_mut().expect("a record").apply(Outcome::Refused(fault), shop.now);
@@ -104,5 +104,9 @@ fn a_refused_creation_made_nothing_and_the_stock_goes_back() {
     assert_eq!((shop.record().phase, shop.stock), (Phase::Rejected, 3));
     assert_eq!(shop.record().state(Effect::Reserve), Some(Done), "it was taken, and given back");
     assert_eq!(shop.record().state(Effect::CreateIntent), Some(Failed));
-    assert_eq!(shop.calls(), [Call::Validate, Call::CreateIntent, Call::NotifyEnding], "nothing to look for");
+    assert_eq!(
+        shop.calls(),
+        [Call::Read(Look::Validation), Call::Do(Effect::CreateIntent), Call::Do(Effect::NotifyEnding)],
+        "nothing to look for"
+    );
 }

@@ -75,7 +75,7 @@ fn a_cancelled_order_crosses_its_undo_and_ends_once() {
 #[test]
 fn an_intent_that_is_taken_again_is_crossed_again() {
     let mut shop = Driver::new();
-    shop.lost = vec![(Call::Prepare, Lost::Request)];
+    shop.lost = vec![(Call::Do(Effect::Prepare), Lost::Request)];
     shop.run();
     let before = crossed(&shop).len();
     shop.run();

@@ -121,7 +121,7 @@ fn events_count_by_rank_and_not_by_arrival() {
 fn a_command_is_sent_again_with_its_number_until_the_broker_has_it() {
     use crate::support::driver::{Done, Lost};
     let mut shop = Driver::new();
-    shop.lost = vec![(comanda_saga::Call::Prepare, Lost::Answer); 2];
+    shop.lost = vec![(comanda_saga::Call::Do(Effect::Prepare), Lost::Answer); 2];
     for _ in 0..3 {
         shop.run();
     }
@@ -134,7 +134,7 @@ fn a_command_is_sent_again_with_its_number_until_the_broker_has_it() {
         })
         .collect();
     assert!(numbers.len() >= 3 && numbers.iter().all(|seq| *seq == 1), "{numbers:?}");
-    assert_eq!(shop.count(comanda_saga::Call::Prepare), 3);
+    assert_eq!(shop.count(comanda_saga::Call::Do(Effect::Prepare)), 3);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use comanda_saga::{
-    Action, Call, Cause, Direction, Effect, EntryState, IntentState, KitchenState, Outcome, PaymentView,
-    Phase, Wait,
+    Action, Call, Cause, Direction, Effect, EntryState, IntentState, KitchenState, Look, Outcome,
+    PaymentView, Phase, Wait,
 };
 use jiff::SignedDuration;
 
@@ -25,13 +25,13 @@ fn an_order_is_held_then_captured_when_the_food_is_ready_then_sent() {
     assert_eq!(
         shop.calls(),
         [
-            Call::Validate,
-            Call::CreateIntent,
-            Call::ConfirmIntent,
-            Call::NotifyConfirmed,
-            Call::Prepare,
-            Call::CaptureIntent,
-            Call::Deliver
+            Call::Read(Look::Validation),
+            Call::Do(Effect::CreateIntent),
+            Call::Do(Effect::Authorize),
+            Call::Do(Effect::NotifyConfirmed),
+            Call::Do(Effect::Prepare),
+            Call::Do(Effect::Capture),
+            Call::Do(Effect::Deliver)
         ]
     );
 }
@@ -65,13 +65,13 @@ fn a_class_that_captures_at_once_does_so_before_the_kitchen_begins() {
 
     shop.kitchen(KitchenState::Ready);
     shop.run();
-    assert_eq!(shop.count(Call::CaptureIntent), 1);
+    assert_eq!(shop.count(Call::Do(Effect::Capture)), 1);
     assert_eq!(shop.world.courier.stage, Stage::Told);
 }
 
 #[test]
 fn a_declined_card_leaves_stock_and_money_as_they_were() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Bad)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Bad)]);
     shop.run();
     let record = shop.record();
     assert_eq!(record.phase, Phase::Rejected);
@@ -79,7 +79,7 @@ fn a_declined_card_leaves_stock_and_money_as_they_were() {
     assert_eq!(shop.stock, 3);
     assert_eq!(shop.world.provider.intents[0].state, IntentState::Canceled);
     assert_eq!(shop.world.endings, 1);
-    assert_eq!(shop.count(Call::NotifyConfirmed), 0);
+    assert_eq!(shop.count(Call::Do(Effect::NotifyConfirmed)), 0);
 }
 
 #[test]
@@ -94,15 +94,15 @@ fn an_order_the_stock_does_not_cover_is_rejected_before_any_payment_exists() {
 
 #[test]
 fn an_order_that_does_not_hold_is_rejected_and_the_customer_told() {
-    let mut shop = Driver::with_luck(&[(Call::Validate, Luck::Bad)]);
+    let mut shop = Driver::with_luck(&[(Call::Read(Look::Validation), Luck::Bad)]);
     shop.run();
     assert_eq!(shop.record().phase, Phase::Rejected);
-    assert_eq!(shop.calls(), [Call::Validate, Call::NotifyEnding]);
+    assert_eq!(shop.calls(), [Call::Read(Look::Validation), Call::Do(Effect::NotifyEnding)]);
 }
 
 #[test]
 fn a_customer_who_must_confirm_is_asked_until_the_deadline_and_then_rejected() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Action)]);
     let decision = shop.run();
     assert_eq!(shop.record().phase, Phase::Paying);
     let waiting = decision.status.waiting_for.expect("somebody to wait for");
@@ -111,7 +111,7 @@ fn a_customer_who_must_confirm_is_asked_until_the_deadline_and_then_rejected() {
 
     shop.wait(60);
     shop.run();
-    assert_eq!((shop.record().phase, shop.count(Call::LookUpPayment)), (Phase::Paying, 1));
+    assert_eq!((shop.record().phase, shop.count(Call::Read(Look::Payment))), (Phase::Paying, 1));
 
     shop.wait(900);
     shop.run();
@@ -122,12 +122,12 @@ fn a_customer_who_must_confirm_is_asked_until_the_deadline_and_then_rejected() {
 
 #[test]
 fn a_lost_answer_is_looked_up_before_anything_is_called_again() {
-    for call in [Call::ConfirmIntent, Call::CaptureIntent] {
+    for call in [Call::Do(Effect::Authorize), Call::Do(Effect::Capture)] {
         for loss in [Lost::Answer, Lost::Request] {
             let mut shop = Driver::new();
             shop.lost.push((call, loss));
             shop.run();
-            if call == Call::CaptureIntent {
+            if call == Call::Do(Effect::Capture) {
                 shop.kitchen(KitchenState::Ready);
                 shop.run();
             }
@@ -135,7 +135,7 @@ fn a_lost_answer_is_looked_up_before_anything_is_called_again() {
             assert_eq!(shop.calls().last(), Some(&call));
             shop.restart();
             shop.run();
-            assert_eq!(shop.calls()[before], Call::LookUpPayment, "{call:?} {loss:?}");
+            assert_eq!(shop.calls()[before], Call::Read(Look::Payment), "{call:?} {loss:?}");
             let again = usize::from(loss == Lost::Request);
             assert_eq!(shop.count(call), 1 + again, "{call:?} {loss:?}");
             assert_eq!(shop.world.provider.refused, 0);
@@ -146,7 +146,7 @@ fn a_lost_answer_is_looked_up_before_anything_is_called_again() {
 #[test]
 fn a_lost_creation_is_repeated_under_its_key_while_the_key_lives() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::CreateIntent, Lost::Answer));
+    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Answer));
     shop.run();
     shop.restart();
     shop.wait(22 * 3600);
@@ -159,7 +159,7 @@ fn a_lost_creation_is_repeated_under_its_key_while_the_key_lives() {
 #[test]
 fn past_the_life_of_its_key_a_lost_creation_gets_a_new_one_and_only_one_is_ever_confirmed() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::CreateIntent, Lost::Answer));
+    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Answer));
     shop.run();
     shop.restart();
     shop.wait(23 * 3600);
@@ -172,10 +172,12 @@ fn past_the_life_of_its_key_a_lost_creation_gets_a_new_one_and_only_one_is_ever_
 
 #[test]
 fn a_stored_error_is_left_for_a_new_key_once_a_look_shows_that_nothing_happened() {
-    for (call, effect) in [(Call::ConfirmIntent, Effect::Authorize), (Call::CaptureIntent, Effect::Capture)] {
+    for (call, effect) in
+        [(Call::Do(Effect::Authorize), Effect::Authorize), (Call::Do(Effect::Capture), Effect::Capture)]
+    {
         let mut shop = Driver::with_luck(&[(call, Luck::Stored)]);
         shop.run();
-        if call == Call::CaptureIntent {
+        if call == Call::Do(Effect::Capture) {
             shop.kitchen(KitchenState::Ready);
             shop.run();
         }
@@ -190,13 +192,13 @@ fn a_stored_error_is_left_for_a_new_key_once_a_look_shows_that_nothing_happened(
 
 #[test]
 fn a_creation_that_fails_again_and_again_gets_a_new_key() {
-    let mut shop = Driver::with_luck(&[(Call::CreateIntent, Luck::Stored)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::CreateIntent), Luck::Stored)]);
     shop.run();
     shop.luck.clear();
     for _ in 0..5 {
         shop.run();
     }
-    assert_eq!(shop.count(Call::CreateIntent), 5, "four under the first key, one under the next");
+    assert_eq!(shop.count(Call::Do(Effect::CreateIntent)), 5, "four under the first key, one under the next");
     let keys: Vec<_> = shop.world.provider.intents.iter().map(|intent| intent.key.as_str()).collect();
     assert_eq!(keys, ["test/lisbon/order-1/pi/2"]);
 }
@@ -204,14 +206,14 @@ fn a_creation_that_fails_again_and_again_gets_a_new_key() {
 #[test]
 fn an_undo_past_the_life_of_the_key_leaves_the_unconfirmed_intent_alone() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::CreateIntent, Lost::Answer));
+    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Answer));
     shop.run();
     shop.o.order.cancel = Some("changed my mind".to_owned());
     shop.wait(23 * 3600);
     shop.restart();
     shop.run();
     assert_eq!(shop.record().phase, Phase::Cancelled);
-    assert_eq!(shop.count(Call::CreateIntent), 1);
+    assert_eq!(shop.count(Call::Do(Effect::CreateIntent)), 1);
     assert_eq!(shop.stock, 3);
 }
 
@@ -223,18 +225,19 @@ fn a_hold_that_the_provider_let_go_fails_the_order_and_charges_nothing() {
     shop.run();
     assert_eq!(shop.record().phase, Phase::Failed);
     assert_eq!(shop.record().fault.as_ref().map(|f| f.cause), Some(Cause::CaptureFailed));
-    assert_eq!((shop.world.provider.balance(), shop.count(Call::Deliver)), (0, 0));
-    let cancelled = (shop.record().state(Effect::CancelIntent), shop.count(Call::CancelIntent));
+    assert_eq!((shop.world.provider.balance(), shop.count(Call::Do(Effect::Deliver))), (0, 0));
+    let cancelled = (shop.record().state(Effect::CancelIntent), shop.count(Call::Do(Effect::CancelIntent)));
     assert_eq!(cancelled, (Some(EntryState::Done), 0), "it is cancelled without anybody's call");
 }
 
 #[test]
 fn a_provider_that_is_still_at_it_is_asked_from_time_to_time_and_not_in_a_loop() {
-    for (call, effect) in [(Call::CaptureIntent, Effect::Capture), (Call::CancelIntent, Effect::CancelIntent)]
+    for (call, effect) in
+        [(Call::Do(Effect::Capture), Effect::Capture), (Call::Do(Effect::CancelIntent), Effect::CancelIntent)]
     {
         let mut shop = Driver::preparing();
         shop.lost.push((call, Lost::Request));
-        if call == Call::CaptureIntent {
+        if call == Call::Do(Effect::Capture) {
             shop.kitchen(KitchenState::Ready);
         } else {
             shop.o.order.cancel = Some("no longer hungry".to_owned());
@@ -248,14 +251,17 @@ fn a_provider_that_is_still_at_it_is_asked_from_time_to_time_and_not_in_a_loop()
         shop.wait(60);
         let decision = shop.run();
         assert!(matches!(decision.wait, Wait::Until(_)), "{call:?}: {:?}", decision.wait);
-        assert_eq!(shop.count(Call::LookUpPayment), if call == Call::CaptureIntent { 1 } else { 2 });
+        assert_eq!(
+            shop.count(Call::Read(Look::Payment)),
+            if call == Call::Do(Effect::Capture) { 1 } else { 2 }
+        );
     }
 }
 
 #[test]
 fn a_pending_refund_is_not_done_and_is_asked_for_until_it_is() {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
     shop.courier(comanda_saga::CourierState::Failed);
     let decision = shop.run();
     assert_eq!(shop.record().phase, Phase::Compensating);
@@ -267,12 +273,12 @@ fn a_pending_refund_is_not_done_and_is_asked_for_until_it_is() {
     shop.wait(11);
     shop.run();
     assert_eq!(shop.record().phase, Phase::Failed);
-    assert_eq!((shop.record().payment.refunded, shop.count(Call::RefundPayment)), (TOTAL, 1));
+    assert_eq!((shop.record().payment.refunded, shop.count(Call::Do(Effect::Refund))), (TOTAL, 1));
 }
 
 #[test]
 fn a_pending_refund_holds_back_neither_the_stock_nor_the_message() {
-    let mut shop = Driver::with_luck(&[(Call::RefundPayment, Luck::Slow)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Refund), Luck::Slow)]);
     shop.o.class.as_mut().expect("a class").spec.payments.capture = comanda_crds::Capture::AtOnce;
     shop.run();
     assert_eq!((shop.record().phase, shop.record().payment.captured), (Phase::Preparing, TOTAL));
@@ -291,7 +297,7 @@ fn a_pending_refund_holds_back_neither_the_stock_nor_the_message() {
 
 #[test]
 fn a_disputed_charge_holds_back_neither_the_stock_nor_the_message_and_is_refunded_when_it_was_won() {
-    let mut shop = Driver::with_luck(&[(Call::RefundPayment, Luck::Slow)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Refund), Luck::Slow)]);
     shop.o.class.as_mut().expect("a class").spec.payments.capture = comanda_crds::Capture::AtOnce;
     shop.run();
     shop.kitchen(KitchenState::Rejected);
@@ -324,7 +330,7 @@ fn a_disputed_charge_holds_back_neither_the_stock_nor_the_message_and_is_refunde
 #[test]
 fn a_delivery_is_told_at_once_while_the_bank_has_not_said_its_last_word() {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
     shop.o.order.cancel = Some("no longer hungry".to_owned());
     shop.run();
     shop.wait(61);
@@ -344,7 +350,7 @@ fn a_delivery_is_told_at_once_while_the_bank_has_not_said_its_last_word() {
 #[test]
 fn an_undo_that_is_given_up_while_a_refund_is_under_way_says_so() {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
     shop.courier(comanda_saga::CourierState::Failed);
     shop.run();
     shop.o.order.abandon = Some("the namespace has to go".to_owned());
@@ -357,7 +363,7 @@ fn an_undo_that_is_given_up_while_a_refund_is_under_way_says_so() {
 #[test]
 fn a_pending_refund_is_followed_for_three_days_with_at_most_sixty_look_ups() {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
     shop.courier(comanda_saga::CourierState::Failed);
     let begun = shop.now;
     while shop.now < begun + SignedDuration::from_hours(72) {
@@ -365,7 +371,7 @@ fn a_pending_refund_is_followed_for_three_days_with_at_most_sixty_look_ups() {
         assert!(due > shop.now && due <= shop.now + SignedDuration::from_hours(2), "{due}");
         shop.now = due;
     }
-    assert_eq!(shop.count(Call::LookUpRefunds), 45);
+    assert_eq!(shop.count(Call::Read(Look::Refunds)), 45);
     assert_eq!(shop.record().phase, Phase::Compensating);
     shop.world.provider.refunds[0].1 = comanda_saga::RefundState::Succeeded;
     shop.run();
@@ -440,7 +446,7 @@ fn an_answer_that_says_declined_after_the_undo_began_changes_no_cause() {
 #[test]
 fn a_process_that_died_before_it_asked_has_used_up_no_try() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::NotifyConfirmed, Lost::Request));
+    shop.lost.push((Call::Do(Effect::NotifyConfirmed), Lost::Request));
     shop.run();
     // The class allows two tries, of which one has failed. Five processes take the intent and die.
     for _ in 0..5 {
@@ -458,11 +464,11 @@ fn a_process_that_died_before_it_asked_has_used_up_no_try() {
 #[test]
 fn a_message_is_tried_as_often_as_the_class_allows_and_never_stops_an_order() {
     let mut shop = Driver::new();
-    shop.lost = vec![(Call::NotifyConfirmed, Lost::Request); 2];
+    shop.lost = vec![(Call::Do(Effect::NotifyConfirmed), Lost::Request); 2];
     for _ in 0..3 {
         shop.run();
     }
-    assert_eq!(shop.count(Call::NotifyConfirmed), 2);
+    assert_eq!(shop.count(Call::Do(Effect::NotifyConfirmed)), 2);
     assert_eq!(shop.record().state(Effect::NotifyConfirmed), Some(EntryState::Failed));
     assert_eq!(shop.record().phase, Phase::Preparing);
 }
@@ -472,7 +478,7 @@ fn a_try_that_a_crash_cut_short_does_not_count_against_the_message() {
     let mut shop = Driver::new();
     // The class allows two. Four processes die between the intent and its answer.
     for _ in 0..4 {
-        shop.lost = vec![(Call::NotifyConfirmed, Lost::Request)];
+        shop.lost = vec![(Call::Do(Effect::NotifyConfirmed), Lost::Request)];
         shop.run();
         shop.restart();
     }
@@ -484,7 +490,7 @@ fn a_try_that_a_crash_cut_short_does_not_count_against_the_message() {
 fn a_creation_that_crashes_cut_short_keeps_its_key() {
     let mut shop = Driver::new();
     for _ in 0..6 {
-        shop.lost = vec![(Call::CreateIntent, Lost::Answer)];
+        shop.lost = vec![(Call::Do(Effect::CreateIntent), Lost::Answer)];
         shop.run();
         shop.restart();
     }
@@ -496,19 +502,19 @@ fn a_creation_that_crashes_cut_short_keeps_its_key() {
 #[test]
 fn a_look_up_costs_no_write() {
     let mut shop = Driver::preparing();
-    shop.lost.push((Call::CaptureIntent, Lost::Answer));
+    shop.lost.push((Call::Do(Effect::Capture), Lost::Answer));
     shop.kitchen(KitchenState::Ready);
     shop.run();
     // That there was no answer is known, and not written.
     assert_ne!(shop.o.record, shop.o.saved);
-    assert_eq!(shop.decide().actions, [Action::Call(Call::LookUpPayment)]);
+    assert_eq!(shop.decide().actions, [Action::Call(Call::Read(Look::Payment))]);
 }
 
 #[test]
 fn a_key_is_used_for_twenty_three_hours() {
     for (seconds, keys) in [(23 * 3600 - 1, 1), (23 * 3600, 2)] {
         let mut shop = Driver::new();
-        shop.lost.push((Call::CreateIntent, Lost::Request));
+        shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Request));
         shop.run();
         shop.wait(seconds);
         shop.run();
@@ -521,7 +527,7 @@ fn a_key_is_used_for_twenty_three_hours() {
 #[test]
 fn a_key_is_tried_four_times() {
     let mut shop = Driver::new();
-    shop.lost = vec![(Call::CreateIntent, Lost::Request); 8];
+    shop.lost = vec![(Call::Do(Effect::CreateIntent), Lost::Request); 8];
     let mut keys = Vec::new();
     for _ in 0..9 {
         shop.run();
@@ -534,7 +540,7 @@ fn a_key_is_tried_four_times() {
 #[test]
 fn a_refund_whose_answer_was_lost_is_looked_up_at_once() {
     let mut shop = Driver::delivering();
-    shop.lost.push((Call::RefundPayment, Lost::Answer));
+    shop.lost.push((Call::Do(Effect::Refund), Lost::Answer));
     shop.courier(comanda_saga::CourierState::Failed);
     shop.run();
     assert_eq!(
@@ -542,5 +548,5 @@ fn a_refund_whose_answer_was_lost_is_looked_up_at_once() {
         Some(shop.now),
         "the payment was asked for just now, the refund was not"
     );
-    assert_eq!(shop.decide().actions, [Action::Call(Call::LookUpRefunds)]);
+    assert_eq!(shop.decide().actions, [Action::Call(Call::Read(Look::Refunds))]);
 }

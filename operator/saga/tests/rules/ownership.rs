@@ -1,4 +1,4 @@
-use comanda_saga::{Action, Call, CourierState, Owner, Phase, Record};
+use comanda_saga::{Action, Call, CourierState, Effect, Owner, Phase, Record};
 
 use crate::support::driver::{Done, Driver};
 use crate::support::{at, class, facts, owner};
@@ -58,7 +58,7 @@ fn an_unfinished_order_is_adopted_once_its_owner_in_this_cluster_is_gone() {
     assert_eq!(shop.record().epoch, 2);
     assert_eq!(shop.done[0], Done::Object(Action::AddFinalizer));
     assert_eq!(accepted(&shop).0, "True");
-    assert_eq!(shop.count(Call::CreateIntent), 0, "it goes on where it was");
+    assert_eq!(shop.count(Call::Do(Effect::CreateIntent)), 0, "it goes on where it was");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn an_order_without_owner_can_be_cancelled_before_anything_was_done() {
     shop.o.order.cancel = Some("ordered twice".to_owned());
     shop.run();
     assert_eq!(shop.record().phase, Phase::Cancelled);
-    assert_eq!(shop.calls(), [Call::NotifyEnding]);
+    assert_eq!(shop.calls(), [Call::Do(Effect::NotifyEnding)]);
 }
 
 #[test]

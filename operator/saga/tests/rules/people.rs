@@ -1,6 +1,6 @@
 use comanda_crds::OrderStatus;
 use comanda_saga::{
-    Action, Call, Closed, CourierState, Effect, EntryState, KitchenState, Phase, Reason, Wait,
+    Action, Call, Closed, CourierState, Effect, EntryState, KitchenState, Look, Phase, Reason, Wait,
 };
 use jiff::SignedDuration;
 
@@ -15,7 +15,7 @@ fn shows(status: &OrderStatus, kind: &str) -> Option<String> {
 /// An order whose refund the provider will not make.
 fn refund_failed() -> Driver {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Bad));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Bad));
     shop.courier(CourierState::Failed);
     shop.run();
     assert_eq!(shop.record().stall.as_ref().map(|stall| stall.reason), Some(Reason::RefundFailed));
@@ -53,24 +53,24 @@ fn a_retry_token_counts_once() {
     shop.run();
     shop.run();
     assert!(shop.record().is_stalled());
-    assert_eq!(shop.count(Call::RefundPayment), 2);
+    assert_eq!(shop.count(Call::Do(Effect::Refund)), 2);
 }
 
 #[test]
 fn a_retry_of_a_look_up_that_still_needs_a_person_ends() {
-    let mut shop = Driver::with_luck(&[(Call::Validate, Luck::Person)]);
+    let mut shop = Driver::with_luck(&[(Call::Read(Look::Validation), Luck::Person)]);
     shop.run();
     assert!(shop.record().is_stalled());
     shop.o.order.retry = Some("once more".to_owned());
     shop.run();
     assert!(shop.record().is_stalled());
-    assert_eq!(shop.count(Call::Validate), 2);
+    assert_eq!(shop.count(Call::Read(Look::Validation)), 2);
 }
 
 #[test]
 fn an_order_that_needs_a_person_records_no_undo_that_it_does_not_make() {
     let mut shop = Driver::preparing();
-    shop.luck.push((Call::RecallKitchen, Luck::Person));
+    shop.luck.push((Call::Do(Effect::RecallKitchen), Luck::Person));
     shop.o.order.cancel = Some("ordered twice".to_owned());
     shop.run();
     shop.wait(60);
@@ -115,7 +115,7 @@ fn an_order_on_its_way_forward_is_not_abandoned() {
 fn a_reason_to_abandon_that_came_too_early_counts_when_it_is_given_anew() {
     let mut shop = Driver::delivering();
     shop.o.order.abandon = Some("too slow".to_owned());
-    shop.luck.push((Call::RefundPayment, Luck::Bad));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Bad));
     shop.courier(CourierState::Failed);
     shop.run();
     assert!(shop.record().is_stalled());
@@ -190,7 +190,7 @@ fn a_suspended_order_hears_its_devices_but_has_no_effect_until_it_is_released() 
     shop.kitchen(comanda_saga::KitchenState::Ready);
     shop.run();
     assert_eq!(shop.record().kitchen.state, comanda_saga::KitchenState::Ready);
-    assert_eq!(shop.count(Call::CaptureIntent), 0);
+    assert_eq!(shop.count(Call::Do(Effect::Capture)), 0);
     assert_eq!(shop.decide().status.reason.as_deref(), Some("Suspended"));
 
     shop.o.order.suspend = false;
@@ -281,23 +281,23 @@ fn a_finished_object_that_needs_a_person_is_kept() {
 #[test]
 fn a_retry_is_on_record_before_anything_is_looked_up_for_it() {
     let mut shop = Driver::preparing();
-    shop.lost.push((Call::CaptureIntent, Lost::Answer));
+    shop.lost.push((Call::Do(Effect::Capture), Lost::Answer));
     shop.kitchen(KitchenState::Ready);
     shop.run();
-    shop.luck.push((Call::LookUpPayment, Luck::Person));
+    shop.luck.push((Call::Read(Look::Payment), Luck::Person));
     shop.run();
     assert!(shop.record().is_stalled());
     shop.o.order.retry = Some("once more".to_owned());
     let actions = shop.decide().actions;
     assert!(
-        matches!(actions.as_slice(), [Action::Write(_), Action::Call(Call::LookUpPayment)]),
+        matches!(actions.as_slice(), [Action::Write(_), Action::Call(Call::Read(Look::Payment))]),
         "{actions:#?}"
     );
 }
 
 #[test]
 fn a_person_may_abandon_what_needs_one_and_what_is_being_undone() {
-    let mut stalled = Driver::with_luck(&[(Call::Validate, Luck::Person)]);
+    let mut stalled = Driver::with_luck(&[(Call::Read(Look::Validation), Luck::Person)]);
     stalled.run();
     let mut undone = Driver::preparing();
     undone.o.order.cancel = Some("no longer hungry".to_owned());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use comanda_saga::record::FORMAT;
-use comanda_saga::{Call, CourierState, KitchenState, Record};
+use comanda_saga::{Call, CourierState, Effect, KitchenState, Record};
 use serde_json::Value;
 
 use crate::support::driver::{Done, Driver};
@@ -113,7 +113,7 @@ fn delivered() -> Driver {
 }
 
 fn waiting_for_the_customer() -> Driver {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Action)]);
     shop.o.order.terms.payment_customer = Some("cus_1".to_owned());
     shop.run();
     shop.o.order.retry = Some("once more".to_owned());
@@ -122,7 +122,7 @@ fn waiting_for_the_customer() -> Driver {
 }
 
 fn rejected() -> Driver {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Bad)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Bad)]);
     shop.run();
     shop
 }
@@ -145,7 +145,7 @@ fn failed() -> Driver {
 
 fn waiting_for_the_bank() -> Driver {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
     shop.courier(CourierState::Failed);
     shop.run();
     shop

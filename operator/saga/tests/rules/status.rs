@@ -2,8 +2,8 @@
 
 use comanda_crds::OrderStatus;
 use comanda_saga::{
-    Call, Closed, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Phase, Reason, Trouble,
-    status,
+    Call, Closed, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Look, Phase, Reason,
+    Trouble, status,
 };
 use jiff::Timestamp;
 
@@ -237,7 +237,7 @@ fn a_dead_tablet_is_shown_as_unconfirmed_and_the_order_as_failed() {
 
 #[test]
 fn a_declined_card_shows_as_a_rejection_of_a_step_that_failed() {
-    let status = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Bad)]).run().status;
+    let status = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Bad)]).run().status;
     assert_eq!((status.phase.name(), status.reason.as_deref()), ("Rejected", Some("PaymentDeclined")));
     assert_eq!(
         steps(&status),
@@ -252,8 +252,8 @@ fn a_declined_card_shows_as_a_rejection_of_a_step_that_failed() {
 
 #[test]
 fn a_customer_who_could_not_be_told_is_not_said_to_be() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Bad)]);
-    shop.lost = vec![(Call::NotifyEnding, Lost::Request); 2];
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Bad)]);
+    shop.lost = vec![(Call::Do(Effect::NotifyEnding), Lost::Request); 2];
     shop.run();
     shop.run();
     let status = shop.run().status;
@@ -266,7 +266,7 @@ fn a_customer_who_could_not_be_told_is_not_said_to_be() {
 
 #[test]
 fn a_customer_who_has_to_act_gets_the_link_and_the_deadline() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Action)]);
     shop.run();
     shop.o.record.as_mut().expect("a record").payment.action_url =
         Some("https://bank.example/3ds".to_owned());
@@ -279,12 +279,12 @@ fn a_customer_who_has_to_act_gets_the_link_and_the_deadline() {
 
 #[test]
 fn a_provider_that_is_slow_is_waited_for_without_a_deadline() {
-    let status = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]).run().status;
+    let status = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]).run().status;
     assert_eq!(waits(&status), Some(("payment provider", "answer", Some(0), None)));
     assert_eq!(message(&status, "Ready"), "Waiting for the payment provider to answer.");
     let paying = Driver::new();
     let mut shop = paying;
-    shop.lost.push((Call::ConfirmIntent, Lost::Request));
+    shop.lost.push((Call::Do(Effect::Authorize), Lost::Request));
     let status = shop.run().status;
     assert_eq!((waits(&status), message(&status, "Ready")), (None, "The order is on its way."));
     assert_eq!(shop.o.record.as_ref().and_then(|r| r.payment.state), Some(IntentState::RequiresConfirmation));
@@ -293,7 +293,7 @@ fn a_provider_that_is_slow_is_waited_for_without_a_deadline() {
 #[test]
 fn an_order_that_needs_a_person_says_what_for() {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Bad));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Bad));
     shop.courier(CourierState::Failed);
     let status = shop.run().status;
     assert_eq!(waits(&status), Some(("person", "do what the condition Stalled says", None, None)));
@@ -326,7 +326,7 @@ fn an_order_that_needs_a_person_says_what_for() {
 #[test]
 fn an_abandoned_order_says_what_is_still_held_on_the_card() {
     let mut shop = Driver::preparing();
-    shop.luck.push((Call::CancelIntent, Luck::Person));
+    shop.luck.push((Call::Do(Effect::CancelIntent), Luck::Person));
     shop.o.order.cancel = Some("ordered twice".to_owned());
     shop.hear(DeviceSignal::KitchenRecalled(true), Effect::Prepare);
     shop.run();
@@ -345,7 +345,7 @@ fn an_abandoned_order_says_what_is_still_held_on_the_card() {
 #[test]
 fn an_undo_that_waits_for_the_provider_says_so() {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
     shop.courier(CourierState::Failed);
     let status = shop.run().status;
     assert_eq!(waits(&status), Some(("bank", "pay the refund out", Some(0), None)));
@@ -502,7 +502,7 @@ fn times_counters_and_messages_are_no_news_and_a_reason_is() {
 #[test]
 fn an_order_is_paid_from_the_hold_until_all_of_it_is_back() {
     let paid = |shop: &Driver| conditions(&shop.decide().status).into_iter().find(|c| c.starts_with("Paid"));
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]);
     shop.run();
     assert_eq!(paid(&shop), None, "nothing is held yet");
 
@@ -517,7 +517,7 @@ fn an_order_is_paid_from_the_hold_until_all_of_it_is_back() {
 #[test]
 fn a_message_that_was_given_up_shows_as_failed_while_the_order_goes_on() {
     let mut shop = Driver::new();
-    shop.lost = vec![(Call::NotifyConfirmed, Lost::Request); 2];
+    shop.lost = vec![(Call::Do(Effect::NotifyConfirmed), Lost::Request); 2];
     shop.run();
     shop.run();
     let status = shop.run().status;
@@ -546,7 +546,7 @@ fn an_order_whose_record_cannot_be_read_says_why_and_is_where_it_was() {
     assert_eq!(message(&shown, "Accepted"), message(&before, "Accepted"));
     assert!(status::is_news(&shown, &before));
 
-    let mut stalled = Driver::with_luck(&[(Call::Validate, Luck::Person)]);
+    let mut stalled = Driver::with_luck(&[(Call::Read(Look::Validation), Luck::Person)]);
     let mut delivered = Driver::delivering();
     delivered.courier(CourierState::Delivered);
     for shop in [&mut stalled, &mut delivered] {

@@ -1,4 +1,6 @@
-use comanda_saga::{Call, Cause, CourierState, DeviceSignal, Effect, EntryState, KitchenState, Phase, Wait};
+use comanda_saga::{
+    Call, Cause, CourierState, DeviceSignal, Effect, EntryState, KitchenState, Look, Phase, Wait,
+};
 use jiff::SignedDuration;
 
 use crate::support::TOTAL;
@@ -22,7 +24,7 @@ fn a_kitchen_that_rejects_before_it_began_gives_the_stock_back() {
     assert_eq!((shop.record().phase, cause(&shop)), (Phase::Failed, Some(Cause::KitchenRejected)));
     assert_eq!((shop.stock, shop.record().stock_spent), (3, false));
     assert_eq!((shop.world.provider.balance(), shop.world.provider.holds()), (0, false));
-    assert_eq!(shop.count(Call::RecallKitchen), 0, "a kitchen that said no needs no recall");
+    assert_eq!(shop.count(Call::Do(Effect::RecallKitchen)), 0, "a kitchen that said no needs no recall");
 }
 
 #[test]
@@ -78,14 +80,24 @@ fn a_silent_courier_fails_the_order_and_the_customer_is_refunded() {
 #[test]
 fn a_cancel_before_the_pick_up_undoes_in_the_reverse_order_of_doing() {
     let mut shop = cancelled(Driver::delivering());
-    assert_eq!(shop.calls().last(), Some(&Call::RecallCourier));
-    assert_eq!(shop.count(Call::RefundPayment), 0, "money waits for the courier's answer");
+    assert_eq!(shop.calls().last(), Some(&Call::Do(Effect::RecallCourier)));
+    assert_eq!(shop.count(Call::Do(Effect::Refund)), 0, "money waits for the courier's answer");
 
     shop.hear(DeviceSignal::CourierRecalled(true), Effect::RecallCourier);
     shop.run();
     assert_eq!((shop.record().phase, cause(&shop)), (Phase::Cancelled, Some(Cause::CancelRequested)));
-    let undone = shop.calls().split_off(shop.calls().iter().position(|c| *c == Call::RecallCourier).unwrap());
-    assert_eq!(undone, [Call::RecallCourier, Call::LookUpPayment, Call::RefundPayment, Call::NotifyEnding]);
+    let undone = shop
+        .calls()
+        .split_off(shop.calls().iter().position(|c| *c == Call::Do(Effect::RecallCourier)).unwrap());
+    assert_eq!(
+        undone,
+        [
+            Call::Do(Effect::RecallCourier),
+            Call::Read(Look::Payment),
+            Call::Do(Effect::Refund),
+            Call::Do(Effect::NotifyEnding)
+        ]
+    );
     assert_eq!(shop.world.provider.balance(), 0);
 }
 
@@ -119,7 +131,7 @@ fn a_courier_who_fails_after_the_pick_up_costs_the_customer_nothing() {
     shop.courier(CourierState::Failed);
     shop.run();
     assert_eq!((shop.record().phase, cause(&shop)), (Phase::Failed, Some(Cause::CourierFailed)));
-    assert_eq!((shop.world.provider.balance(), shop.count(Call::RecallCourier)), (0, 0));
+    assert_eq!((shop.world.provider.balance(), shop.count(Call::Do(Effect::RecallCourier))), (0, 0));
 }
 
 #[test]
@@ -135,8 +147,8 @@ fn nothing_is_called_for_an_undo_before_the_ledger_says_that_it_began() {
 
 #[test]
 fn the_stock_is_returned_in_the_very_write_that_says_so() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, crate::support::world::Luck::Bad)]);
-    shop.lost.push((Call::NotifyEnding, crate::support::driver::Lost::Request));
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), crate::support::world::Luck::Bad)]);
+    shop.lost.push((Call::Do(Effect::NotifyEnding), crate::support::driver::Lost::Request));
     shop.run();
     assert_eq!(shop.record().state(Effect::Release), Some(EntryState::Done));
     assert_eq!(shop.stock, 3);
@@ -170,7 +182,7 @@ fn not_even_a_look_is_taken_for_an_undo_before_the_ledger_says_that_it_began() {
     assert!(
         matches!(
             actions.as_slice(),
-            [comanda_saga::Action::Write(write), comanda_saga::Action::Call(Call::LookUpPayment)]
+            [comanda_saga::Action::Write(write), comanda_saga::Action::Call(Call::Read(Look::Payment))]
                 if write.record.direction == comanda_saga::Direction::Undo
         ),
         "{actions:#?}"
@@ -182,11 +194,11 @@ fn a_kitchen_that_may_have_been_told_is_stopped() {
     use crate::support::driver::Lost;
     for loss in [Lost::Answer, Lost::Request] {
         let mut shop = Driver::new();
-        shop.lost.push((Call::Prepare, loss));
+        shop.lost.push((Call::Do(Effect::Prepare), loss));
         shop.run();
         shop.restart();
         assert_eq!(shop.record().state(Effect::Prepare), Some(EntryState::Intended));
         let shop = cancelled(shop);
-        assert_eq!(shop.calls().last(), Some(&Call::RecallKitchen), "{loss:?}");
+        assert_eq!(shop.calls().last(), Some(&Call::Do(Effect::RecallKitchen)), "{loss:?}");
     }
 }

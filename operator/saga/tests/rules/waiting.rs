@@ -1,5 +1,6 @@
 use comanda_saga::{
-    Call, Cause, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Phase, RefundState, Wait,
+    Call, Cause, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Look, Phase, RefundState,
+    Wait,
 };
 use jiff::SignedDuration;
 
@@ -36,54 +37,54 @@ fn assert_waits(shop: &mut Driver, seconds: i64, phase: Phase) {
 
 #[test]
 fn a_confirmation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]);
     shop.run();
     assert_eq!(shop.record().phase, Phase::Paying);
-    assert_asked_every_ten_seconds(shop, Call::LookUpPayment);
+    assert_asked_every_ten_seconds(shop, Call::Read(Look::Payment));
 }
 
 #[test]
 fn a_capture_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
     let mut shop = Driver::preparing();
-    shop.lost.push((Call::CaptureIntent, Lost::Request));
+    shop.lost.push((Call::Do(Effect::Capture), Lost::Request));
     shop.kitchen(KitchenState::Ready);
     shop.run();
     shop.world.provider.intents[0].state = IntentState::Processing;
     shop.run();
-    assert_asked_every_ten_seconds(shop, Call::LookUpPayment);
+    assert_asked_every_ten_seconds(shop, Call::Read(Look::Payment));
 }
 
 #[test]
 fn a_cancellation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Slow)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]);
     shop.run();
     shop.o.order.cancel = Some("no longer hungry".to_owned());
     shop.run();
-    assert_eq!((shop.record().phase, shop.count(Call::CancelIntent)), (Phase::Compensating, 0));
-    assert_asked_every_ten_seconds(shop, Call::LookUpPayment);
+    assert_eq!((shop.record().phase, shop.count(Call::Do(Effect::CancelIntent))), (Phase::Compensating, 0));
+    assert_asked_every_ten_seconds(shop, Call::Read(Look::Payment));
 }
 
 #[test]
 fn the_pauses_between_two_looks_at_a_pending_refund_double() {
     let mut shop = Driver::delivering();
-    shop.luck.push((Call::RefundPayment, Luck::Slow));
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
     shop.courier(CourierState::Failed);
     shop.run();
     assert_eq!(shop.world.provider.refunds[0].1, RefundState::Pending);
     for pause in [10, 10, 20, 40, 80] {
-        let asked = shop.count(Call::LookUpRefunds);
+        let asked = shop.count(Call::Read(Look::Refunds));
         shop.wait(pause - 1);
         shop.run();
-        assert_eq!(shop.count(Call::LookUpRefunds), asked, "not before {pause} s");
+        assert_eq!(shop.count(Call::Read(Look::Refunds)), asked, "not before {pause} s");
         shop.wait(1);
         shop.run();
-        assert_eq!(shop.count(Call::LookUpRefunds), asked + 1, "after {pause} s");
+        assert_eq!(shop.count(Call::Read(Look::Refunds)), asked + 1, "after {pause} s");
     }
 }
 
 #[test]
 fn a_customer_is_waited_for_to_the_second() {
-    let mut shop = Driver::with_luck(&[(Call::ConfirmIntent, Luck::Action)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Action)]);
     shop.run();
     shop.wait(895);
     // Asked for every ten seconds, but not past the deadline.
@@ -131,5 +132,5 @@ fn a_kitchen_that_answers_after_its_deadline_is_too_late() {
     shop.hear(DeviceSignal::Kitchen(KitchenState::Ready), Effect::Prepare);
     shop.run();
     assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::KitchenTimedOut));
-    assert_eq!(shop.count(Call::CaptureIntent), 0);
+    assert_eq!(shop.count(Call::Do(Effect::Capture)), 0);
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use comanda_crds::{Capture, Cause, Reason};
 use comanda_saga::record::Stall;
 use comanda_saga::{
-    Call, Effect, Fault, IntentState, Outcome, PaymentView, Record, RefundState, RefundView, StockChange,
-    Write,
+    Call, Effect, Fault, IntentState, Look, Outcome, PaymentView, Record, RefundState, RefundView,
+    StockChange, Write,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -38,9 +38,9 @@ impl Luck {
     /// The answers a call can meet.
     pub fn of(call: Call) -> &'static [Luck] {
         match call {
-            Call::Validate => &[Luck::Good, Luck::Bad],
-            Call::ConfirmIntent => &[Luck::Good, Luck::Bad, Luck::Action, Luck::Slow],
-            Call::RefundPayment => &[Luck::Good, Luck::Bad, Luck::Slow],
+            Call::Read(Look::Validation) => &[Luck::Good, Luck::Bad],
+            Call::Do(Effect::Authorize) => &[Luck::Good, Luck::Bad, Luck::Action, Luck::Slow],
+            Call::Do(Effect::Refund) => &[Luck::Good, Luck::Bad, Luck::Slow],
             _ => &[Luck::Good],
         }
     }
@@ -271,43 +271,46 @@ impl World {
         }
         let to_provider = matches!(
             call,
-            Call::CreateIntent
-                | Call::ConfirmIntent
-                | Call::CaptureIntent
-                | Call::CancelIntent
-                | Call::RefundPayment
+            Call::Do(Effect::CreateIntent)
+                | Call::Do(Effect::Authorize)
+                | Call::Do(Effect::Capture)
+                | Call::Do(Effect::CancelIntent)
+                | Call::Do(Effect::Refund)
         );
         if to_provider && self.provider.fails(&key, luck) {
             return Outcome::Unknown { effect: call.effect(), message: "HTTP 500".to_owned() };
         }
         match call {
-            Call::Validate if luck == Luck::Bad => {
+            Call::Do(Effect::Reserve | Effect::Release) => unreachable!("{call:?} is a write"),
+            Call::Read(Look::Validation) if luck == Luck::Bad => {
                 return Outcome::Refused(Fault {
                     cause: Cause::Unavailable,
                     message: "Sold out.".to_owned(),
                 });
             }
-            Call::Validate => return Outcome::Validated { total: TOTAL, doubts: Vec::new() },
-            Call::CreateIntent => return Outcome::IntentCreated { id: self.provider.create(&key, now) },
-            Call::ConfirmIntent => self.provider.confirm(record, &key, luck),
-            Call::CaptureIntent => {
+            Call::Read(Look::Validation) => return Outcome::Validated { total: TOTAL, doubts: Vec::new() },
+            Call::Do(Effect::CreateIntent) => {
+                return Outcome::IntentCreated { id: self.provider.create(&key, now) };
+            }
+            Call::Do(Effect::Authorize) => self.provider.confirm(record, &key, luck),
+            Call::Do(Effect::Capture) => {
                 let early = record.class.payments.capture == Capture::WhenReady
                     && self.kitchen.stage != Stage::Finished;
                 self.note(early, "captured before the food was ready");
                 self.provider.capture(record);
             }
-            Call::CancelIntent => self.provider.cancel(record),
-            Call::LookUpPayment => {}
-            Call::RefundPayment => {
+            Call::Do(Effect::CancelIntent) => self.provider.cancel(record),
+            Call::Read(Look::Payment) => {}
+            Call::Do(Effect::Refund) => {
                 self.provider.refund(&key, luck);
                 return self.provider.refund_view();
             }
-            Call::LookUpRefunds => return self.provider.refund_view(),
-            Call::NotifyConfirmed => {
+            Call::Read(Look::Refunds) => return self.provider.refund_view(),
+            Call::Do(Effect::NotifyConfirmed) => {
                 self.confirmations += 1;
                 return Outcome::Sent(Effect::NotifyConfirmed);
             }
-            Call::NotifyEnding => {
+            Call::Do(Effect::NotifyEnding) => {
                 // A refund that is under way is the bank's, and may still fail after this message has left.
                 let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
                 let known_to_fail = record.payment.refund == Some(RefundState::Failed);
@@ -318,11 +321,11 @@ impl World {
                 self.endings += 1;
                 return Outcome::Sent(Effect::NotifyEnding);
             }
-            Call::Prepare => {
+            Call::Do(Effect::Prepare) => {
                 self.kitchen.command(seq);
                 return Outcome::Sent(Effect::Prepare);
             }
-            Call::Deliver => {
+            Call::Do(Effect::Deliver) => {
                 self.note(
                     seq > self.courier.heard && self.provider.captures == 0,
                     "sent a courier with food that is not paid for",
@@ -330,11 +333,11 @@ impl World {
                 self.courier.command(seq);
                 return Outcome::Sent(Effect::Deliver);
             }
-            Call::RecallKitchen => {
+            Call::Do(Effect::RecallKitchen) => {
                 self.kitchen.recall(seq);
                 return Outcome::Sent(Effect::RecallKitchen);
             }
-            Call::RecallCourier => {
+            Call::Do(Effect::RecallCourier) => {
                 self.courier.recall(seq);
                 return Outcome::Sent(Effect::RecallCourier);
             }
