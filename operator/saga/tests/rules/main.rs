@@ -8,8 +8,10 @@ mod money;
 mod ownership;
 mod people;
 mod records;
+mod refunds;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod tries;
 mod undo;
 mod waiting;
