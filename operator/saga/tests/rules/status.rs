@@ -1,9 +1,11 @@
 //! What the object shows, written out by hand for the moments that people ask about.
 
+mod news;
+mod undo;
+
 use comanda_crds::OrderStatus;
 use comanda_saga::{
-    Call, Closed, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Look, Phase, Reason,
-    Trouble, status,
+    Call, Closed, CourierState, Effect, IntentState, KitchenState, Look, Phase, Reason, Trouble, status,
 };
 use jiff::Timestamp;
 
@@ -34,14 +36,6 @@ fn steps(status: &OrderStatus) -> Vec<String> {
     status.steps.iter().map(of).collect()
 }
 
-/// Undos as `Name:State: message`.
-fn undos(status: &OrderStatus) -> Vec<String> {
-    let of = |undo: &comanda_crds::CompensationStatus| {
-        format!("{}:{:?}: {}", undo.name, undo.state, undo.message.as_deref().unwrap_or("-"))
-    };
-    status.compensations.iter().map(of).collect()
-}
-
 /// Whom it waits for, to do what, since when and until when, in seconds.
 fn waits(status: &OrderStatus) -> Option<(&str, &str, Option<i64>, Option<i64>)> {
     let seconds = |time: Timestamp| time.as_second() - at(0).as_second();
@@ -50,11 +44,6 @@ fn waits(status: &OrderStatus) -> Option<(&str, &str, Option<i64>, Option<i64>)>
         let (since, until) = (since.map(|time| seconds(time.0)), until.map(|time| seconds(time.0)));
         (waiting.who.as_str(), waiting.what.as_str(), since, until)
     })
-}
-
-fn cancel(shop: &mut Driver) -> OrderStatus {
-    shop.o.order.cancel = Some("ordered twice".to_owned());
-    shop.run().status
 }
 
 #[test]
@@ -146,125 +135,6 @@ fn a_step_ends_when_its_device_was_heard_and_not_when_the_command_was_taken() {
 }
 
 #[test]
-fn an_order_cancelled_on_the_road_tells_the_whole_way_back() {
-    let mut shop = Driver::delivering();
-    let status = cancel(&mut shop);
-    assert_eq!(status.reason.as_deref(), Some("CancelRequested"));
-    assert_eq!(
-        message(&status, "Ready"),
-        "The order was cancelled: ordered twice. What was done is being undone. Waiting for the courier to confirm the \
-         recall."
-    );
-    assert_eq!(message(&status, "Compensated"), "What was done is being undone.");
-    assert_eq!(waits(&status), Some(("courier", "confirm the recall", Some(0), Some(60))));
-    assert_eq!(undos(&status), ["RecallCourier:Running: The device was told to stop."]);
-    assert_eq!(steps(&status)[6], "Deliver:Failed(CancelRequested)");
-
-    shop.hear(DeviceSignal::CourierRecalled(true), Effect::RecallCourier);
-    let status = shop.run().status;
-    assert_eq!((status.phase.name(), status.reason.as_deref()), ("Cancelled", Some("CancelRequested")));
-    assert_eq!(
-        conditions(&status),
-        [
-            "Accepted=True:Claimed",
-            "Validated=True:Succeeded",
-            "Paid=False:CancelRequested",
-            "Notified=True:Succeeded",
-            "Prepared=True:Succeeded",
-            "Delivered=False:CancelRequested",
-            "Compensated=True:Undone",
-            "Finished=True:Cancelled",
-            "Ready=True:Cancelled",
-        ]
-    );
-    assert_eq!(message(&status, "Delivered"), "The order was cancelled: ordered twice.");
-    assert_eq!(
-        message(&status, "Ready"),
-        "The order was cancelled: ordered twice. 25.00 EUR was refunded. The kitchen had begun: the stock is recorded \
-         as spent. The customer was told."
-    );
-    assert_eq!(
-        undos(&status),
-        [
-            "RecallCourier:Succeeded: The device confirmed that it stopped.",
-            "Refund:Succeeded: 25.00 EUR was refunded.",
-            "Release:Succeeded: The kitchen had begun: the stock is recorded as spent.",
-            "NotifyEnding:Succeeded: The customer was told that the order was cancelled.",
-        ]
-    );
-}
-
-#[test]
-fn an_order_cancelled_in_the_kitchen_shows_that_nothing_was_charged() {
-    let mut shop = Driver::preparing();
-    let status = cancel(&mut shop);
-    assert_eq!(waits(&status), Some(("kitchen", "confirm the recall", Some(0), Some(60))));
-    assert_eq!(undos(&status), ["RecallKitchen:Running: The device was told to stop."]);
-    shop.hear(DeviceSignal::KitchenRecalled(false), Effect::RecallKitchen);
-    let status = shop.run().status;
-    assert_eq!(
-        undos(&status),
-        [
-            "RecallKitchen:Succeeded: The device had gone too far to stop.",
-            "CancelIntent:Succeeded: The payment was cancelled; nothing is held or charged.",
-            "Release:Succeeded: The kitchen had begun: the stock is recorded as spent.",
-            "NotifyEnding:Succeeded: The customer was told that the order was cancelled.",
-        ]
-    );
-    assert_eq!(
-        message(&status, "Ready"),
-        "The order was cancelled: ordered twice. Nothing was charged. The kitchen had begun: the stock is recorded as \
-         spent. The customer was told."
-    );
-    assert_eq!(steps(&status)[4], "Prepare:Failed(CancelRequested)");
-}
-
-#[test]
-fn a_dead_tablet_is_shown_as_unconfirmed_and_the_order_as_failed() {
-    let mut shop = Driver::preparing();
-    shop.wait(2700);
-    shop.run();
-    shop.wait(60);
-    let status = shop.run().status;
-    assert_eq!(undos(&status)[0], "RecallKitchen:Unconfirmed: The device did not confirm within 60 seconds.");
-    assert_eq!(undos(&status)[3], "NotifyEnding:Succeeded: The customer was told that the order failed.");
-    assert_eq!(
-        message(&status, "Ready"),
-        "The kitchen did not have the food ready within 2700 seconds. Nothing was charged. The stock was returned. The \
-         customer was told."
-    );
-}
-
-#[test]
-fn a_declined_card_shows_as_a_rejection_of_a_step_that_failed() {
-    let status = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Bad)]).run().status;
-    assert_eq!((status.phase.name(), status.reason.as_deref()), ("Rejected", Some("PaymentDeclined")));
-    assert_eq!(
-        steps(&status),
-        ["Reserve:Succeeded", "CreateIntent:Succeeded", "Authorize:Failed(PaymentDeclined)"]
-    );
-    let told = undos(&status).pop();
-    assert_eq!(
-        told.as_deref(),
-        Some("NotifyEnding:Succeeded: The customer was told that the order was rejected.")
-    );
-}
-
-#[test]
-fn a_customer_who_could_not_be_told_is_not_said_to_be() {
-    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Bad)]);
-    shop.lost = vec![(Call::Do(Effect::NotifyEnding), Lost::Request); 2];
-    shop.run();
-    shop.run();
-    let status = shop.run().status;
-    assert!(message(&status, "Ready").ends_with("The customer could not be told."), "{status:#?}");
-    assert_eq!(
-        undos(&status).pop().as_deref(),
-        Some("NotifyEnding:Failed: Given up: the notification service took it in none of the tries allowed.")
-    );
-}
-
-#[test]
 fn a_customer_who_has_to_act_gets_the_link_and_the_deadline() {
     let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Action)]);
     shop.run();
@@ -288,88 +158,6 @@ fn a_provider_that_is_slow_is_waited_for_without_a_deadline() {
     let status = shop.run().status;
     assert_eq!((waits(&status), message(&status, "Ready")), (None, "The order is on its way."));
     assert_eq!(shop.o.record.as_ref().and_then(|r| r.payment.state), Some(IntentState::RequiresConfirmation));
-}
-
-#[test]
-fn an_order_that_needs_a_person_says_what_for() {
-    let mut shop = Driver::delivering();
-    shop.luck.push((Call::Do(Effect::Refund), Luck::Bad));
-    shop.courier(CourierState::Failed);
-    let status = shop.run().status;
-    assert_eq!(waits(&status), Some(("person", "do what the condition Stalled says", None, None)));
-    assert_eq!(
-        conditions(&status)[5..],
-        [
-            "Delivered=False:CourierFailed",
-            "Compensated=False:RefundFailed",
-            "Finished=False:RefundFailed",
-            "Ready=False:RefundFailed",
-            "Stalled=True:RefundFailed",
-        ]
-    );
-    assert_eq!(conditions(&status)[2], "Paid=True:Captured", "the amount is still taken");
-
-    shop.o.order.abandon = Some("refunded in cash".to_owned());
-    let status = shop.run().status;
-    assert_eq!(
-        conditions(&status)[6..],
-        ["Compensated=False:Abandoned", "Finished=True:Failed", "Ready=True:Failed"]
-    );
-    assert_eq!(message(&status, "Compensated"), "refunded in cash");
-    assert_eq!(
-        message(&status, "Ready"),
-        "The courier could not deliver: no reason given. What was left to undo was abandoned: refunded in cash. 25.00 \
-         EUR was charged and not refunded."
-    );
-}
-
-#[test]
-fn an_abandoned_order_says_what_is_still_held_on_the_card() {
-    let mut shop = Driver::preparing();
-    shop.luck.push((Call::Do(Effect::CancelIntent), Luck::Person));
-    shop.o.order.cancel = Some("ordered twice".to_owned());
-    shop.hear(DeviceSignal::KitchenRecalled(true), Effect::Prepare);
-    shop.run();
-    shop.wait(3600);
-    shop.run();
-    assert!(shop.record().is_stalled(), "{:#?}", shop.record());
-    shop.o.order.abandon = Some("nobody answers".to_owned());
-    let status = shop.run().status;
-    let message = message(&status, "Ready");
-    assert!(
-        message.ends_with("25.00 EUR is still held on the customer's card: cancel pi_0 at the provider."),
-        "{message}"
-    );
-}
-
-#[test]
-fn an_undo_that_waits_for_the_provider_says_so() {
-    let mut shop = Driver::delivering();
-    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
-    shop.courier(CourierState::Failed);
-    let status = shop.run().status;
-    assert_eq!(waits(&status), Some(("bank", "pay the refund out", Some(0), None)));
-    assert_eq!(
-        message(&status, "Ready"),
-        "The courier could not deliver: no reason given. What was done is being undone. Waiting for the bank to \
-         pay the refund out."
-    );
-}
-
-#[test]
-fn what_is_to_be_done_is_news_when_it_changes_and_the_rest_of_a_message_is_not() {
-    let said = |reason: Reason, message: &str| {
-        let mut status = Driver::new().decide().status;
-        for condition in &mut status.conditions {
-            reason.name().clone_into(&mut condition.reason);
-            message.clone_into(&mut condition.message);
-        }
-        status
-    };
-    let news = |reason, before, now| status::is_news(&said(reason, now), &said(reason, before));
-    assert!(news(Reason::ClassNotReady, "create the class", "create its Secret"));
-    assert!(!news(Reason::ClassNotReady, "create the class", "create the class"));
-    assert!(!news(Reason::Retrying, "no answer within 5 seconds", "no connection"));
 }
 
 type Change = Box<dyn Fn(&mut comanda_saga::Observed)>;
@@ -456,47 +244,6 @@ fn a_refused_cancel_says_so_after_the_pick_up_only() {
         shop.o.order.cancel = (!delete).then(|| "ordered twice".to_owned());
         assert_eq!(shop.run().status.reason.as_deref(), Some("CancelRefused"));
     }
-}
-
-#[test]
-fn a_condition_keeps_its_time_until_its_status_changes() {
-    let mut shop = Driver::preparing();
-    let old = shop.run().status;
-    shop.wait(60);
-    shop.kitchen(KitchenState::Ready);
-    let mut new = shop.run().status;
-    status::carry_times(&mut new, &old);
-    let since =
-        |kind: &str| new.conditions.iter().find(|c| c.type_ == kind).map(|c| c.last_transition_time.0);
-    assert_eq!((since("Paid"), since("Ready")), (Some(at(0)), Some(at(0))));
-    assert_eq!(since("Prepared"), Some(at(60)), "it is new");
-
-    shop.courier(CourierState::Delivered);
-    shop.wait(60);
-    let mut end = shop.run().status;
-    status::carry_times(&mut end, &new);
-    let ready = end.conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.last_transition_time.0);
-    assert_eq!(ready, Some(at(120)), "it changed");
-}
-
-#[test]
-fn times_counters_and_messages_are_no_news_and_a_reason_is() {
-    let mut shop = Driver::preparing();
-    let old = shop.run().status;
-    let changed = |change: fn(&mut OrderStatus)| {
-        let mut new = old.clone();
-        change(&mut new);
-        status::is_news(&new, &old)
-    };
-    assert!(!changed(|_| {}));
-    assert!(!changed(|s| s.conditions[0].message = "in other words".to_owned()));
-    assert!(!changed(|s| s.steps[0].attempts = 3));
-    assert!(!changed(|s| s.courier = Some("courier-2".to_owned())));
-    assert!(!changed(|s| s.ledger_version = Some(1_000)));
-    assert!(!changed(|s| s.conditions.reverse()));
-    assert!(changed(|s| s.reason = Some("Suspended".to_owned())));
-    assert!(changed(|s| s.conditions[0].status = "False".to_owned()));
-    assert!(changed(|s| s.waiting_for = None));
 }
 
 #[test]
