@@ -2,7 +2,7 @@
 
 use comanda_crds::FINALIZER;
 use comanda_saga::effect::Kind;
-use comanda_saga::{Boundary, Call, Crossing, Effect, Point, Record, Site, boundary};
+use comanda_saga::{Boundary, Crossing, Effect, Point, Record, Site, boundary};
 use serde::Serialize;
 use serde_json::{Map, Value};
 

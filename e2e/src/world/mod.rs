@@ -1,24 +1,24 @@
 //! The installation that the scenes of a test program share, and their way of asking for things.
 
 mod faults;
+mod samples;
+mod shop;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use comanda_crds::{
-    Address, Cancel, Capture, Customer, Inline, Item, Order, OrderSpec, OrderStatus, Payment, Phase, Timeouts,
-};
+use anyhow::{Context, Result, ensure};
+use comanda_crds::{Capture, Timeouts};
 use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::Api;
+use kube::api::PostParams;
 use kube::core::ObjectMeta;
-use kube::{Api, ResourceExt};
-use serde_json::json;
+pub use samples::{CANARIES, canary, paella};
+pub use shop::{Shop, charged_once, condition, uid};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::evidence::{Facts, Snapshot, Witness};
 use crate::installation::{INSTALLATION, Installation, Operator, PREFIX};
 use crate::stack::Options;
 use crate::stack::aws::CatalogueItem;
@@ -41,9 +41,6 @@ const CLUSTER: &str = "scenes";
 const PRICE: i64 = 1850;
 /// Where an article of a scene's own begins.
 const STOCK: i64 = 1000;
-/// Words that stand in every customer's data and nowhere else.
-pub const CANARIES: [&str; 5] =
-    ["Kanarienvogel", "699887766", "canary@example.net", "Canarystraat", "pm_card_visa"];
 
 const GLANCE: Duration = Duration::from_millis(50);
 /// Longest an order may take in a scene that disturbs nothing for long.
@@ -303,303 +300,4 @@ impl World {
     fn faults(&self) -> Result<&Path> {
         self.faults.as_deref().context("the operators of this world have no faults")
     }
-}
-
-/// A namespace with orders.
-pub struct Shop<'a> {
-    /// Where it is.
-    pub world: &'a World,
-    /// Its name.
-    pub namespace: String,
-    /// Its orders.
-    pub orders: Api<Order>,
-    /// What is ordered in it.
-    pub sku: String,
-}
-
-impl Shop<'_> {
-    /// Creates an order for one of its articles, changed as the scene needs it.
-    ///
-    /// # Errors
-    /// When the API server refuses it.
-    pub async fn order(&self, name: &str, change: impl FnOnce(&mut OrderSpec)) -> Result<Order> {
-        let mut spec = paella();
-        spec.items[0].sku.clone_from(&self.sku);
-        change(&mut spec);
-        Ok(self.orders.create(&PostParams::default(), &Order::new(name, spec)).await?)
-    }
-
-    /// What the object says now.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub async fn status(&self, name: &str) -> Result<OrderStatus> {
-        Ok(self.orders.get(name).await?.status.unwrap_or_default())
-    }
-
-    /// Waits until the order's status is as wanted.
-    ///
-    /// # Errors
-    /// When it is not, for so long.
-    pub async fn until(
-        &self,
-        name: &str,
-        patience: Duration,
-        wanted: impl Fn(&OrderStatus) -> bool,
-    ) -> Result<OrderStatus> {
-        let begun = Instant::now();
-        loop {
-            // The API server may be away: an answer that does not come is not what is wanted.
-            let status = self.status(name).await;
-            if let Ok(status) = &status
-                && wanted(status)
-            {
-                return Ok(status.clone());
-            }
-            if begun.elapsed() > patience {
-                let log = self.world.operator().await.as_ref().map(|operator| operator.process.log_tail());
-                bail!(
-                    "{}/{name} is not as wanted after {patience:?}: {status:#?}\n{}",
-                    self.namespace,
-                    log.unwrap_or_default()
-                );
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    }
-
-    /// Waits until the order is in a phase, and not past its end in another.
-    ///
-    /// # Errors
-    /// When it ends in another.
-    pub async fn until_phase(&self, name: &str, phase: Phase) -> Result<OrderStatus> {
-        let status =
-            self.until(name, SOON, |status| status.phase == phase || status.phase.is_final()).await?;
-        ensure!(status.phase == phase, "{name} ended {:?}: {status:#?}", status.phase);
-        Ok(status)
-    }
-
-    /// Waits for the end of the order.
-    ///
-    /// # Errors
-    /// When it does not come.
-    pub async fn until_final(&self, name: &str, patience: Duration) -> Result<OrderStatus> {
-        self.until(name, patience, |status| status.phase.is_final()).await
-    }
-
-    /// Waits until the object is gone.
-    ///
-    /// # Errors
-    /// When it stays.
-    pub async fn until_gone(&self, name: &str) -> Result<()> {
-        let begun = Instant::now();
-        while self.orders.get_opt(name).await?.is_some() {
-            ensure!(begun.elapsed() < SOON, "{name} is still there");
-            tokio::time::sleep(GLANCE).await;
-        }
-        Ok(())
-    }
-
-    /// Asks for the order to be cancelled.
-    ///
-    /// # Errors
-    /// When the API server refuses.
-    pub async fn cancel(&self, name: &str) -> Result<()> {
-        let patch = json!({"spec": {"cancel": Cancel { reason: "changed my mind".to_owned() }}});
-        self.orders.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
-        Ok(())
-    }
-
-    /// Sets an annotation of the order, such as a token to retry.
-    ///
-    /// # Errors
-    /// When the API server refuses.
-    pub async fn annotate(&self, name: &str, annotation: &str, value: &str) -> Result<()> {
-        let patch = json!({"metadata": {"annotations": {annotation: value}}});
-        self.orders.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
-        Ok(())
-    }
-
-    /// Waits until a device said something about the order.
-    ///
-    /// # Errors
-    /// When none does.
-    pub async fn until_said(&self, device: &Simulator, order: &str, event: &str) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            let said = device.journal()?.iter().any(|line| {
-                line["tenant"] == *self.namespace
-                    && line["orderId"] == order
-                    && line["event"]["event"] == event
-            });
-            if said {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < SOON, "no device said {event} about {order}");
-            tokio::time::sleep(GLANCE).await;
-        }
-    }
-
-    /// What all systems say of its orders.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    pub async fn snapshot(&self) -> Result<Snapshot> {
-        let devices = vec![&self.world.kitchen, &self.world.courier];
-        Witness::new(&self.world.installation, &self.namespace, devices).snapshot().await
-    }
-
-    /// What all systems say of an order.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    pub async fn facts(&self, order: &str) -> Result<Facts> {
-        Ok(self.snapshot().await?.facts(order))
-    }
-
-    /// Waits for `time`, in which nobody may do anything about an order that has ended.
-    ///
-    /// # Errors
-    /// When anything of it changed.
-    pub async fn expect_rest(&self, order: &str, time: Duration) -> Result<()> {
-        let before = self.snapshot().await?.trace(order);
-        tokio::time::sleep(time).await;
-        let after = self.snapshot().await?.trace(order);
-        ensure!(before == after, "{order} did not rest: {before}; after {time:?}: {after}");
-        Ok(())
-    }
-
-    /// Holds the facts of an order against what they must be.
-    ///
-    /// # Errors
-    /// When they are not.
-    pub async fn expect(
-        &self,
-        order: &str,
-        ledger: &str,
-        payment: &str,
-        told: &str,
-        commands: &str,
-    ) -> Result<()> {
-        let facts = self.facts(order).await?;
-        let expected = Facts {
-            object: facts.object.clone(),
-            ledger: ledger.to_owned(),
-            payment: payment.to_owned(),
-            told: told.to_owned(),
-            commands: commands.to_owned(),
-        };
-        ensure!(facts == expected, "{}/{order}: found {facts:#?}, expected {expected:#?}", self.namespace);
-        Ok(())
-    }
-
-    /// What every delivered order must show.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn expect_delivered(&self, order: &str) -> Result<()> {
-        self.expect(
-            order,
-            "Delivered",
-            "succeeded, captured 1850, refunded 0",
-            "confirmed",
-            "prepare, deliver",
-        )
-        .await
-    }
-
-    /// What a delivered order must show, whose first intents may have been given up unconfirmed: they hold no
-    /// money, and never will.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn expect_charged_once(&self, order: &str) -> Result<()> {
-        charged_once(&self.snapshot().await?, order)
-    }
-
-    /// How many of an article are left.
-    ///
-    /// # Errors
-    /// When there is no such article.
-    pub async fn stock(&self, sku: &str) -> Result<i64> {
-        self.world.installation.stack.aws.stock(INSTALLATION, STORE, sku).await
-    }
-
-    /// Demands that so many of its own article are gone.
-    ///
-    /// # Errors
-    /// When they are more or fewer.
-    pub async fn expect_consumed(&self, count: i64) -> Result<()> {
-        let left = self.stock(&self.sku).await?;
-        ensure!(left == STOCK - count, "{} of {} are left, not {}", left, self.sku, STOCK - count);
-        Ok(())
-    }
-}
-
-/// See [`Shop::expect_charged_once`].
-///
-/// # Errors
-/// When the order does not show it.
-pub fn charged_once(snapshot: &Snapshot, order: &str) -> Result<()> {
-    let (charged, captures) = (snapshot.charged(order), snapshot.captures(order));
-    ensure!(charged == PRICE && captures == 1, "{order}: {charged} charged in {captures} captures");
-    let facts = snapshot.facts(order).without_unconfirmed();
-    let expected = Facts {
-        object: "Delivered".to_owned(),
-        ledger: "Delivered".to_owned(),
-        payment: "succeeded, captured 1850, refunded 0".to_owned(),
-        told: "confirmed".to_owned(),
-        commands: "prepare, deliver".to_owned(),
-    };
-    ensure!(facts == expected, "{}/{order}: found {facts:#?}, expected {expected:#?}", snapshot.namespace());
-    Ok(())
-}
-
-/// One paella for the canary.
-pub fn paella() -> OrderSpec {
-    OrderSpec {
-        order_id: None,
-        class_name: CLASS.to_owned(),
-        customer: Customer { inline: Some(canary()), secret_ref: None, ledger: None },
-        store: STORE.to_owned(),
-        items: vec![Item { sku: "paella".to_owned(), quantity: 1, unit_price: None }],
-        currency: "EUR".to_owned(),
-        total: None,
-        payment: Payment { payment_method: "pm_card_visa".to_owned(), customer: None },
-        cancel: None,
-        suspend: false,
-        ttl_seconds_after_finished: None,
-    }
-}
-
-/// A customer whose data can be looked for.
-pub fn canary() -> Inline {
-    Inline {
-        name: "Kanarienvogel".to_owned(),
-        phone: "+34699887766".to_owned(),
-        email: "canary@example.net".to_owned(),
-        locale: "es".to_owned(),
-        address: Address {
-            country: "ES".to_owned(),
-            postal_code: Some("28014".to_owned()),
-            administrative_area: Some("Madrid".to_owned()),
-            locality: Some("Madrid".to_owned()),
-            dependent_locality: None,
-            lines: vec!["Canarystraat 7".to_owned()],
-        },
-    }
-}
-
-/// The status of a condition, and its reason.
-pub fn condition<'a>(status: &'a OrderStatus, kind: &str) -> Option<(&'a str, &'a str)> {
-    let condition = status.conditions.iter().find(|condition| condition.type_ == kind)?;
-    Some((&condition.status, &condition.reason))
-}
-
-/// The uid of an object.
-///
-/// # Errors
-/// When it never was in a cluster.
-pub fn uid(order: &Order) -> Result<String> {
-    order.uid().context("an object has a uid")
 }

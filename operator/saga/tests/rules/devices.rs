@@ -1,4 +1,4 @@
-use comanda_saga::{Call, CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Phase, Reason};
+use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Phase, Reason};
 
 use crate::support::driver::Driver;
 use crate::support::event;

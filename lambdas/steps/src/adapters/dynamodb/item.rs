@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use comanda_saga::record::FORMAT;
-use comanda_saga::{DeviceEvent, Effect, Identity, Record};
+use comanda_saga::{DeviceEvent, Identity, Record};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
