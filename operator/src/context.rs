@@ -9,7 +9,6 @@ use kube::runtime::reflector::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::executor::direct::Direct;
 use crate::live::Live;
 use crate::services::Pool;
 use crate::telemetry::Metrics;
@@ -30,8 +29,6 @@ pub struct Context {
     pub classes: Store<OrderClass>,
     /// Ledger, payments, notifications and devices, by class.
     pub services: std::sync::Arc<Pool>,
-    /// Makes the calls.
-    pub executor: Direct,
     /// What is remembered of orders.
     pub live: std::sync::Arc<Live>,
     /// Whom Events are from.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use comanda_saga::Reason;
 use comanda_saga::transition::IllegalTransition;
+use comanda_steps::calls::CallError;
+use comanda_steps::carry::CarryError;
 use comanda_steps::ports::LedgerError;
 
 /// Why a reconcile stopped before the order had to wait.
@@ -41,55 +43,97 @@ pub enum Error {
     Defect(String),
 }
 
-impl Error {
+/// What an error leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handling {
     /// The kind, as metrics label it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Ledger(_) => "ledger",
-            Self::Conflict => "conflict",
-            Self::Call(_) => "call",
-            Self::Outdated => "outdated",
-            Self::Kubernetes(_) => "kubernetes",
-            Self::NotFound => "not_found",
-            Self::Class(_) => "class",
-            Self::Customer(_) => "customer",
-            Self::Stopping => "stopping",
-            Self::Defect(_) => "defect",
-        }
-    }
+    pub kind: &'static str,
+    /// What is held in memory may no longer be what the ledger holds.
+    pub forgets: bool,
+    /// When the object says so.
+    pub tell: Tell,
+    /// The reason that a person reads in the status; none when it is nobody's trouble.
+    pub trouble: Option<Reason>,
+    /// It counts as a failure: that somebody was faster is none.
+    pub counts: bool,
+    /// The pause after the first of them.
+    pub pause: Duration,
+}
 
-    /// The reason that a person reads in the status.
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Class(_) => Reason::ClassNotReady,
-            Self::Customer(_) => Reason::CustomerNotFound,
-            _ => Reason::Retrying,
-        }
-    }
+/// When the object says that its order is in trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// Never: it passes by itself, or it is the class's to tell.
+    Never,
+    /// The first time.
+    AtOnce,
+    /// When it did not pass by itself.
+    WhenItLasts,
+    /// The same, and not while the order's record could not even be read: then it is the class's to tell.
+    WhenItLastsAndTheRecordIsKnown,
+}
 
-    /// True when what is held in memory may no longer be what the ledger holds.
-    pub fn forgets(&self) -> bool {
+const SHORT: Duration = Duration::from_millis(250);
+/// For what a person has to mend.
+const LONG: Duration = Duration::from_secs(2);
+
+impl Error {
+    /// The policy of every error, in one table.
+    pub fn handling(&self) -> Handling {
+        use Tell::{AtOnce, Never, WhenItLasts, WhenItLastsAndTheRecordIsKnown};
+        let retrying = Some(Reason::Retrying);
+        let row = |kind, forgets, tell, trouble, pause| {
+            let counts = !matches!(self, Self::Outdated);
+            Handling { kind, forgets, tell, trouble, counts, pause }
+        };
         match self {
             // What was refused was not written: what is known still holds.
-            Self::Ledger(error) => !matches!(error, LedgerError::Refused(_)),
-            Self::Conflict | Self::Outdated | Self::Defect(_) => true,
-            _ => false,
+            Self::Ledger(LedgerError::Refused(_)) => {
+                row("ledger", false, WhenItLastsAndTheRecordIsKnown, retrying, SHORT)
+            }
+            Self::Ledger(LedgerError::Unreachable(_)) => row("ledger", true, Never, retrying, SHORT),
+            Self::Ledger(_) => row("ledger", true, AtOnce, retrying, SHORT),
+            // It only needs to be read again.
+            Self::Conflict => row("conflict", true, Never, None, Duration::from_millis(20)),
+            Self::Call(_) => row("call", false, WhenItLasts, retrying, SHORT),
+            // The watch comes first; to try before it would be to be refused again.
+            Self::Outdated => row("outdated", true, Never, None, Duration::from_secs(5)),
+            Self::Kubernetes(_) => row("kubernetes", false, Never, retrying, SHORT),
+            Self::NotFound => row("not_found", false, AtOnce, retrying, SHORT),
+            Self::Class(_) => row("class", false, AtOnce, Some(Reason::ClassNotReady), LONG),
+            Self::Customer(_) => row("customer", false, AtOnce, Some(Reason::CustomerNotFound), LONG),
+            Self::Stopping => row("stopping", false, Never, None, SHORT),
+            Self::Defect(_) => row("defect", true, AtOnce, retrying, SHORT),
         }
     }
+}
 
-    /// How long to wait after the `failures`-th failure in a row: doubling from a quarter of a second
-    /// to half a minute, with jitter, so that a thousand orders do not come back at once. A conflict
-    /// only needs to be read again.
+impl Handling {
+    /// How long to wait after the `failures`-th failure in a row: doubling up to half a minute, with jitter, so that a
+    /// thousand orders do not come back at once.
     pub fn backoff(&self, failures: u32, jitter: f64) -> Duration {
-        let base = match self {
-            Self::Conflict => Duration::from_millis(20),
-            // The watch comes first; to try before it would be to be refused again.
-            Self::Outdated => Duration::from_secs(5),
-            Self::Class(_) | Self::Customer(_) => Duration::from_secs(2),
-            _ => Duration::from_millis(250),
-        };
-        let doubled = base.saturating_mul(1 << failures.saturating_sub(1).min(7));
+        let doubled = self.pause.saturating_mul(1 << failures.saturating_sub(1).min(7));
         doubled.min(Duration::from_secs(30)).mul_f64(0.5 + jitter.clamp(0.0, 1.0))
+    }
+}
+
+impl From<CarryError> for Error {
+    fn from(error: CarryError) -> Self {
+        match error {
+            CarryError::Ledger(error) => error.into(),
+            CarryError::Unanswered(_) | CarryError::TooLate => Self::Call(error.to_string()),
+            CarryError::Illegal(_) | CarryError::Endless => Self::Defect(error.to_string()),
+        }
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Customer(why) => Self::Customer(why),
+            CallError::Ledger(error) => error.into(),
+            CallError::NoCall(_) => Self::Defect(error.to_string()),
+        }
     }
 }
 
@@ -126,32 +170,45 @@ mod tests {
 
     #[test]
     fn backoff_doubles_up_to_half_a_minute_and_a_half() {
-        let error = Error::Call(String::new());
-        assert_eq!(error.backoff(1, 0.5), Duration::from_millis(250));
-        assert_eq!(error.backoff(3, 0.5), Duration::from_secs(1));
-        assert_eq!(error.backoff(40, 0.5), Duration::from_secs(30));
-        assert_eq!(error.backoff(40, 1.0), Duration::from_secs(45));
+        let call = Error::Call(String::new()).handling();
+        assert_eq!(call.backoff(1, 0.5), Duration::from_millis(250));
+        assert_eq!(call.backoff(3, 0.5), Duration::from_secs(1));
+        assert_eq!(call.backoff(40, 0.5), Duration::from_secs(30));
+        assert_eq!(call.backoff(40, 1.0), Duration::from_secs(45));
     }
 
+    /// Written out by hand, so that a change of the table is a change here too: what is forgotten, when the object
+    /// tells, what reason it names, and the first pause.
     #[test]
-    fn what_is_in_memory_is_forgotten_when_the_ledger_may_hold_something_else() {
-        let unreachable = LedgerError::Unreachable("timeout".to_owned());
-        let changed = [LedgerError::Conflict.into(), Error::Outdated];
-        for error in changed.into_iter().chain([unreachable.into(), Error::Defect(String::new())]) {
-            assert!(Error::forgets(&error), "{error}");
+    fn every_error_is_handled_as_its_row_says() {
+        use Tell::{AtOnce, Never, WhenItLasts, WhenItLastsAndTheRecordIsKnown};
+        let why = String::new;
+        let retrying = Some(Reason::Retrying);
+        let rows = [
+            (LedgerError::Refused(why()).into(), false, WhenItLastsAndTheRecordIsKnown, retrying, 250),
+            (LedgerError::Unreachable(why()).into(), true, Never, retrying, 250),
+            (LedgerError::Corrupt(why()).into(), true, AtOnce, retrying, 250),
+            (LedgerError::Conflict.into(), true, Never, None, 20),
+            (CarryError::Unanswered(why()).into(), false, WhenItLasts, retrying, 250),
+            (CarryError::TooLate.into(), false, WhenItLasts, retrying, 250),
+            (CarryError::Endless.into(), true, AtOnce, retrying, 250),
+            (Error::Outdated, true, Never, None, 5000),
+            (Error::Kubernetes(why()), false, Never, retrying, 250),
+            (Error::NotFound, false, AtOnce, retrying, 250),
+            (Error::Class(why()), false, AtOnce, Some(Reason::ClassNotReady), 2000),
+            (CallError::Customer(why()).into(), false, AtOnce, Some(Reason::CustomerNotFound), 2000),
+            (Error::Stopping, false, Never, None, 250),
+        ];
+        for (error, forgets, tell, trouble, milliseconds) in rows {
+            let error: Error = error;
+            let found = error.handling();
+            let pause = Duration::from_millis(milliseconds);
+            assert_eq!(
+                (found.forgets, found.tell, found.trouble, found.pause),
+                (forgets, tell, trouble, pause),
+                "{error}"
+            );
+            assert_eq!(found.counts, !matches!(error, Error::Outdated), "{error}");
         }
-        // The outcome of a call is nowhere but in memory until it is written.
-        let refused = LedgerError::Refused("AccessDeniedException".to_owned()).into();
-        for error in [Error::Call(String::new()), Error::Kubernetes(String::new()), Error::Stopping, refused]
-        {
-            assert!(!error.forgets(), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_conflict_is_read_again_at_once_and_a_class_that_cannot_be_used_is_not() {
-        assert_eq!(Error::Conflict.backoff(1, 0.5), Duration::from_millis(20));
-        assert_eq!(Error::Outdated.backoff(1, 0.5), Duration::from_secs(5));
-        assert_eq!(Error::Class(String::new()).backoff(1, 0.5), Duration::from_secs(2));
     }
 }

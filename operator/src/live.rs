@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use comanda_crds::Order;
 use comanda_saga::{DeviceEvent, Effect, Identity, Record, Trouble};
+use comanda_steps::carry::InHand;
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::ObjectRef;
 
@@ -17,18 +18,14 @@ const REREAD: SignedDuration = SignedDuration::from_secs(60);
 /// What is remembered of one object between reconciles.
 #[derive(Clone, Default)]
 pub struct Memory {
-    /// The record as the ledger has it; none when it has to be read.
-    pub saved: Option<Record>,
+    /// The order; none when its record has to be read.
+    pub hand: Option<InHand>,
     /// The ledger was read, so that a missing record is known to be missing.
     pub loaded: bool,
-    /// The record with outcomes that are not written yet.
-    pub record: Option<Record>,
     /// What devices said.
     pub events: Vec<DeviceEvent>,
     /// When the events in the ledger were last read.
     pub events_read_at: Option<Timestamp>,
-    /// When the payment provider last answered.
-    pub payment_seen_at: Option<Timestamp>,
     /// Failures in a row.
     pub failures: u32,
     /// The last failure.
@@ -40,8 +37,13 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// The record as the ledger has it; none when it has to be read.
+    pub fn saved(&self) -> Option<&Record> {
+        self.hand.as_ref().map(|hand| &hand.saved)
+    }
+
     fn listens(&self) -> bool {
-        self.saved.as_ref().is_some_and(listens)
+        self.saved().is_some_and(listens)
     }
 
     /// When the events in the ledger have to be read again, because the connection to the broker began anew:
@@ -168,7 +170,7 @@ impl Live {
 
     /// Forgets an object that is gone, whose memory was taken out, and what was kept for it.
     pub fn forget(&self, object: &ObjectRef<Order>, memory: &Memory) {
-        let Some(Record { identity, .. }) = &memory.saved else { return };
+        let Some(Record { identity, .. }) = memory.saved() else { return };
         let mut followed = lock(&self.followed);
         if followed.get(identity).is_some_and(|followed| followed.object == *object) {
             followed.remove(identity);
@@ -215,7 +217,7 @@ impl Live {
         };
         lock(&self.memories)
             .iter()
-            .filter_map(|(object, memory)| Some((object, memory.saved.as_ref()?)))
+            .filter_map(|(object, memory)| Some((object, memory.saved()?)))
             .filter(|(object, record)| {
                 record.class_name == class
                     && !record.phase.is_final()
@@ -285,8 +287,7 @@ mod tests {
         let mut record = record();
         record.intend(Effect::Prepare, at(0));
         Memory {
-            saved: Some(record.clone()),
-            record: Some(record),
+            hand: Some(InHand::new(record)),
             loaded: true,
             events_read_at: Some(at(0)),
             ..Memory::default()
@@ -328,10 +329,10 @@ mod tests {
     #[test]
     fn an_order_of_which_no_device_may_speak_reads_no_events() {
         let mut untold = told();
-        untold.saved = Some(record());
+        untold.hand = Some(InHand::new(record()));
         let mut over = told();
-        if let Some(record) = &mut over.saved {
-            record.phase = Phase::Delivered;
+        if let Some(hand) = &mut over.hand {
+            hand.saved.phase = Phase::Delivered;
         }
         for memory in [untold, over, Memory::default()] {
             assert_eq!(memory.catch_up_at(Some(at(30))), None);
@@ -347,7 +348,7 @@ mod tests {
         memory.failures = 3;
         memory.trouble = Some(Trouble { reason: Reason::Retrying, error: "no answer".to_owned() });
         memory.forget();
-        assert_eq!((memory.saved, memory.record, memory.loaded), (None, None, false));
+        assert_eq!((memory.hand, memory.loaded), (None, false));
         assert_eq!((memory.events, memory.events_read_at), (Vec::new(), None));
         assert_eq!((memory.failures, memory.trouble.is_some()), (3, true));
     }
@@ -410,9 +411,9 @@ mod tests {
         };
         live.follow(&identity(), &object("u-1"), "centro");
         live.put(object("u-1"), told());
-        assert!(live.take(&object("u-1")).saved.is_some());
+        assert!(live.take(&object("u-1")).hand.is_some());
         live.put(object("u-1"), told());
-        assert!(live.take(&object("u-2")).saved.is_none(), "it may be another order");
+        assert!(live.take(&object("u-2")).hand.is_none(), "it may be another order");
         assert_eq!(live.store_of(&identity()), None);
         live.put(object("u-1"), told());
         live.gone(&object("u-1"));

@@ -1,16 +1,16 @@
 //! The Comanda operator: arguments and wiring only. Read `reconcile.rs` first.
 
-mod act;
 mod arguments;
+mod carrier;
 mod class;
 mod context;
 mod customer;
 mod devices;
 mod error;
-mod executor;
 mod faults;
 mod leadership;
 mod live;
+mod object;
 mod observe;
 mod reconcile;
 mod report;

@@ -6,7 +6,8 @@ use comanda_crds::{
     ABANDON_ANNOTATION, FINALIZER, Order, OrderClass, Phase, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
 };
 use comanda_saga::observed::{ClassFacts, Closed, OrderFacts};
-use comanda_saga::{Identity, Observed, Owner, Record, Terms, digest};
+use comanda_saga::{Circumstances, Identity, Observed, Owner, Record, Terms, digest};
+use comanda_steps::carry::InHand;
 use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
@@ -19,8 +20,8 @@ use crate::live::{Memory, listens};
 /// Gathers everything a decision needs. The record of a live order is read once and then held: its
 /// version fences it.
 pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> Result<Observed, Error> {
-    let mut observed = recall(order, memory, context);
-    if observed.class.is_none() && memory.saved.is_none() {
+    let mut observed = remembered(order, memory, context);
+    if observed.class.is_none() && memory.saved().is_none() {
         // Which ledger to ask is the class's to say: an order that was never claimed waits for it.
         return if phase(order) == Phase::Pending {
             Ok(observed)
@@ -36,7 +37,7 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
     if fresh || !memory.loaded || is_behind(order, memory) {
         load(&observed, memory, context).await?;
-    } else if memory.events_due(observed.hearing_since, Timestamp::now()) {
+    } else if memory.events_due(hearing_since(memory, observed.class.as_ref(), context), Timestamp::now()) {
         let read_at = Timestamp::now();
         if let Some(loaded) = find(&observed, context).await? {
             memory.hear(loaded.events);
@@ -45,7 +46,7 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     }
     let identity = &observed.order.identity;
     let owns = |memory: &Memory| {
-        let record = memory.saved.as_ref();
+        let record = memory.saved();
         record.is_some_and(|record| record.is_owned_by(&observed.order.owner))
     };
     if owns(memory) && !context.live.follows(identity, &object) {
@@ -56,7 +57,7 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
         }
     }
     memory.hear(context.live.collect(identity, &object));
-    observed = recall(order, memory, context);
+    observed = remembered(order, memory, context);
     if observed.record.is_none() && phase(order) != Phase::Pending {
         // The order was claimed in a ledger, and it was not this one: the class was made anew. To claim it
         // here would be to do it a second time.
@@ -83,7 +84,7 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
 /// order on, and this one does not know yet that it was replaced.
 pub fn is_behind(order: &Order, memory: &Memory) -> bool {
     let shown = order.status.as_ref().and_then(|status| u64::try_from(status.ledger_version?).ok());
-    memory.saved.as_ref().is_some_and(|record| shown.is_some_and(|shown| shown > record.version))
+    memory.saved().is_some_and(|record| shown.is_some_and(|shown| shown > record.version))
 }
 
 fn phase(order: &Order) -> Phase {
@@ -100,26 +101,33 @@ fn unread(order: &Order, observed: Observed, why: String) -> Result<Observed, Er
 }
 
 /// What is known without reading anything outside this process.
-pub fn recall(order: &Order, memory: &Memory, context: &Context) -> Observed {
+pub fn remembered(order: &Order, memory: &Memory, context: &Context) -> Observed {
     let class = order_class(order, context);
     let identity = identity(order, memory, class.as_deref());
     Observed {
         order: facts(order, identity, context),
         class: class.as_deref().map(|class| class_facts(class, context)),
-        saved: memory.saved.clone(),
-        record: memory.record.clone(),
-        events: memory.events.clone(),
+        record: memory.saved().cloned(),
         owner_is_gone: false,
-        payment_seen_at: memory.payment_seen_at,
-        hearing_since: hearing_since(memory, class.as_deref(), context),
         trouble: memory.trouble.clone(),
         writer: context.writer.clone(),
     }
 }
 
+/// What an order is carried by, beside its record.
+pub fn circumstances(observed: &Observed, memory: &Memory, context: &Context) -> Circumstances {
+    Circumstances {
+        wishes: observed.wishes(),
+        policy: observed.policy(),
+        events: memory.events.clone(),
+        hearing_since: hearing_since(memory, observed.class.as_ref(), context),
+        writer: context.writer.clone(),
+    }
+}
+
 /// The connection to the devices of the order's class, as pinned in its record.
-pub fn hearing_since(memory: &Memory, class: Option<&OrderClass>, context: &Context) -> Option<Timestamp> {
-    let spec = memory.saved.as_ref().map(|record| &record.class).or(class.map(|class| &class.spec))?;
+pub fn hearing_since(memory: &Memory, class: Option<&ClassFacts>, context: &Context) -> Option<Timestamp> {
+    let spec = memory.saved().map(|record| &record.class).or(class.map(|class| &class.spec))?;
     context.services.of(spec).ok()?.broker.connected().borrow().as_ref().ok().copied()
 }
 
@@ -129,7 +137,7 @@ fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {
 
 /// The identity needs the class's installation; once claimed, the record knows it.
 fn identity(order: &Order, memory: &Memory, class: Option<&OrderClass>) -> Identity {
-    if let Some(record) = &memory.saved {
+    if let Some(record) = memory.saved() {
         return record.identity.clone();
     }
     let installation = class.map_or("", |class| &class.spec.installation);
@@ -138,7 +146,7 @@ fn identity(order: &Order, memory: &Memory, class: Option<&OrderClass>) -> Ident
 
 /// The order as the ledger of its class has it, with what devices said, whoever kept it there.
 async fn find(observed: &Observed, context: &Context) -> Result<Option<Loaded>, Error> {
-    let pinned = observed.saved.as_ref().map(|record| &record.class);
+    let pinned = observed.record.as_ref().map(|record| &record.class);
     let class = pinned.or(observed.class.as_ref().map(|class| &class.spec));
     let class = class.ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
     let services = context.services.of(class)?;
@@ -158,8 +166,7 @@ async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Re
     memory.loaded = true;
     memory.events_read_at = Some(read_at);
     if let Some(loaded) = loaded {
-        memory.saved = Some(loaded.record.clone());
-        memory.record = Some(loaded.record);
+        memory.hand = Some(InHand::new(loaded.record));
         memory.hear(loaded.events);
     }
     Ok(())

@@ -1,46 +1,44 @@
-//! The one page to read first: observe, then (decide, act) until nothing is ready, then report.
+//! The one page to read first: observe, take custody, carry, release, report. Each stage is entered once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comanda_crds::{Order, Phase};
-use comanda_saga::{Trouble, Wait, decide, status};
-use comanda_steps::ports::LedgerError;
+use comanda_saga::{Observed, Trouble, Wait, custody, status};
+use comanda_steps::carry::{self, Reach};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use tracing::{Instrument, info_span, warn};
 
-use crate::act::act;
+use crate::carrier::Carrier;
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Tell};
 use crate::live::Memory;
-use crate::observe::{is_behind, observe, recall};
+use crate::object;
+use crate::observe::{circumstances, hearing_since, is_behind, observe, remembered};
 use crate::report::report;
 
-/// More passes than any order needs in a row; reaching it is a defect, and backs off.
-const MAX_PASSES: usize = 48;
 /// How many failures in a row an outsider is not bothered with.
 const QUIET_FAILURES: u32 = 2;
 
 /// Carries one order as far as it goes now.
 pub async fn reconcile(order: Arc<Order>, context: Arc<Context>) -> Result<Action, std::convert::Infallible> {
     let span = info_span!("order", order = order.name_any(), namespace = order.namespace());
-    Ok(run(order, &context).instrument(span).await)
+    Ok(with_memory(order, &context).instrument(span).await)
 }
 
-async fn run(order: Arc<Order>, context: &Context) -> Action {
+async fn with_memory(order: Arc<Order>, context: &Context) -> Action {
     let object = ObjectRef::from_obj(&*order);
     let mut memory = context.live.take(&object);
     memory.trouble = None;
-    let result = carry(&order, &mut memory, context).await;
-    let action = match result {
+    let action = match stages(&order, &mut memory, context).await {
         Ok(action) => {
             memory.failures = 0;
             action
         }
-        Err(error) => settle_failure(&order, &error, &mut memory, context).await,
+        Err(error) => failed(&order, &error, &mut memory, context).await,
     };
     let gone =
         memory.released || (order.metadata.deletion_timestamp.is_some() && order.finalizers().is_empty());
@@ -52,22 +50,48 @@ async fn run(order: Arc<Order>, context: &Context) -> Action {
     action
 }
 
-async fn carry(order: &Arc<Order>, memory: &mut Memory, context: &Context) -> Result<Action, Error> {
-    for _ in 0..MAX_PASSES {
-        let order = newest(order, memory);
-        let observed = observe(&order, memory, context).await?;
-        let decision = decide(&observed, Timestamp::now())?;
-        if decision.actions.is_empty() {
-            report(&order, decision.status, memory, context).await?;
-            let due = memory.catch_up_at(observed.hearing_since);
-            return Ok(requeue(due.map_or(decision.wait, |due| decision.wait.or_at(due))));
-        }
-        act(decision.actions, &order, memory, context).await?;
-        if memory.released {
-            return Ok(Action::await_change());
-        }
+async fn stages(order: &Arc<Order>, memory: &mut Memory, context: &Context) -> Result<Action, Error> {
+    let order = newest(order, memory);
+    let observed = observe(&order, memory, context).await?;
+    let taken = custody::take(&observed, Timestamp::now())?;
+    object::act(taken, &order, memory, context).await?;
+    let order = newest(&order, memory);
+    let wait = if is_owned(&observed, memory) {
+        carry(&order, &observed, memory, context).await?
+    } else {
+        custody::wait(&observed, Timestamp::now())
+    };
+    if memory.released {
+        return Ok(Action::await_change());
     }
-    Err(Error::Defect(format!("the order asked for more than {MAX_PASSES} things in a row")))
+    let observed = Observed { record: memory.saved().cloned(), ..observed };
+    report(&order, status::project(&observed, Timestamp::now()), memory, context).await?;
+    let due = memory.catch_up_at(hearing_since(memory, None, context));
+    Ok(requeue(due.map_or(wait, |due| wait.or_at(due))))
+}
+
+fn is_owned(observed: &Observed, memory: &Memory) -> bool {
+    memory.saved().is_some_and(|record| record.is_owned_by(&observed.order.owner)) && !memory.released
+}
+
+/// Carries the order to its next wait, and lets go of an object whose order is over.
+async fn carry(
+    order: &Arc<Order>,
+    observed: &Observed,
+    memory: &mut Memory,
+    context: &Context,
+) -> Result<Wait, Error> {
+    let around = circumstances(observed, memory, context);
+    let Some(hand) = &mut memory.hand else { return Ok(Wait::ForEvent) };
+    let services = context.services.of(&hand.saved.class)?;
+    let carrier = Carrier { order, services: &services, context, begun: Instant::now() };
+    let wait = carry::carry(hand, &around, Reach::NextWait, &carrier).await?;
+    if !hand.saved.phase.is_final() {
+        return Ok(wait);
+    }
+    let (action, wait) = custody::release(&observed.order, &hand.saved, Timestamp::now());
+    object::act(action, order, memory, context).await?;
+    Ok(wait)
 }
 
 /// The Order to use: the newer of the cache's and the one this process wrote last.
@@ -84,7 +108,6 @@ fn newest(cached: &Arc<Order>, memory: &Memory) -> Arc<Order> {
 
 fn requeue(wait: Wait) -> Action {
     match wait {
-        Wait::Not => Action::requeue(Duration::ZERO),
         Wait::ForEvent => Action::await_change(),
         Wait::Until(time) => {
             let left = Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default();
@@ -93,39 +116,33 @@ fn requeue(wait: Wait) -> Action {
     }
 }
 
-/// The one place where an error becomes what is remembered, shown and waited for.
-async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, context: &Context) -> Action {
-    // That somebody was faster is no failure.
-    memory.failures += u32::from(!matches!(error, Error::Outdated));
-    context.metrics.reconcile_errors.with_label_values(&[error.kind()]).inc();
-    if error.forgets() {
+/// What a failure leads to: what is remembered, shown and waited for, as [`Error::handling`] has it.
+async fn failed(order: &Arc<Order>, error: &Error, memory: &mut Memory, context: &Context) -> Action {
+    let handling = error.handling();
+    memory.failures += u32::from(handling.counts);
+    context.metrics.reconcile_errors.with_label_values(&[handling.kind]).inc();
+    if handling.forgets {
         memory.forget();
     }
     if matches!(error, Error::Stopping) {
         return Action::await_change();
     }
-    if !matches!(error, Error::Conflict | Error::Outdated) {
+    if let Some(reason) = handling.trouble {
         warn!(%error, failures = memory.failures, "the order is tried again");
-        memory.trouble = Some(Trouble { reason: error.reason(), error: error.to_string() });
+        memory.trouble = Some(Trouble { reason, error: error.to_string() });
     }
-    let tellable = match error {
-        // A ledger that is away, or refuses to be read, is the class's to tell; that it refuses a write, only the order
-        // can say.
-        Error::Ledger(LedgerError::Refused(_)) => memory.loaded,
-        Error::Ledger(LedgerError::Unreachable(_))
-        | Error::Conflict
-        | Error::Outdated
-        | Error::Kubernetes(_) => false,
-        _ => true,
+    let tells = match handling.tell {
+        Tell::Never => false,
+        Tell::AtOnce => true,
+        Tell::WhenItLasts => memory.failures > QUIET_FAILURES,
+        Tell::WhenItLastsAndTheRecordIsKnown => memory.failures > QUIET_FAILURES && memory.loaded,
     };
-    let patient = matches!(error, Error::Call(_) | Error::Ledger(LedgerError::Refused(_)))
-        && memory.failures <= QUIET_FAILURES;
     let order = newest(order, memory);
-    let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);
-    if tellable && !patient && !is_behind(&order, memory) {
+    if tells && !is_behind(&order, memory) {
+        let unclaimed = order.status.as_ref().is_none_or(|status| status.phase == Phase::Pending);
         let status = match (&memory.trouble, &order.status) {
             (Some(trouble), Some(before)) if !memory.loaded && !unclaimed => status::unread(before, trouble),
-            _ => status::of_saved(&recall(&order, memory, context), Timestamp::now()),
+            _ => status::project(&remembered(&order, memory, context), Timestamp::now()),
         };
         if let Err(error) = report(&order, status, memory, context).await
             && !matches!(error, Error::Outdated)
@@ -133,5 +150,5 @@ async fn settle_failure(order: &Arc<Order>, error: &Error, memory: &mut Memory, 
             warn!(%error, "the status could not be written");
         }
     }
-    Action::requeue(error.backoff(memory.failures, rand::random()))
+    Action::requeue(handling.backoff(memory.failures, rand::random()))
 }

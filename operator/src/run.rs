@@ -27,7 +27,6 @@ use crate::arguments::Arguments;
 use crate::class::{self, ClassContext};
 use crate::context::{Context, bounded};
 use crate::error::Error;
-use crate::executor::direct::Direct;
 use crate::leadership::Candidate;
 use crate::live::Live;
 use crate::services::Pool;
@@ -271,7 +270,6 @@ async fn work(
         cluster,
         writer,
         classes: class_store,
-        executor: Direct::new(Arc::clone(&services)),
         services: Arc::clone(&services),
         live: Arc::clone(&live),
         reporter,

@@ -9,6 +9,7 @@ use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedge
 use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::adapters::sns::SnsNotifier;
 use comanda_steps::adapters::stripe::StripePayments;
+use comanda_steps::calls;
 use comanda_steps::devices::event_filters;
 use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, Payments};
 use k8s_openapi::api::core::v1::Secret;
@@ -31,6 +32,19 @@ pub struct Services {
     pub devices: Arc<dyn Devices>,
     /// The broker connection behind `devices`.
     pub broker: Arc<IotDevices>,
+}
+
+impl Services {
+    /// What the steps speak to.
+    pub fn for_steps(&self) -> calls::Services<'_> {
+        calls::Services {
+            ledger: &*self.ledger,
+            catalogue: &*self.catalogue,
+            payments: &*self.payments,
+            notifier: &*self.notifier,
+            devices: &*self.devices,
+        }
+    }
 }
 
 /// What a broker brings in, with the class's installation and ledger to keep it in.

@@ -3,9 +3,12 @@
 //!
 //! A step takes the order's ledger record, whose journal holds the intent, its key and its sequence
 //! number, makes at most one call that has an effect, and returns an [`Outcome`](comanda_saga::Outcome),
-//! never an error: what is not proved is `Unknown`, and is looked up later. Read [`payment`] first.
+//! never an error: what is not proved is `Unknown`, and is looked up later. Read [`mod@carry`]
+//! first, which runs the steps, then [`payment`].
 
 pub mod adapters;
+pub mod calls;
+pub mod carry;
 pub mod contract;
 pub mod customer;
 pub mod delivery;

@@ -1,13 +1,12 @@
-//! All input of a decision.
+//! What is known of an object: the input of [`custody`](crate::custody) and [`status`](crate::status).
 
 use comanda_crds::{OrderClassSpec, Reason};
-use jiff::Timestamp;
 
+use crate::advance::{Policy, Wishes};
 use crate::identity::Identity;
-use crate::outcome::DeviceEvent;
 use crate::record::{Owner, Record, Terms};
 
-/// All input of a decision.
+/// What is known of an object and its order.
 #[derive(Clone, Debug)]
 pub struct Observed {
     /// The object, checked.
@@ -15,17 +14,9 @@ pub struct Observed {
     /// The class as it is now; none when it is gone. Live orders use what is pinned in their record.
     pub class: Option<ClassFacts>,
     /// The record as the ledger has it.
-    pub saved: Option<Record>,
-    /// The record with the outcomes that are not written yet.
     pub record: Option<Record>,
-    /// What devices said about the order, in any order.
-    pub events: Vec<DeviceEvent>,
     /// True when the owner in the record is known to be gone: a live read found no object with its uid.
     pub owner_is_gone: bool,
-    /// When the payment provider last answered this process; none when it has to be asked again.
-    pub payment_seen_at: Option<Timestamp>,
-    /// Since when this process hears what the class's devices say; none while it does not.
-    pub hearing_since: Option<Timestamp>,
     /// The error that is being retried, when calls keep failing.
     pub trouble: Option<Trouble>,
     /// The process that decides.
@@ -45,6 +36,22 @@ impl Observed {
     /// True while the order or its class is suspended.
     pub(crate) fn is_suspended(&self) -> bool {
         self.order.suspend || self.class.as_ref().is_some_and(|class| class.spec.suspend)
+    }
+
+    /// What people ask for.
+    pub fn wishes(&self) -> Wishes {
+        Wishes {
+            cancel: self.order.cancel.clone(),
+            deleted: self.order.deleted,
+            suspend: self.is_suspended(),
+            retry: self.order.retry.clone(),
+            abandon: self.order.abandon.clone(),
+        }
+    }
+
+    /// What the class says of how long and how often things may be tried.
+    pub fn policy(&self) -> Option<Policy> {
+        self.class.as_ref().map(|class| Policy::of(&class.spec))
     }
 }
 

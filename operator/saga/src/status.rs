@@ -7,17 +7,18 @@ use comanda_crds::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::decide::may_adopt;
+use crate::custody::may_adopt;
 use crate::effect::{Effect, Listed};
-use crate::forward::seconds;
 use crate::observed::{ClassFacts, Closed, Observed, Trouble};
 use crate::outcome::{IntentState, RefundState};
+use crate::plan::seconds;
 use crate::record::{CourierState, Direction, Entry, EntryState, KitchenState, Record, sentence};
 use crate::transition::{Event, ending};
 
-/// The status of the object, given the record as it will stand.
-pub(crate) fn project(o: &Observed, record: Option<&Record>, now: Timestamp) -> OrderStatus {
-    let mut status = match record {
+/// What the object is to say: what the ledger holds. What is only meant to be done, or not written yet, may come
+/// otherwise.
+pub fn project(o: &Observed, now: Timestamp) -> OrderStatus {
+    let mut status = match &o.record {
         None => unclaimed(o),
         Some(record) => match refusal(o, record) {
             Some((reason, message)) => refused(
@@ -34,12 +35,6 @@ pub(crate) fn project(o: &Observed, record: Option<&Record>, now: Timestamp) -> 
         condition.last_transition_time = Time(now);
     }
     status
-}
-
-/// The status while the order cannot go on: what the ledger holds, and the trouble. What this process only means
-/// to do, or has not written yet, may come otherwise.
-pub fn of_saved(observed: &Observed, now: Timestamp) -> OrderStatus {
-    project(observed, observed.saved.as_ref(), now)
 }
 
 /// The status as it was, and the trouble: nothing else is known of an order whose record cannot be read. One

@@ -1,0 +1,236 @@
+//! The loop that carries an order: ask what its record wants, write the intent, make the call, take over the answer,
+//! until nothing is ready. The operator, the Lambdas and the tests of the saga run this one, each over its own ports.
+
+use std::time::Duration;
+
+use comanda_saga::transition::IllegalTransition;
+use comanda_saga::{
+    Call, Cause, Circumstances, Effect, Fault, Held, Next, Outcome, Record, StockChange, Wait, Write, advance,
+};
+use jiff::Timestamp;
+
+use crate::ports::LedgerError;
+
+/// A call follows its intent within this time, or the intent is taken again: whoever was paused in
+/// between may have been replaced. Monotonic, so that a clock set back does not matter.
+const INTENT_LIFETIME: Duration = Duration::from_secs(30);
+/// More writes and calls than any order needs in a row; reaching it is a defect.
+const MAX_STEPS: usize = 96;
+
+/// What the loop reaches the outside through.
+#[expect(
+    async_fn_in_trait,
+    reason = "each driver has its own ports, and knows whether they may cross threads"
+)]
+pub trait Ports {
+    /// Why the outside did not do as asked, for whoever drives the loop.
+    type Error: From<CarryError>;
+
+    /// The time.
+    fn now(&self) -> Timestamp;
+    /// A clock that is never set, since any moment.
+    fn elapsed(&self) -> Duration;
+    /// Whether something new may be begun.
+    fn may_go_on(&self) -> Result<(), Self::Error>;
+    /// Writes to the ledger over `saved`, or says why not.
+    async fn write(&self, saved: &Record, write: &Write) -> Result<(), LedgerError>;
+    /// Makes one call, whose intent is in `record`.
+    async fn call(&self, call: Call, record: &Record) -> Result<Outcome, Self::Error>;
+}
+
+/// Why the loop stopped before the order had to wait.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+pub enum CarryError {
+    /// The ledger did not take a write.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A call failed, or its answer was lost: what became of it is looked up.
+    #[error("{0}")]
+    Unanswered(String),
+    /// Somebody was paused between the intent and the call.
+    #[error("too late after its intent; it is taken again")]
+    TooLate,
+    /// The rules contradict each other.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The order would go on for ever.
+    #[error("the order asked for more than {MAX_STEPS} things in a row")]
+    Endless,
+}
+
+/// How far an order is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Until it has to wait, or is over.
+    NextWait,
+    /// One effect: its intent, its call, and the write of what came of it.
+    OneStep,
+}
+
+/// An order in the hands of one process. All of it but `saved` can be lost at any moment, and that be read again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InHand {
+    /// The record as the ledger has it.
+    pub saved: Record,
+    /// The record with the outcomes that are not written yet.
+    pub record: Record,
+    /// When the payment provider last answered; none when it has to be asked again.
+    pub payment_seen_at: Option<Timestamp>,
+    intended: Option<Intended>,
+}
+
+/// An effect whose intent this process just wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Intended {
+    effect: Effect,
+    /// By [`Ports::elapsed`], when the write of the intent began.
+    since: Duration,
+}
+
+/// What an order asks of the outside.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// A write; the call of this effect is to follow.
+    Write(Box<Write>, Option<Effect>),
+    /// A call.
+    Call(Call),
+}
+
+impl InHand {
+    /// A record as it was read from the ledger, or written to it.
+    pub fn new(record: Record) -> Self {
+        Self { saved: record.clone(), record, payment_seen_at: None, intended: None }
+    }
+
+    /// What the order asks for now, or how long it rests.
+    ///
+    /// # Errors
+    /// When the rules contradict each other: a defect.
+    pub fn next(
+        &self,
+        around: &Circumstances,
+        now: Timestamp,
+    ) -> Result<Result<Request, Wait>, IllegalTransition> {
+        if let Some(Intended { effect, .. }) = self.intended {
+            return Ok(Ok(Request::Call(Call::Do(effect))));
+        }
+        let held = Held { saved: &self.saved, record: &self.record, payment_seen_at: self.payment_seen_at };
+        Ok(match advance(held, around, now)? {
+            Next::Write(write, then) => Ok(Request::Write(write, then)),
+            Next::Read(look) => Ok(Request::Call(Call::Read(look))),
+            Next::Wait(wait) => Err(wait),
+            Next::Over => Err(Wait::ForEvent),
+        })
+    }
+
+    /// The effect whose intent this process just wrote, and which it is to call next.
+    pub fn intended(&self) -> Option<Effect> {
+        self.intended.map(|intended| intended.effect)
+    }
+
+    /// Forgets an intent whose call was not made: it is taken again.
+    pub fn forget_intent(&mut self) {
+        self.intended = None;
+    }
+
+    /// Does what was asked for, and takes over what came of it.
+    ///
+    /// # Errors
+    /// When the ledger did not take the write, the call could not be made or proves nothing, or may not be made any more.
+    pub async fn perform<P: Ports>(&mut self, request: Request, ports: &P) -> Result<(), P::Error> {
+        match request {
+            Request::Write(write, then) => {
+                let since = ports.elapsed();
+                let written = ports.write(&self.saved, &write).await;
+                self.written(*write, then, since, written, ports.now())?;
+            }
+            Request::Call(call) => {
+                if let Some(Intended { since, .. }) = self.intended.take()
+                    && ports.elapsed().saturating_sub(since) > INTENT_LIFETIME
+                {
+                    return Err(CarryError::TooLate.into());
+                }
+                let outcome = ports.call(call, &self.record).await?;
+                self.answered(outcome, ports.now())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn written(
+        &mut self,
+        write: Write,
+        then: Option<Effect>,
+        since: Duration,
+        written: Result<(), LedgerError>,
+        now: Timestamp,
+    ) -> Result<(), CarryError> {
+        match written {
+            Ok(()) => {
+                self.saved.clone_from(&write.record);
+                self.record = write.record;
+                self.intended = then.map(|effect| Intended { effect, since });
+                Ok(())
+            }
+            // Nothing of it happened: the order takes another way.
+            Err(LedgerError::OutOfStock { skus }) if write.stock == StockChange::Take => {
+                let message = format!("The store does not have enough of: {}.", skus.join(", "));
+                self.record.apply(Outcome::Refused(Fault { cause: Cause::OutOfStock, message }), now);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes over the answer to a call.
+    ///
+    /// # Errors
+    /// When it proves nothing.
+    pub fn answered(&mut self, outcome: Outcome, now: Timestamp) -> Result<(), CarryError> {
+        let unanswered = match &outcome {
+            Outcome::Unknown { message, .. } => Err(CarryError::Unanswered(message.clone())),
+            _ => Ok(()),
+        };
+        if matches!(outcome, Outcome::Payment(_) | Outcome::Refund(_)) {
+            self.payment_seen_at = Some(now);
+        }
+        self.record.apply(outcome, now);
+        unanswered
+    }
+}
+
+/// Carries an order on, and says how long it rests then.
+///
+/// # Errors
+/// The first failure ends it: see [`InHand::perform`].
+pub async fn carry<P: Ports>(
+    hand: &mut InHand,
+    around: &Circumstances,
+    reach: Reach,
+    ports: &P,
+) -> Result<Wait, P::Error> {
+    hand.forget_intent();
+    let mut called = false;
+    for _ in 0..MAX_STEPS {
+        let request = match hand.next(around, ports.now()).map_err(CarryError::from)? {
+            Ok(request) => request,
+            Err(wait) => return Ok(wait),
+        };
+        let is_call = matches!(request, Request::Call(_));
+        if reach == Reach::OneStep && called {
+            // What came of the call is written, and nothing further begun.
+            if hand.record != hand.saved {
+                let write = Write::outcome(&hand.saved, hand.record.clone(), &around.writer);
+                hand.perform(Request::Write(Box::new(write), None), ports).await?;
+            }
+            return Ok(Wait::ForEvent);
+        }
+        ports.may_go_on()?;
+        hand.perform(request, ports).await?;
+        called |= is_call;
+    }
+    Err(CarryError::Endless.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+use std::sync::Mutex;
+
+use comanda_saga::{EntryState, Look, Phase, Wishes};
+
+use super::*;
+use crate::fixtures::{now, record};
+
+/// A ledger that takes or refuses each write as told, and services that answer well. Time passes with each of either.
+struct Outside {
+    refusals: Vec<LedgerError>,
+    seconds_a_write: u64,
+    stops_after: Option<usize>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    elapsed: Duration,
+    done: Vec<String>,
+}
+
+impl Outside {
+    fn new() -> Self {
+        Self { refusals: Vec::new(), seconds_a_write: 0, stops_after: None, seen: Mutex::default() }
+    }
+
+    fn done(&self) -> Vec<String> {
+        self.seen.lock().expect("no panic").done.clone()
+    }
+}
+
+impl Ports for Outside {
+    type Error = CarryError;
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.seen.lock().expect("no panic").elapsed
+    }
+
+    fn may_go_on(&self) -> Result<(), CarryError> {
+        let done = self.seen.lock().expect("no panic").done.len();
+        if self.stops_after.is_some_and(|after| done >= after) { Err(CarryError::Endless) } else { Ok(()) }
+    }
+
+    async fn write(&self, saved: &Record, write: &Write) -> Result<(), LedgerError> {
+        assert_eq!(write.record.version, saved.version + 1);
+        let mut seen = self.seen.lock().expect("no panic");
+        seen.elapsed += Duration::from_secs(self.seconds_a_write);
+        let refusal = self.refusals.get(seen.done.len()).filter(|_| write.stock == StockChange::Take);
+        seen.done.push(format!("write {:?}", write.record.phase));
+        refusal.map_or(Ok(()), |refusal| Err(refusal.clone()))
+    }
+
+    async fn call(&self, call: Call, record: &Record) -> Result<Outcome, CarryError> {
+        let mut seen = self.seen.lock().expect("no panic");
+        if let Some(effect) = call.effect() {
+            assert_eq!(record.state(effect), Some(EntryState::Intended), "{effect:?}");
+        }
+        seen.done.push(call.name().to_owned());
+        Ok(match call {
+            Call::Read(Look::Validation) => Outcome::Validated { total: 1900, doubts: Vec::new() },
+            Call::Do(Effect::CreateIntent) => Outcome::IntentCreated { id: "pi_1".to_owned() },
+            Call::Do(effect) => Outcome::Sent(effect),
+            Call::Read(_) => Outcome::Refund(None),
+        })
+    }
+}
+
+fn claimed() -> InHand {
+    let mut record = record();
+    (record.total, record.phase) = (None, Phase::Validating);
+    InHand::new(record)
+}
+
+fn around() -> Circumstances {
+    Circumstances {
+        wishes: Wishes::default(),
+        policy: None,
+        events: Vec::new(),
+        hearing_since: None,
+        writer: "w".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_thirty_seconds_after_its_intent_is_not_made() {
+    let outside = Outside { seconds_a_write: 31, ..Outside::new() };
+    let mut hand = claimed();
+    let result = carry(&mut hand, &around(), Reach::NextWait, &outside).await;
+    assert_eq!(result, Err(CarryError::TooLate));
+    assert_eq!(outside.done(), ["Validation", "write Paying"]);
+    // The intent is taken again, and not called upon.
+    let result = carry(&mut hand, &around(), Reach::NextWait, &outside).await;
+    assert_eq!(result, Err(CarryError::TooLate));
+    assert_eq!(outside.done()[2..], ["write Paying"]);
+    assert_eq!(hand.saved.journal[&Effect::CreateIntent].tries, 2);
+}
+
+#[tokio::test]
+async fn one_step_makes_one_call_and_writes_what_came_of_it() {
+    let outside = Outside::new();
+    let mut hand = claimed();
+    carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a step");
+    assert_eq!(outside.done(), ["Validation", "write Validating"]);
+    carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a step");
+    assert_eq!(outside.done()[2..], ["write Paying", "CreateIntent", "write Paying"]);
+    assert_eq!(hand.saved, hand.record);
+    assert!(hand.saved.is_done(Effect::CreateIntent));
+    assert_eq!(hand.saved.state(Effect::Authorize), None, "nothing further is begun");
+}
+
+#[tokio::test]
+async fn a_driver_that_stops_makes_no_call_though_its_intent_is_written() {
+    let outside = Outside { stops_after: Some(2), ..Outside::new() };
+    let mut hand = claimed();
+    assert!(carry(&mut hand, &around(), Reach::NextWait, &outside).await.is_err());
+    assert_eq!(outside.done(), ["Validation", "write Paying"]);
+}
+
+#[tokio::test]
+async fn stock_that_is_short_refuses_the_order_and_calls_nothing() {
+    let short = LedgerError::OutOfStock { skus: vec!["margherita".to_owned()] };
+    let outside = Outside { refusals: vec![LedgerError::Conflict, short], ..Outside::new() };
+    let mut hand = claimed();
+    carry(&mut hand, &around(), Reach::NextWait, &outside).await.expect("an end");
+    assert!(!outside.done().contains(&"CreateIntent".to_owned()), "{:?}", outside.done());
+    let fault = hand.saved.fault.as_ref().expect("a fault");
+    assert_eq!((fault.cause, hand.saved.phase), (Cause::OutOfStock, Phase::Rejected));
+    assert_eq!(fault.message, "The store does not have enough of: margherita.");
+}
+
+#[tokio::test]
+async fn a_write_that_another_was_faster_with_ends_the_pass() {
+    let outside = Outside { refusals: vec![LedgerError::Conflict; 2], ..Outside::new() };
+    let mut hand = claimed();
+    let result = carry(&mut hand, &around(), Reach::NextWait, &outside).await;
+    assert_eq!(result, Err(CarryError::Ledger(LedgerError::Conflict)));
+    assert_eq!(hand.saved.phase, Phase::Validating);
+}

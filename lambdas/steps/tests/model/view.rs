@@ -1,0 +1,135 @@
+//! What an operator sees, and what it decides on it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use comanda_crds::Capture;
+use comanda_saga::custody;
+use comanda_saga::{
+    CourierState, DeviceSignal, Effect, EntryState, KitchenState, Record, StockChange, Wait, status,
+};
+use comanda_steps::carry::InHand;
+
+use crate::kept::Kept;
+use crate::state::{Defect, Object, Rest, Said, Task, Told, now, plain};
+use crate::support::{Seen, event, seen};
+
+thread_local! {
+    static PLANS: RefCell<HashMap<View, Result<Plan, &'static str>>> = RefCell::default();
+}
+
+/// What an operator with this view does; or what is wrong with that. Many histories show an operator the
+/// same, so each view is decided on once.
+pub fn plan(view: View) -> Result<Plan, &'static str> {
+    PLANS.with_borrow_mut(|plans| plans.entry(view).or_insert_with_key(View::plan).clone())
+}
+
+/// Everything an operator sees when it decides.
+#[derive(PartialEq, Eq, Hash)]
+pub struct View {
+    pub saved: Option<Kept<Record>>,
+    pub record: Option<Kept<Record>>,
+    pub fresh: bool,
+    pub object: Object,
+    /// With the number of the command that is answered.
+    pub heard: Vec<(Said, u64)>,
+    pub capture: Capture,
+    pub defect: Option<Defect>,
+}
+
+/// What it decides, the next thing last.
+#[derive(Clone)]
+pub struct Plan {
+    pub tasks: Vec<Kept<Task>>,
+    pub rest: Rest,
+    /// What the status is to say.
+    pub told: Told,
+}
+
+impl View {
+    fn plan(&self) -> Result<Plan, &'static str> {
+        let seen = self.see();
+        let observed = seen.observed(self.saved.as_deref().cloned());
+        let illegal = |_| "decided on an illegal transition";
+        let mut tasks: Vec<Task> =
+            custody::take(&observed, now()).map_err(illegal)?.into_iter().map(Task::Object).collect();
+        let mut wait = custody::wait(&observed, now());
+        let own = |hand: &InHand| hand.saved.is_owned_by(&observed.order.owner);
+        let hand = in_hand(self.saved.as_deref(), self.record.as_deref(), self.fresh);
+        if let Some(mut hand) = hand.filter(own).filter(|_| tasks.is_empty()) {
+            if let Some(defect) = self.defect {
+                spoil(defect, &mut hand.record);
+            }
+            match hand.next(&seen.circumstances(), now()).map_err(illegal)? {
+                Ok(request) => tasks.push(Task::Record(request)),
+                Err(rest) => {
+                    wait = rest;
+                    if hand.saved.phase.is_final() {
+                        let (action, _) = custody::release(&observed.order, &hand.saved, now());
+                        tasks.extend(action.map(Task::Object));
+                    }
+                }
+            }
+        }
+        let returns = tasks.iter().filter_map(Task::write).any(|write| write.stock == StockChange::Return);
+        let began = [Said::Preparing, Said::Ready, Said::KitchenWentOn];
+        if returns && self.heard.iter().any(|(said, _)| began.contains(said)) {
+            return Err("returns stock of which the kitchen said that it is used up");
+        }
+        let status = status::project(&observed, now());
+        let told = Told { phase: status.phase, reason: status.reason };
+        let rest = if matches!(wait, Wait::Until(_)) { Rest::Until } else { Rest::Event };
+        let tasks = tasks.into_iter().rev().map(|task| Kept::new(task).map(|record| plain(record.clone())));
+        Ok(Plan { tasks: tasks.collect(), rest, told })
+    }
+
+    fn see(&self) -> Seen {
+        let mut o = seen();
+        o.order.has_finalizer = self.object.finalizer;
+        o.order.deleted = self.object.deleted;
+        o.order.cancel = self.object.cancel.then(|| "ordered twice".to_owned());
+        o.order.suspend = self.object.suspend;
+        o.order.retry = self.object.retry.then(|| "once more".to_owned());
+        if let Some(class) = &mut o.class {
+            class.spec.payments.capture = self.capture;
+        }
+        o.events = self.heard.iter().map(|(said, seq)| event(signal(*said), *seq)).collect();
+        o
+    }
+}
+
+/// What an operator has in hand.
+pub fn in_hand(saved: Option<&Record>, record: Option<&Record>, fresh: bool) -> Option<InHand> {
+    let mut hand = InHand::new(saved?.clone());
+    if let Some(record) = record.filter(|record| **record != hand.saved) {
+        hand.record = record.clone();
+    }
+    hand.payment_seen_at = fresh.then(now);
+    Some(hand)
+}
+
+fn signal(said: Said) -> DeviceSignal {
+    match said {
+        Said::Preparing => DeviceSignal::Kitchen(KitchenState::Preparing),
+        Said::Ready => DeviceSignal::Kitchen(KitchenState::Ready),
+        Said::Rejected => DeviceSignal::Kitchen(KitchenState::Rejected),
+        Said::KitchenStopped => DeviceSignal::KitchenRecalled(true),
+        Said::KitchenWentOn => DeviceSignal::KitchenRecalled(false),
+        Said::PickedUp => DeviceSignal::Courier(CourierState::PickedUp),
+        Said::Delivered => DeviceSignal::Courier(CourierState::Delivered),
+        Said::CourierFailed => DeviceSignal::Courier(CourierState::Failed),
+        Said::CourierStopped => DeviceSignal::CourierRecalled(true),
+        Said::CourierWentOn => DeviceSignal::CourierRecalled(false),
+    }
+}
+
+/// What an operator with a defect takes the record for.
+fn spoil(defect: Defect, record: &mut Record) {
+    match defect {
+        Defect::CaptureNotLookedUp if record.state(Effect::Capture) == Some(EntryState::Intended) => {
+            record.settle(Effect::Capture, EntryState::NotDone, None, now());
+        }
+        Defect::UndoDoesNotLook => record.payment.known_to_undo = true,
+        _ => {}
+    }
+}

@@ -1,0 +1,388 @@
+//! An operator: load, decide, do one thing after the other, rest. Each thing done is one move of the
+//! model; deciding belongs to the move before it, because it touches nothing outside.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use comanda_saga::custody::Action;
+use comanda_saga::{Call, IntentState, Outcome, Phase, Record, RefundState, StockChange, Write};
+use comanda_steps::carry::{CarryError, Ports, Request};
+use comanda_steps::ports::LedgerError;
+use futures::FutureExt;
+use jiff::Timestamp;
+
+use crate::kept::Kept;
+use crate::state::{Bounds, Defect, Rest, Said, State, Stop, Task, Told, Writer, now, plain};
+use crate::support::world::{Luck, commit};
+use crate::view::{Plan, View, in_hand, plan};
+
+/// What becomes of a write or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives, and its answer too.
+    Answered(Luck),
+    /// It takes effect, and nobody hears of it.
+    AnswerLost,
+    /// It never arrives.
+    RequestLost,
+    /// The provider fails, and keeps the failure as its answer.
+    ErrorStored,
+}
+
+/// Passes without a write after which an operator runs in circles.
+const IDLE_PASSES: u8 = 3;
+
+impl State {
+    /// The fates of the next thing that operator `w` does.
+    pub fn fates(&self, bounds: &Bounds, w: usize, fates: &mut Vec<Fate>) {
+        let Some(task) = self.next_task(w) else { return };
+        match task.call() {
+            Some(call) if bounds.bad_luck => {
+                fates.extend(Luck::of(call).iter().map(|luck| Fate::Answered(*luck)));
+            }
+            _ => fates.push(Fate::Answered(Luck::Good)),
+        }
+        if self.left.losses > 0 && (task.write().is_some() || task.call().is_some()) {
+            fates.push(Fate::AnswerLost);
+            if let Some(call) = task.call() {
+                fates.push(Fate::RequestLost);
+                if bounds.stored_errors && call.effect().is_some() {
+                    fates.push(Fate::ErrorStored);
+                }
+            }
+        }
+    }
+
+    /// What operator `w` does next.
+    pub fn next_task(&self, w: usize) -> Option<&Kept<Task>> {
+        self.writers[w].queue.last().filter(|_| self.writers[w].works())
+    }
+
+    /// True when operator `w` rests and has a reason to look again.
+    pub fn may_wake(&self, w: usize) -> bool {
+        let writer = &self.writers[w];
+        writer.works() && writer.queue.is_empty() && (writer.rest == Rest::Due || writer.news)
+    }
+
+    /// Operator `w` forgets everything and begins with what the ledger holds.
+    pub fn start(&mut self, bounds: &Bounds, w: usize) {
+        self.writers[w].running = true;
+        self.writers[w].stop = Stop::No;
+        self.remember(w);
+        self.writers[w].idle_passes = 0;
+        self.pass(bounds, w);
+    }
+
+    /// Operator `w` wakes.
+    pub fn wake(&mut self, bounds: &Bounds, w: usize) {
+        self.writers[w].idle_passes = 0;
+        self.pass(bounds, w);
+    }
+
+    /// Operator `w` does the next thing.
+    pub fn step(&mut self, bounds: &Bounds, w: usize, fate: Fate) {
+        if !matches!(fate, Fate::Answered(_)) {
+            self.left.losses -= 1;
+        }
+        if self.act(bounds, w, fate) && self.writers[w].queue.is_empty() {
+            self.pass(bounds, w);
+        }
+    }
+
+    /// Operator `w` does the next thing and does not think yet; false when that ends its reconcile.
+    pub fn act(&mut self, bounds: &Bounds, w: usize, fate: Fate) -> bool {
+        let Some(task) = self.writers[w].queue.pop() else { return false };
+        match &*task {
+            Task::Object(Action::Write(write)) => self.claim(bounds, w, write, fate),
+            Task::Record(request) => self.perform(bounds, w, request, fate),
+            Task::Refused => self.conflict(bounds, w),
+            Task::Object(Action::AddFinalizer) => {
+                self.add_finalizer();
+                self.object.finalizer || self.sleep(w, Rest::Event)
+            }
+            Task::Object(Action::RemoveFinalizer | Action::DeleteObject) => {
+                self.remove_finalizer();
+                true
+            }
+            Task::Tell(told) => {
+                self.tell(told);
+                self.sleep(w, self.writers[w].rest)
+            }
+        }
+    }
+
+    pub fn add_finalizer(&mut self) {
+        self.object.finalizer = !self.object.gone;
+    }
+
+    pub fn remove_finalizer(&mut self) {
+        self.object.finalizer = false;
+        self.object.gone = self.object.deleted;
+    }
+
+    /// The status is written; the watch tells of it.
+    pub fn tell(&mut self, told: &Told) {
+        self.told = Some(told.clone());
+        self.news();
+    }
+
+    /// The ledger takes a write, or says why not.
+    fn write(&mut self, bounds: &Bounds, write: &Write) -> Result<(), LedgerError> {
+        self.stock = match commit(self.record(), self.stock, write) {
+            Err(LedgerError::Conflict) if bounds.defect == Some(Defect::NoVersionCheck) => self.stock,
+            committed => committed?,
+        };
+        self.commit(write.record.clone());
+        Ok(())
+    }
+
+    /// Operator `w` claims the order, or takes it over.
+    fn claim(&mut self, bounds: &Bounds, w: usize, write: &Write, fate: Fate) -> bool {
+        if self.write(bounds, write).is_err() {
+            return self.conflict(bounds, w);
+        }
+        if fate == Fate::AnswerLost {
+            self.start(bounds, w);
+            return false;
+        }
+        self.take_in_hand(w);
+        self.writers[w].idle_passes = 0;
+        true
+    }
+
+    /// Operator `w` does what its record asks for: this is the loop that ships, one request of it.
+    pub fn perform(&mut self, bounds: &Bounds, w: usize, request: &Request, fate: Fate) -> bool {
+        let Writer { saved, record, fresh, .. } = &self.writers[w];
+        let Some(mut hand) = in_hand(saved.as_deref(), record.as_deref(), *fresh) else { return false };
+        let wire = Wire { state: Mutex::new((self, false)), bounds, fate };
+        let done = hand.perform(request.clone(), &wire).now_or_never().expect("no waiting");
+        let (_, waits) = wire.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let is_call = matches!(request, Request::Call(_));
+        let intended = hand.intended();
+        if is_call {
+            self.writers[w].fresh = waits;
+            self.writers[w].record = Some(Kept::new(plain(hand.record)));
+        } else if done.is_ok() && hand.saved == hand.record {
+            self.take_in_hand(w);
+        } else if done.is_ok() {
+            self.writers[w].record = Some(Kept::new(plain(hand.record)));
+        }
+        match done {
+            Ok(()) => {
+                if !is_call {
+                    self.writers[w].idle_passes = 0;
+                    let call = |effect| Kept::new(Task::Record(Request::Call(Call::Do(effect))));
+                    self.writers[w].queue = intended.map(call).into_iter().collect();
+                }
+                true
+            }
+            Err(CarryError::Ledger(LedgerError::Conflict)) => self.conflict(bounds, w),
+            Err(CarryError::Ledger(_)) => {
+                self.start(bounds, w);
+                false
+            }
+            Err(_) => self.sleep(w, Rest::Due),
+        }
+    }
+
+    /// Operator `w` learns that another wrote.
+    fn conflict(&mut self, bounds: &Bounds, w: usize) -> bool {
+        if self.writers[1 - w].works() && !bounds.losers_stay {
+            self.writers[w] = Writer::default();
+        } else {
+            self.start(bounds, w);
+        }
+        false
+    }
+
+    /// Takes from an operator what can have no effect any more: all that it remembers, once the next thing it
+    /// hears is that its write was refused, or failed. Versions never come back.
+    pub fn forget_what_is_refused(&mut self, bounds: &Bounds) {
+        for w in 0..2 {
+            let Writer { running, stop, ref queue, .. } = self.writers[w];
+            let queue = match queue.last().map(|task| &**task) {
+                _ if stop == Stop::InWrite && self.wire.is_none() => Vec::new(),
+                Some(task)
+                    if stop != Stop::InWrite
+                        && bounds.defect != Some(Defect::NoVersionCheck)
+                        && task.write().is_some_and(|write| {
+                            commit(self.record(), self.stock, write) == Err(LedgerError::Conflict)
+                        }) =>
+                {
+                    vec![Kept::new(Task::Refused)]
+                }
+                _ => continue,
+            };
+            self.writers[w] = Writer { running, queue, stop, ..Writer::default() };
+        }
+    }
+
+    fn call(&mut self, call: Call, record: &Record, fate: Fate) -> Outcome {
+        let unknown = || Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() };
+        match fate {
+            Fate::Answered(luck) => self.world.call(call, record, luck, now()),
+            Fate::ErrorStored => self.world.call(call, record, Luck::Stored, now()),
+            Fate::AnswerLost => {
+                self.world.call(call, record, Luck::Good, now());
+                unknown()
+            }
+            Fate::RequestLost => unknown(),
+        }
+    }
+
+    fn remember(&mut self, w: usize) {
+        self.writers[w].queue.clear();
+        self.writers[w].fresh = false;
+        self.take_in_hand(w);
+    }
+
+    /// Operator `w` has what the ledger holds, and nothing beyond it.
+    pub fn take_in_hand(&mut self, w: usize) {
+        self.writers[w].saved.clone_from(&self.ledger);
+        self.writers[w].record.clone_from(&self.ledger);
+    }
+
+    /// Ends the reconcile of operator `w`.
+    pub fn sleep(&mut self, w: usize, rest: Rest) -> bool {
+        self.writers[w].queue.clear();
+        self.writers[w].rest = rest;
+        self.writers[w].idle_passes = 0;
+        false
+    }
+
+    /// Operator `w` decides.
+    pub fn pass(&mut self, bounds: &Bounds, w: usize) {
+        if self.object.gone {
+            // There is no object to reconcile any more.
+            self.writers[w] = Writer::default();
+            return;
+        }
+        let view = self.view(bounds, w);
+        let plan = plan(view);
+        let writer = &mut self.writers[w];
+        writer.news = false;
+        match plan {
+            Ok(Plan { tasks, rest, told }) if tasks.is_empty() => {
+                self.sleep(w, rest);
+                if bounds.tells && is_news(self.told.as_ref(), &told) {
+                    self.writers[w].queue.push(Kept::new(Task::Tell(told)));
+                }
+            }
+            Ok(Plan { tasks, rest, .. }) => {
+                writer.rest = rest;
+                writer.queue = tasks;
+                writer.idle_passes += 1;
+                if writer.idle_passes > IDLE_PASSES {
+                    self.broken = Some("decides again and again without getting on");
+                }
+                if bounds.defect == Some(Defect::CallBeforeIntent) {
+                    self.call_first(w);
+                }
+            }
+            Err(broken) => self.broken = Some(broken),
+        }
+    }
+
+    /// Leaves the write of an intent out: it goes with the next one.
+    fn call_first(&mut self, w: usize) {
+        let writer = &mut self.writers[w];
+        let [intent] = writer.queue.as_slice() else { return };
+        if let Task::Record(Request::Write(write, Some(effect))) = &**intent
+            && write.stock == StockChange::None
+        {
+            let (effect, intent) = (*effect, write.record.clone());
+            // The call needs its key, which an honest operator has written down by now.
+            let version = writer.saved.as_ref().map_or(0, |saved| saved.version);
+            writer.record = Some(Kept::new(Record { version, ..intent }));
+            writer.queue = vec![Kept::new(Task::Record(Request::Call(Call::Do(effect))))];
+        }
+    }
+
+    fn view(&self, bounds: &Bounds, w: usize) -> View {
+        View {
+            saved: self.writers[w].saved.clone(),
+            record: self.writers[w].record.clone(),
+            fresh: self.writers[w].fresh,
+            object: self.object,
+            heard: self.heard.iter().map(|said| (*said, self.seq(*said))).collect(),
+            capture: bounds.capture,
+            defect: bounds.defect,
+        }
+    }
+
+    /// The command that a device answered.
+    fn seq(&self, said: Said) -> u64 {
+        let (kitchen, courier) = (&self.world.kitchen, &self.world.courier);
+        let seq = match said {
+            Said::Preparing | Said::Ready | Said::Rejected => kitchen.task,
+            Said::KitchenStopped | Said::KitchenWentOn => kitchen.recall,
+            Said::PickedUp | Said::Delivered | Said::CourierFailed => courier.task,
+            Said::CourierStopped | Said::CourierWentOn => courier.recall,
+        };
+        seq.unwrap_or_default()
+    }
+}
+
+/// The loop's way to what is outside.
+struct Wire<'a> {
+    /// Everything, and whether somebody has to be waited for after the last answer.
+    state: Mutex<(&'a mut State, bool)>,
+    bounds: &'a Bounds,
+    fate: Fate,
+}
+
+impl<'a> Wire<'a> {
+    fn state(&self) -> MutexGuard<'_, (&'a mut State, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ports for Wire<'_> {
+    type Error = CarryError;
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    /// Never too late: a process that is paused before its call makes it, which is the worst case.
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn may_go_on(&self) -> Result<(), CarryError> {
+        Ok(())
+    }
+
+    async fn write(&self, _: &Record, write: &Write) -> Result<(), LedgerError> {
+        self.state().0.write(self.bounds, write)?;
+        if self.fate == Fate::AnswerLost {
+            return Err(LedgerError::Unreachable("no answer".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn call(&self, call: Call, record: &Record) -> Result<Outcome, CarryError> {
+        let mut state = self.state();
+        let outcome = state.0.call(call, record, self.fate);
+        state.1 = must_wait(&outcome);
+        Ok(outcome)
+    }
+}
+
+/// True when the status has to be written. Of an order that ended, an operator that has not read the ledger
+/// knows less than the object says.
+fn is_news(before: Option<&Told>, told: &Told) -> bool {
+    let forgetful = told.phase == Phase::Pending && before.is_some_and(|before| before.phase.is_final());
+    before != Some(told) && !forgetful
+}
+
+/// True for an answer after which the provider is not asked again at once.
+pub fn must_wait(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Payment(view) => {
+            matches!(view.state, IntentState::Processing | IntentState::RequiresAction)
+        }
+        Outcome::Refund(Some(view)) => view.state == RefundState::Pending,
+        _ => false,
+    }
+}

@@ -1,0 +1,113 @@
+use comanda_saga::EntryState::{Done, Failed, Intended, NotDone};
+use comanda_saga::IntentState::{
+    Canceled, Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod,
+    Succeeded,
+};
+use comanda_saga::{
+    Call, Cause, Direction, Effect, EntryState, Fault, IntentState, Look, Outcome, PaymentView, Phase, Record,
+};
+
+use crate::support::at;
+use crate::support::driver::{Driver, Lost};
+use crate::support::world::Luck;
+
+fn answer(state: IntentState) -> Outcome {
+    Outcome::Payment(PaymentView {
+        id: "pi_0".to_owned(),
+        state,
+        capturable: 0,
+        received: 0,
+        capture_before: Some(7),
+        action_url: None,
+        decline: None,
+    })
+}
+
+/// What becomes of an open effect when the provider says that the payment is in this state.
+const SETTLES: [(IntentState, [(Effect, EntryState); 3]); 7] = {
+    use Effect::{Authorize, CancelIntent, Capture};
+    [
+        (RequiresConfirmation, [(Authorize, NotDone), (Capture, Failed), (CancelIntent, NotDone)]),
+        (RequiresPaymentMethod, [(Authorize, Failed), (Capture, Failed), (CancelIntent, NotDone)]),
+        (RequiresAction, [(Authorize, Intended), (Capture, Failed), (CancelIntent, NotDone)]),
+        (Processing, [(Authorize, Intended), (Capture, Intended), (CancelIntent, Intended)]),
+        (RequiresCapture, [(Authorize, Done), (Capture, NotDone), (CancelIntent, NotDone)]),
+        (Succeeded, [(Authorize, Done), (Capture, Done), (CancelIntent, Failed)]),
+        (Canceled, [(Authorize, Failed), (Capture, Failed), (CancelIntent, Done)]),
+    ]
+};
+
+fn with_open(effect: Effect) -> Record {
+    let mut record = Driver::preparing().record().clone();
+    record.journal.remove(&effect);
+    record.intend(effect, at(0));
+    record
+}
+
+#[test]
+fn an_answer_settles_whichever_payment_effect_is_open() {
+    for (state, settled) in SETTLES {
+        for (effect, expected) in settled {
+            let mut record = with_open(effect);
+            record.apply(answer(state), at(60));
+            let entry = &record.journal[&effect];
+            assert_eq!(entry.state, expected, "{effect:?} when {state:?}");
+            let attempt = if expected == NotDone { 2 } else { 1 };
+            assert_eq!(entry.attempt, attempt, "{effect:?} when {state:?}: a new key only for a new try");
+            let ended = (expected != Intended).then(|| at(60));
+            assert_eq!(entry.finished_at, ended, "{effect:?} when {state:?}");
+            assert_eq!(record.payment.capture_before, Some(7));
+        }
+    }
+}
+
+#[test]
+fn an_answer_changes_no_effect_that_is_settled() {
+    let mut record = with_open(Effect::Capture);
+    record.apply(answer(Succeeded), at(60));
+    record.apply(answer(Canceled), at(120));
+    assert_eq!(record.journal[&Effect::Capture].finished_at, Some(at(60)));
+    assert_eq!(
+        (record.direction, record.fault),
+        (Direction::Forward, None),
+        "what was captured is not let go"
+    );
+}
+
+#[test]
+fn the_last_error_is_kept_until_the_effect_succeeds() {
+    for (state, kept) in [(RequiresCapture, Some("HTTP 500")), (Succeeded, None)] {
+        let mut record = with_open(Effect::Capture);
+        let error = Outcome::Unknown { effect: Some(Effect::Capture), message: "HTTP 500".to_owned() };
+        record.apply(error, at(30));
+        record.apply(answer(state), at(60));
+        assert_eq!(record.journal[&Effect::Capture].message.as_deref(), kept, "{state:?}");
+    }
+}
+
+#[test]
+fn an_order_that_the_catalogue_refuses_took_no_stock_and_made_no_payment() {
+    let mut shop = Driver::with_luck(&[(Call::Read(Look::Validation), Luck::Bad)]);
+    shop.run();
+    assert_eq!(shop.record().state(Effect::Reserve), Some(Failed));
+    assert_eq!(shop.record().state(Effect::CreateIntent), None);
+}
+
+#[test]
+fn a_refused_creation_made_nothing_and_the_stock_goes_back() {
+    let mut shop = Driver::new();
+    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Request));
+    shop.run();
+    let fault = Fault { cause: Cause::PaymentDeclined, message: "No such token.".to_owned() };
+    let now = shop.now;
+    shop.in_hand().record.apply(Outcome::Refused(fault), now);
+    shop.run();
+    assert_eq!((shop.record().phase, shop.stock), (Phase::Rejected, 3));
+    assert_eq!(shop.record().state(Effect::Reserve), Some(Done), "it was taken, and given back");
+    assert_eq!(shop.record().state(Effect::CreateIntent), Some(Failed));
+    assert_eq!(
+        shop.calls(),
+        [Call::Read(Look::Validation), Call::Do(Effect::CreateIntent), Call::Do(Effect::NotifyEnding)],
+        "nothing to look for"
+    );
+}

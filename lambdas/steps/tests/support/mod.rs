@@ -1,0 +1,174 @@
+//! Builders of small orders, and a world that answers the saga's calls.
+#![allow(dead_code)] // Each test binary uses its part.
+
+pub mod driver;
+pub mod world;
+
+use comanda_crds::{
+    Capture, Catalogue, Devices, Ledger, Notifications, OrderClassSpec, OrderSpec, Payments, Retries,
+    SecretKeyRef, SecretName, Stripe, Timeouts, Validation,
+};
+use comanda_saga::observed::{ClassFacts, OrderFacts};
+use comanda_saga::{
+    Circumstances, DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms, Trouble, digest,
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// What the order of [`spec`] costs, in minor units.
+pub const TOTAL: i64 = 2500;
+/// The payment token of [`spec`], which must never be shown.
+pub const TOKEN: &str = "pm_card_visa";
+/// The kitchen's device.
+pub const KITCHEN: &str = "kitchen-1";
+/// The courier's device.
+pub const COURIER: &str = "courier-1";
+
+/// Seconds after the tests' beginning of time, 2026-01-15T12:00:00Z.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::constant(1_768_478_400, 0) + SignedDuration::from_secs(seconds)
+}
+
+/// Two pizzas and a cola.
+pub fn spec() -> OrderSpec {
+    serde_json::from_value(serde_json::json!({
+        "className": "lisbon",
+        "customer": {"secretRef": {"name": "ana"}},
+        "store": "baixa",
+        "items": [{"sku": "pizza", "quantity": 2, "unitPrice": 1000}, {"sku": "cola", "quantity": 1}],
+        "currency": "EUR",
+        "total": TOTAL,
+        "payment": {"paymentMethod": TOKEN},
+    }))
+    .expect("an order")
+}
+
+/// A class with the default time-outs that takes the money when the food is ready.
+pub fn class() -> OrderClassSpec {
+    OrderClassSpec {
+        validation: Validation::default(),
+        installation: "test".to_owned(),
+        aws: None,
+        ledger: Ledger { table: "ledger".to_owned(), contact_key: secret("contact-key") },
+        catalogue: Catalogue { table: "catalogue".to_owned() },
+        notifications: Notifications { topic_arn: "arn:aws:sns:eu-west-1:000000000000:orders".to_owned() },
+        payments: Payments {
+            stripe: Stripe {
+                secret_key: secret("stripe"),
+                url: "https://api.stripe.com".to_owned(),
+                return_url: None,
+            },
+            capture: Capture::WhenReady,
+        },
+        devices: Devices {
+            endpoint: "broker:8883".to_owned(),
+            topic_prefix: "comanda".to_owned(),
+            certificate: SecretName { secret_name: "mqtt".to_owned() },
+        },
+        timeouts: Timeouts::default(),
+        retries: Retries { notification: 2 },
+        suspend: false,
+        max_live_orders: None,
+    }
+}
+
+fn secret(name: &str) -> SecretKeyRef {
+    SecretKeyRef { secret_name: name.to_owned(), key: "key".to_owned() }
+}
+
+/// The object of [`spec`], just created.
+pub fn facts() -> OrderFacts {
+    let spec = spec();
+    OrderFacts {
+        identity: Identity::of("test", "lisbon", "order-1", &spec),
+        owner: owner("uid-1"),
+        class_name: spec.class_name.clone(),
+        digest: digest(&spec),
+        terms: Terms::of(&spec),
+        generation: 1,
+        has_finalizer: false,
+        deleted: false,
+        cancel: None,
+        suspend: false,
+        ttl: None,
+        retry: None,
+        abandon: None,
+        take_over: false,
+    }
+}
+
+/// The owner with this uid, in the tests' own cluster.
+pub fn owner(uid: &str) -> Owner {
+    Owner {
+        cluster: "home".to_owned(),
+        namespace: "lisbon".to_owned(),
+        name: "order-1".to_owned(),
+        uid: uid.to_owned(),
+    }
+}
+
+/// What an operator sees of an order, beside what it has in hand.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub order: OrderFacts,
+    pub class: Option<ClassFacts>,
+    pub events: Vec<DeviceEvent>,
+    pub owner_is_gone: bool,
+    pub hearing_since: Option<Timestamp>,
+    pub trouble: Option<Trouble>,
+    pub writer: String,
+}
+
+impl Seen {
+    /// What custody and status are told, when the ledger holds `record`.
+    pub fn observed(&self, record: Option<Record>) -> Observed {
+        Observed {
+            order: self.order.clone(),
+            class: self.class.clone(),
+            record,
+            owner_is_gone: self.owner_is_gone,
+            trouble: self.trouble.clone(),
+            writer: self.writer.clone(),
+        }
+    }
+
+    /// What the loop is told.
+    pub fn circumstances(&self) -> Circumstances {
+        let observed = self.observed(None);
+        Circumstances {
+            wishes: observed.wishes(),
+            policy: observed.policy(),
+            events: self.events.clone(),
+            hearing_since: self.hearing_since,
+            writer: self.writer.clone(),
+        }
+    }
+}
+
+/// What an operator sees of [`facts`].
+pub fn seen() -> Seen {
+    Seen {
+        order: facts(),
+        class: Some(ClassFacts { name: "lisbon".to_owned(), spec: class(), closed: None }),
+        events: Vec::new(),
+        owner_is_gone: false,
+        hearing_since: Some(Timestamp::UNIX_EPOCH),
+        trouble: None,
+        writer: "writer-1".to_owned(),
+    }
+}
+
+/// What a device said.
+pub fn event(signal: DeviceSignal, seq: u64) -> DeviceEvent {
+    let device = match signal {
+        DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_) => KITCHEN,
+        DeviceSignal::Courier(_) | DeviceSignal::CourierRecalled(_) => COURIER,
+    };
+    DeviceEvent {
+        id: format!("{signal:?}/{seq}"),
+        signal,
+        seq,
+        device: device.to_owned(),
+        reason: None,
+        at: at(0),
+    }
+}

@@ -1,0 +1,368 @@
+//! Everything outside the saga: a payment provider, a kitchen, a courier and a message service, each
+//! with the rules that the real one documents.
+
+use std::collections::BTreeSet;
+
+use comanda_crds::{Capture, Cause, Reason};
+use comanda_saga::record::Stall;
+use comanda_saga::{
+    Call, Effect, Fault, IntentState, Look, Outcome, PaymentView, Record, RefundState, RefundView,
+    StockChange, Write,
+};
+use comanda_steps::ports::LedgerError;
+use jiff::{SignedDuration, Timestamp};
+
+use super::TOTAL;
+
+/// How long the provider knows an idempotency key.
+const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// The part of an answer that the other side is free to choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Luck {
+    /// All goes well.
+    #[default]
+    Good,
+    /// The catalogue refuses, the card is declined, the refund fails.
+    Bad,
+    /// The customer has to act first.
+    Action,
+    /// The provider works on it.
+    Slow,
+    /// Nobody but a person can go on.
+    Person,
+    /// The provider fails, and keeps the failure as its answer to the key.
+    Stored,
+}
+
+impl Luck {
+    /// The answers a call can meet.
+    pub fn of(call: Call) -> &'static [Luck] {
+        match call {
+            Call::Read(Look::Validation) => &[Luck::Good, Luck::Bad],
+            Call::Do(Effect::Authorize) => &[Luck::Good, Luck::Bad, Luck::Action, Luck::Slow],
+            Call::Do(Effect::Refund) => &[Luck::Good, Luck::Bad, Luck::Slow],
+            _ => &[Luck::Good],
+        }
+    }
+}
+
+/// All receivers of calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct World {
+    /// The payment provider.
+    pub provider: Provider,
+    /// The kitchen's tablet.
+    pub kitchen: Device,
+    /// The courier's telephone.
+    pub courier: Device,
+    /// Messages of confirmation that left.
+    pub confirmations: u8,
+    /// Messages about the ending that left.
+    pub endings: u8,
+    /// The first thing that happened and must never happen.
+    pub wrong: Option<&'static str>,
+}
+
+/// A payment provider with idempotency keys that expire.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Provider {
+    /// Payment intents; an intent's id is its place.
+    pub intents: Vec<Intent>,
+    /// Refunds by key; all are of the whole amount.
+    pub refunds: Vec<(String, RefundState)>,
+    /// Keys of confirmations that it has answered.
+    pub answered: BTreeSet<String>,
+    /// Keys under which it keeps an error.
+    pub errors: BTreeSet<String>,
+    /// Captures that took money.
+    pub captures: u8,
+    /// Captures and cancellations it had to refuse: the caller had not looked.
+    pub refused: u8,
+}
+
+/// A payment intent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Intent {
+    /// The key that made it.
+    pub key: String,
+    /// When.
+    pub made_at: Timestamp,
+    /// Its state.
+    pub state: IntentState,
+    /// It was confirmed at some time.
+    pub confirmed: bool,
+}
+
+impl Provider {
+    /// True when the provider holds money that it may still take.
+    pub fn holds(&self) -> bool {
+        self.intents.iter().any(|intent| intent.state == IntentState::RequiresCapture)
+    }
+
+    /// Captured less refunded, in minor units.
+    pub fn balance(&self) -> i64 {
+        TOTAL * (i64::from(self.captures) - self.paid_back())
+    }
+
+    /// True when there is money to pay back that no refund pays back already.
+    pub fn may_refund(&self) -> bool {
+        self.captures > 0 && self.refunds.iter().all(|(_, state)| *state == RefundState::Failed)
+    }
+
+    fn paid_back(&self) -> i64 {
+        self.refunds.iter().map(|(_, state)| i64::from(*state == RefundState::Succeeded)).sum()
+    }
+
+    /// True when the provider answers this key with an error, now or from what it keeps.
+    fn fails(&mut self, key: &str, luck: Luck) -> bool {
+        if luck == Luck::Stored {
+            self.errors.insert(key.to_owned());
+        }
+        self.errors.contains(key)
+    }
+
+    fn create(&mut self, key: &str, now: Timestamp) -> String {
+        let known = self.intents.iter().position(|i| i.key == key && now < i.made_at + KEY_LIFETIME);
+        let place = known.unwrap_or_else(|| {
+            self.intents.push(Intent {
+                key: key.to_owned(),
+                made_at: now,
+                state: IntentState::RequiresConfirmation,
+                confirmed: false,
+            });
+            self.intents.len() - 1
+        });
+        format!("pi_{place}")
+    }
+
+    fn intent(&mut self, record: &Record) -> &mut Intent {
+        let id = record.payment.intent_id.as_deref().expect("an intent's id");
+        let place: usize = id.trim_start_matches("pi_").parse().expect("an intent's place");
+        &mut self.intents[place]
+    }
+
+    fn confirm(&mut self, record: &Record, key: &str, luck: Luck) {
+        if !self.answered.insert(key.to_owned()) {
+            return;
+        }
+        let intent = self.intent(record);
+        if matches!(intent.state, IntentState::RequiresConfirmation | IntentState::RequiresPaymentMethod) {
+            intent.confirmed = true;
+            intent.state = match luck {
+                Luck::Bad => IntentState::RequiresPaymentMethod,
+                Luck::Action => IntentState::RequiresAction,
+                Luck::Slow => IntentState::Processing,
+                _ => IntentState::RequiresCapture,
+            };
+        }
+    }
+
+    fn capture(&mut self, record: &Record) {
+        let intent = self.intent(record);
+        if intent.state == IntentState::RequiresCapture {
+            intent.state = IntentState::Succeeded;
+            self.captures += 1;
+        } else {
+            self.refused += 1;
+        }
+    }
+
+    fn cancel(&mut self, record: &Record) {
+        let intent = self.intent(record);
+        if matches!(intent.state, IntentState::Succeeded | IntentState::Canceled | IntentState::Processing) {
+            self.refused += 1;
+        } else {
+            intent.state = IntentState::Canceled;
+        }
+    }
+
+    fn refund(&mut self, key: &str, luck: Luck) {
+        if self.may_refund() && self.refunds.iter().all(|(known, _)| known != key) {
+            let state = match luck {
+                Luck::Bad => RefundState::Failed,
+                Luck::Slow => RefundState::Pending,
+                _ => RefundState::Succeeded,
+            };
+            self.refunds.push((key.to_owned(), state));
+        }
+    }
+
+    fn view(&mut self, record: &Record) -> Outcome {
+        let state = self.intent(record).state;
+        Outcome::Payment(PaymentView {
+            id: record.payment.intent_id.clone().expect("an intent's id"),
+            state,
+            capturable: if state == IntentState::RequiresCapture { TOTAL } else { 0 },
+            received: if state == IntentState::Succeeded { TOTAL } else { 0 },
+            capture_before: None,
+            action_url: None,
+            decline: (state == IntentState::RequiresPaymentMethod).then(|| "card_declined".to_owned()),
+        })
+    }
+
+    /// The refund that counts: one that succeeded, else one under way, else the last.
+    fn refund_view(&self) -> Outcome {
+        let rank = |state: &RefundState| match state {
+            RefundState::Succeeded => 3,
+            RefundState::Pending => 2,
+            RefundState::Disputed => 1,
+            RefundState::Failed => 0,
+        };
+        let best = self.refunds.iter().map(|(_, state)| *state).max_by_key(rank);
+        Outcome::Refund(best.map(|state| RefundView { state, amount: TOTAL }))
+    }
+}
+
+/// How far a device is. The kitchen begins and finishes, the courier picks up and delivers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Knows nothing of the order.
+    #[default]
+    Idle,
+    /// Was told.
+    Told,
+    /// Preparing; picked up.
+    Begun,
+    /// Ready; delivered.
+    Finished,
+    /// Rejected; failed.
+    GaveUp,
+    /// Stopped by a recall.
+    Stopped,
+}
+
+/// A device that ignores commands older than the newest it heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Device {
+    /// How far it is.
+    pub stage: Stage,
+    /// Sequence number of the newest command it heard.
+    pub heard: u64,
+    /// Sequence number of its task.
+    pub task: Option<u64>,
+    /// Sequence number of a recall it has to answer.
+    pub recall: Option<u64>,
+}
+
+impl Device {
+    fn command(&mut self, seq: u64) {
+        if seq > self.heard {
+            self.heard = seq;
+            self.task = Some(seq);
+            self.stage = Stage::Told;
+        }
+    }
+
+    fn recall(&mut self, seq: u64) {
+        if seq > self.heard {
+            self.heard = seq;
+            self.recall = Some(seq);
+        }
+    }
+}
+
+impl World {
+    /// Makes a call as `record` describes it, and says what came back.
+    pub fn call(&mut self, call: Call, record: &Record, luck: Luck, now: Timestamp) -> Outcome {
+        let key = call.effect().map(|effect| record.journal[&effect].key.clone()).unwrap_or_default();
+        let seq = call.effect().and_then(|effect| record.journal[&effect].seq).unwrap_or_default();
+        if luck == Luck::Person {
+            return Outcome::NeedsPerson(Stall::new(Reason::PaymentUnexpected, "Nobody knows."));
+        }
+        let to_provider = matches!(
+            call,
+            Call::Do(Effect::CreateIntent)
+                | Call::Do(Effect::Authorize)
+                | Call::Do(Effect::Capture)
+                | Call::Do(Effect::CancelIntent)
+                | Call::Do(Effect::Refund)
+        );
+        if to_provider && self.provider.fails(&key, luck) {
+            return Outcome::Unknown { effect: call.effect(), message: "HTTP 500".to_owned() };
+        }
+        match call {
+            Call::Do(Effect::Reserve | Effect::Release) => unreachable!("{call:?} is a write"),
+            Call::Read(Look::Validation) if luck == Luck::Bad => {
+                return Outcome::Refused(Fault {
+                    cause: Cause::Unavailable,
+                    message: "Sold out.".to_owned(),
+                });
+            }
+            Call::Read(Look::Validation) => return Outcome::Validated { total: TOTAL, doubts: Vec::new() },
+            Call::Do(Effect::CreateIntent) => {
+                return Outcome::IntentCreated { id: self.provider.create(&key, now) };
+            }
+            Call::Do(Effect::Authorize) => self.provider.confirm(record, &key, luck),
+            Call::Do(Effect::Capture) => {
+                let early = record.class.payments.capture == Capture::WhenReady
+                    && self.kitchen.stage != Stage::Finished;
+                self.note(early, "captured before the food was ready");
+                self.provider.capture(record);
+            }
+            Call::Do(Effect::CancelIntent) => self.provider.cancel(record),
+            Call::Read(Look::Payment) => {}
+            Call::Do(Effect::Refund) => {
+                self.provider.refund(&key, luck);
+                return self.provider.refund_view();
+            }
+            Call::Read(Look::Refunds) => return self.provider.refund_view(),
+            Call::Do(Effect::NotifyConfirmed) => {
+                self.confirmations += 1;
+                return Outcome::Sent(Effect::NotifyConfirmed);
+            }
+            Call::Do(Effect::NotifyEnding) => {
+                // A refund that is under way is the bank's, and may still fail after this message has left.
+                let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
+                let known_to_fail = record.payment.refund == Some(RefundState::Failed);
+                self.note(
+                    self.provider.holds() || kept || known_to_fail,
+                    "told the customer how it ended while money was held and no refund was made",
+                );
+                self.endings += 1;
+                return Outcome::Sent(Effect::NotifyEnding);
+            }
+            Call::Do(Effect::Prepare) => {
+                self.kitchen.command(seq);
+                return Outcome::Sent(Effect::Prepare);
+            }
+            Call::Do(Effect::Deliver) => {
+                self.note(
+                    seq > self.courier.heard && self.provider.captures == 0,
+                    "sent a courier with food that is not paid for",
+                );
+                self.courier.command(seq);
+                return Outcome::Sent(Effect::Deliver);
+            }
+            Call::Do(Effect::RecallKitchen) => {
+                self.kitchen.recall(seq);
+                return Outcome::Sent(Effect::RecallKitchen);
+            }
+            Call::Do(Effect::RecallCourier) => {
+                self.courier.recall(seq);
+                return Outcome::Sent(Effect::RecallCourier);
+            }
+        }
+        self.provider.view(record)
+    }
+
+    fn note(&mut self, happened: bool, what: &'static str) {
+        if happened && self.wrong.is_none() {
+            self.wrong = Some(what);
+        }
+    }
+}
+
+/// What a conditional write does to `stock`, if the ledger, which holds `saved`, takes it.
+pub fn commit(saved: Option<&Record>, stock: i64, write: &Write) -> Result<i64, LedgerError> {
+    let expected = saved.map_or(1, |saved| saved.version + 1);
+    if write.create != saved.is_none() || write.record.version != expected {
+        return Err(LedgerError::Conflict);
+    }
+    match write.stock {
+        StockChange::None => Ok(stock),
+        StockChange::Take if stock < 1 => Err(LedgerError::OutOfStock { skus: vec!["cola".to_owned()] }),
+        StockChange::Take => Ok(stock - 1),
+        StockChange::Return => Ok(stock + 1),
+    }
+}

@@ -1,0 +1,237 @@
+//! What an order wants next, decided from its ledger record alone: for whoever carries it.
+//!
+//! Nothing here knows the object that asks for the order, or what that shows: see [`custody`](crate::custody) and
+//! [`status`](crate::status).
+
+use comanda_crds::{Cause, OrderClassSpec, Phase, Reason, Timeouts};
+use jiff::Timestamp;
+
+use crate::effect::Effect;
+use crate::next::{Next, StockChange, Wait, Write};
+use crate::outcome::DeviceEvent;
+use crate::plan::{self, Wanted, enter, undo};
+use crate::record::{CourierState, Direction, FORMAT, Record};
+use crate::transition::{Event, IllegalTransition};
+
+/// A record in somebody's hands.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The record as the ledger has it.
+    pub saved: &'a Record,
+    /// The record with the outcomes that are not written yet.
+    pub record: &'a Record,
+    /// When the payment provider last answered whoever holds this; none when it has to be asked again.
+    pub payment_seen_at: Option<Timestamp>,
+}
+
+/// What is known beside the record.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// What people ask for.
+    pub wishes: Wishes,
+    /// What the class says now; none when it is gone, and then what the record has pinned counts.
+    pub policy: Option<Policy>,
+    /// What devices said about the order, in any order.
+    pub events: Vec<DeviceEvent>,
+    /// Since when what the class's devices say is heard; none while it is not.
+    pub hearing_since: Option<Timestamp>,
+    /// The process that decides.
+    pub writer: String,
+}
+
+/// What people ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Why the order is to be cancelled.
+    pub cancel: Option<String>,
+    /// The order's object is being deleted.
+    pub deleted: bool,
+    /// Nothing forward is to be begun.
+    pub suspend: bool,
+    /// The retry token.
+    pub retry: Option<String>,
+    /// The reason to abandon.
+    pub abandon: Option<String>,
+}
+
+/// How long and how often things may be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long others may take.
+    pub timeouts: Timeouts,
+    /// Tries of a message to the customer.
+    pub notification_tries: u32,
+}
+
+impl Policy {
+    /// What a class says.
+    pub fn of(class: &OrderClassSpec) -> Self {
+        Self {
+            timeouts: class.timeouts.clone(),
+            notification_tries: u32::try_from(class.retries.notification).unwrap_or(1),
+        }
+    }
+}
+
+/// What the record wants next.
+///
+/// # Errors
+/// When the rules contradict each other: a defect.
+pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result<Next, IllegalTransition> {
+    let mut next = held.record.clone();
+    for event in &around.events {
+        next.apply_event(event);
+    }
+    let mut case = Case { held, around, now, next };
+    for rule in RULES {
+        if let Some(wanted) = rule(&mut case)? {
+            return Ok(wanted);
+        }
+    }
+    Ok(Next::Wait(Wait::ForEvent))
+}
+
+/// Tried in this order; the first that says something decides.
+const RULES: [Rule; 5] = [over, ask_people, abandoned, stalled, carry_on];
+
+type Rule = fn(&mut Case<'_>) -> Result<Option<Next>, IllegalTransition>;
+
+/// The record as it will stand, and what it is decided from.
+struct Case<'a> {
+    held: Held<'a>,
+    around: &'a Circumstances,
+    now: Timestamp,
+    next: Record,
+}
+
+impl Case<'_> {
+    /// The write of the record as it will stand.
+    fn write(&self, stock: StockChange, then: Option<Effect>) -> Next {
+        let write = Write::over(self.held.saved, self.next.clone(), stock, &self.around.writer);
+        Next::Write(Box::new(write), then)
+    }
+
+    /// Nothing to do but to write down what changed, if anything did.
+    fn written_or(&self, rest: Next) -> Next {
+        if self.next == *self.held.saved { rest } else { self.write(StockChange::None, None) }
+    }
+}
+
+impl Write {
+    /// The write of `next` over what is saved.
+    pub(crate) fn over(saved: &Record, next: Record, stock: StockChange, writer: &str) -> Self {
+        let record = Record { version: saved.version + 1, format: FORMAT, writer: writer.to_owned(), ..next };
+        Self { record, create: false, stock }
+    }
+
+    /// The write of an outcome over what is saved, which moves no stock and begins nothing.
+    pub fn outcome(saved: &Record, next: Record, writer: &str) -> Self {
+        Self::over(saved, next, StockChange::None, writer)
+    }
+}
+
+/// An order in a final phase writes late surprises down, and that a person has seen to them.
+fn over(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    let (next, wishes) = (&mut case.next, &case.around.wishes);
+    if !next.phase.is_final() {
+        return Ok(None);
+    }
+    // First the token: it acknowledges only what was there to see when it was set.
+    if is_fresh(wishes, next) {
+        next.handled_retry.clone_from(&wishes.retry);
+        if let Some(stall) = &mut next.stall {
+            stall.acknowledged = true;
+        }
+    }
+    if next.courier.state == CourierState::Delivered && next.phase != Phase::Delivered {
+        undo::delivered_after_undo(next);
+    }
+    Ok(Some(case.written_or(Next::Over)))
+}
+
+/// What people ask for, retry, abandon, cancel and delete, is taken into the record.
+fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    let (next, wishes) = (&mut case.next, &case.around.wishes);
+    if is_fresh(wishes, next) {
+        next.handled_retry.clone_from(&wishes.retry);
+        match &mut next.stall {
+            // Acknowledged: nothing here can mend it, and it is not told again.
+            Some(stall) if stall.reason == Reason::DeliveredAfterUndo => stall.acknowledged = true,
+            Some(_) => {
+                next.stall = None;
+                undo::prepare_retry(next);
+            }
+            None => {}
+        }
+    }
+    if let Some(reason) = &wishes.abandon
+        && next.early_abandon.as_ref() != Some(reason)
+    {
+        if next.is_stalled() || next.direction == Direction::Undo {
+            next.stall = None;
+            next.abandoned = Some(reason.clone());
+            // What it holds is not undone, and it does not go on either.
+            next.direction = Direction::Undo;
+            return Ok(None);
+        }
+        next.early_abandon = Some(reason.clone());
+    }
+    // After pick-up the food is on its way: a cancel is refused, a deletion waits for the delivery.
+    if next.courier.state >= CourierState::PickedUp {
+        return Ok(None);
+    }
+    if let Some(reason) = &wishes.cancel {
+        next.raise(Cause::CancelRequested, format!("The order was cancelled: {reason}"));
+    } else if wishes.deleted {
+        next.raise(Cause::ObjectDeleted, "The Order object was deleted before the order was finished.");
+    }
+    Ok(None)
+}
+
+fn is_fresh(wishes: &Wishes, record: &Record) -> bool {
+    wishes.retry.is_some() && record.handled_retry != wishes.retry
+}
+
+/// An order that a person let go ends as it is.
+fn abandoned(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    if case.next.abandoned.is_none() {
+        return Ok(None);
+    }
+    enter(&mut case.next, Event::Abandoned, case.now)?;
+    Ok(Some(case.write(StockChange::None, None)))
+}
+
+/// An order that needs a person does nothing by itself.
+fn stalled(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    Ok(case.next.is_stalled().then(|| case.written_or(Next::Wait(Wait::ForEvent))))
+}
+
+/// Any other goes on as far as it can, forward or back. Suspended, it does nothing forward.
+fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    // What is known without any effect: all that a suspended order may write down.
+    let heard = case.next.clone();
+    let wanted = plan::next(&mut case.next, case.around, case.held.payment_seen_at, case.now)?;
+    let is_held = case.around.wishes.suspend && case.next.direction == Direction::Forward;
+    Ok(Some(match wanted {
+        Wanted::Do(_) | Wanted::Read(_) | Wanted::Move(..) if is_held => {
+            case.next = heard;
+            case.written_or(Next::Wait(Wait::ForEvent))
+        }
+        Wanted::Do(effect) => {
+            case.next.intend(effect, case.now);
+            case.write(StockChange::None, Some(effect))
+        }
+        Wanted::Read(_) if must_be_known_first(case) => case.write(StockChange::None, None),
+        Wanted::Read(look) => Next::Read(look),
+        Wanted::Move(stock, effect) => case.write(stock, effect),
+        Wanted::Wait(until) => case.written_or(Next::Wait(until.map_or(Wait::ForEvent, Wait::Until))),
+        Wanted::Nothing => case.written_or(Next::Over),
+    }))
+}
+
+/// True when nothing may be called before the ledger has the record, not even a look-up: the direction turned, or a
+/// person's retry began, which must count once whatever the look-up brings.
+fn must_be_known_first(case: &Case<'_>) -> bool {
+    let (saved, next) = (case.held.saved, &case.next);
+    saved.direction != next.direction || saved.handled_retry != next.handled_retry
+}

@@ -1,0 +1,173 @@
+//! The way forward: check, pay, tell, prepare, deliver.
+
+use comanda_crds::{Capture, Cause};
+use jiff::{SignedDuration, Timestamp};
+
+use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
+use super::{Wanted, enter};
+use crate::effect::Effect;
+use crate::next::{Look, StockChange};
+use crate::outcome::IntentState;
+use crate::record::{CourierState, EntryState, KitchenState, Record};
+use crate::transition::{Event, IllegalTransition};
+
+/// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated
+/// creation could make a second intent, so a new attempt is counted instead.
+/// Source: <https://docs.stripe.com/api/idempotent_requests> (keys live at least 24 hours).
+const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
+/// How often a creation is repeated under one key to learn what became of it.
+const TRIES_OF_A_KEY: u32 = 4;
+
+pub(super) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Wanted>, IllegalTransition> {
+    if next.total.is_none() {
+        return Ok(Some(Wanted::Read(Look::Validation)));
+    }
+    next.settle(Effect::Reserve, EntryState::Done, None, now);
+    enter(next, Event::Reserved, now)?;
+    next.intend(Effect::CreateIntent, now);
+    Ok(Some(Wanted::Move(StockChange::Take, Some(Effect::CreateIntent))))
+}
+
+pub(super) fn pay(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalTransition> {
+    if next.payment.intent_id.is_none() {
+        renew_creation(next, now);
+        return Ok(Some(Wanted::Do(Effect::CreateIntent)));
+    }
+    match next.state(Effect::Authorize) {
+        None | Some(EntryState::NotDone) => Ok(Some(Wanted::Do(Effect::Authorize))),
+        Some(EntryState::Done) => {
+            if next.class.payments.capture == Capture::AtOnce
+                && let Some(wanted) = capture(next, patience, now)
+            {
+                return Ok(Some(wanted));
+            }
+            enter(next, Event::PaymentAuthorized, now)?;
+            Ok(None)
+        }
+        // Confirmed, yet the customer or the provider still has to act: look again from time to time.
+        _ => Ok(match next.payment.state {
+            Some(IntentState::RequiresAction) => {
+                let deadline =
+                    next.journal[&Effect::Authorize].started_at + seconds(patience.timeouts.customer_seconds);
+                if now >= deadline {
+                    next.raise(
+                        Cause::PaymentNotConfirmed,
+                        "The customer did not confirm the payment in time.",
+                    );
+                    return Ok(None);
+                }
+                Some(poll(patience, Look::Payment, PAYMENT_POLL, Some(deadline), now))
+            }
+            Some(IntentState::Processing) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
+            _ => Some(Wanted::Read(Look::Payment)),
+        }),
+    }
+}
+
+/// A creation whose key may have expired, or under whose key the provider seems to have stored an error,
+/// gets a new one. No intent id was ever recorded, so none was ever confirmed: whatever the old key made
+/// holds no money.
+pub(super) fn renew_creation(next: &mut Record, now: Timestamp) {
+    let expired = next
+        .journal
+        .get(&Effect::CreateIntent)
+        .filter(|entry| entry.state == EntryState::Intended)
+        .is_some_and(|entry| {
+            now >= entry.started_at + KEY_LIFETIME
+                || entry.failures >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
+        });
+    if expired {
+        next.next_attempt(Effect::CreateIntent);
+        if let Some(entry) = next.journal.get_mut(&Effect::CreateIntent) {
+            entry.started_at = now;
+        }
+    }
+}
+
+/// Taking the held amount; none once it is taken.
+fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+    match next.state(Effect::Capture) {
+        None | Some(EntryState::NotDone) => Some(Wanted::Do(Effect::Capture)),
+        Some(EntryState::Done) => None,
+        _ if next.payment.state == Some(IntentState::Processing) => {
+            Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now))
+        }
+        _ => Some(Wanted::Read(Look::Payment)),
+    }
+}
+
+pub(super) fn notify(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalTransition> {
+    if let Some(wanted) = tell(next, Effect::NotifyConfirmed, patience.tries, now) {
+        return Ok(Some(wanted));
+    }
+    enter(next, Event::NotificationSettled, now)?;
+    Ok(None)
+}
+
+pub(super) fn prepare(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalTransition> {
+    match next.kitchen.state {
+        KitchenState::Ready => {
+            enter(next, Event::KitchenReady, now)?;
+            return Ok(None);
+        }
+        KitchenState::Rejected => {
+            let why = next.kitchen.reason.as_deref().unwrap_or("no reason given");
+            next.raise(Cause::KitchenRejected, format!("The kitchen rejected the order: {why}"));
+            return Ok(None);
+        }
+        _ => {}
+    }
+    Ok(command(next, Effect::Prepare, (patience.timeouts.kitchen_seconds, patience.hearing_since), now)
+        .or_else(|| {
+            next.raise(
+                Cause::KitchenTimedOut,
+                format!(
+                    "The kitchen did not have the food ready within {} seconds.",
+                    patience.timeouts.kitchen_seconds
+                ),
+            );
+            None
+        }))
+}
+
+pub(super) fn deliver(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalTransition> {
+    if let Some(wanted) = capture(next, patience, now) {
+        return Ok(Some(wanted));
+    }
+    match next.courier.state {
+        CourierState::Delivered => {
+            enter(next, Event::CourierDelivered, now)?;
+            return Ok(None);
+        }
+        CourierState::Failed => {
+            let why = next.courier.reason.as_deref().unwrap_or("no reason given");
+            next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}"));
+            return Ok(None);
+        }
+        _ => {}
+    }
+    Ok(command(next, Effect::Deliver, (patience.timeouts.courier_seconds, patience.hearing_since), now)
+        .or_else(|| {
+            next.raise(
+                Cause::CourierTimedOut,
+                format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
+            );
+            None
+        }))
+}

@@ -1,0 +1,192 @@
+//! The way back: device recalled, payment cancelled or refunded, stock released, customer told.
+
+use comanda_crds::Reason;
+use jiff::{SignedDuration, Timestamp};
+
+use super::forward::renew_creation;
+use super::patience::{PAYMENT_POLL, Patience, command, poll, tell};
+use super::{Wanted, enter};
+use crate::effect::Effect;
+use crate::next::{Look, StockChange};
+use crate::outcome::{IntentState, RefundState};
+use crate::record::{CourierState, EntryState, KitchenState, Record, Stall};
+use crate::transition::{IllegalTransition, ending};
+
+/// Longest pause between two look-ups of a refund that is under way. Banks take days.
+/// Source: <https://docs.stripe.com/refunds#refund-destinations> (5 to 10 business days).
+const REFUND_POLL: SignedDuration = SignedDuration::from_hours(2);
+
+/// What the way back wants next; none when it moved the record and has to be asked again.
+pub(super) fn undo(
+    next: &mut Record,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalTransition> {
+    let recall = |next: &mut Record| {
+        recall_courier(next, patience, now).or_else(|| recall_kitchen(next, patience, now))
+    };
+    if let Some(wanted) = recall(next) {
+        return Ok(Some(wanted));
+    }
+    if let Some(wanted) = undo_payment(next, patience, now) {
+        return Ok(Some(wanted));
+    }
+    if next.is_done(Effect::Reserve) && next.state(Effect::Release).is_none() {
+        return Ok(Some(release(next, now)));
+    }
+    if let Some(wanted) = tell(next, Effect::NotifyEnding, patience.tries, now) {
+        return Ok(Some(wanted));
+    }
+    if let Some(wanted) = await_bank(next, patience, now) {
+        return Ok(Some(wanted));
+    }
+    if let Some(fault) = &next.fault {
+        let event = ending(fault.cause);
+        enter(next, event, now)?;
+    }
+    Ok(Some(Wanted::Nothing))
+}
+
+fn recall_courier(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+    let needed = next.may_have_happened(Effect::Deliver)
+        && !matches!(next.courier.state, CourierState::Failed | CourierState::Delivered);
+    recall(next, needed, Effect::RecallCourier, next.courier.recalled, patience, now)
+}
+
+fn recall_kitchen(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+    let needed = next.may_have_happened(Effect::Prepare)
+        && !matches!(next.kitchen.state, KitchenState::Ready | KitchenState::Rejected);
+    recall(next, needed, Effect::RecallKitchen, next.kitchen.recalled, patience, now)
+}
+
+/// Stops a device. It has a deadline, so that a dead tablet never holds money.
+fn recall(
+    next: &mut Record,
+    needed: bool,
+    effect: Effect,
+    answer: Option<bool>,
+    patience: &Patience,
+    now: Timestamp,
+) -> Option<Wanted> {
+    if !needed || answer.is_some() || next.state(effect) == Some(EntryState::Unconfirmed) {
+        return None;
+    }
+    command(next, effect, (patience.timeouts.recall_seconds, patience.hearing_since), now).or_else(|| {
+        let message =
+            format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
+        next.settle(effect, EntryState::Unconfirmed, message, now);
+        None
+    })
+}
+
+/// Whatever may be held or taken is looked up first, then let go or paid back.
+fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+    if !next.may_have_happened(Effect::CreateIntent) {
+        return None;
+    }
+    if next.payment.intent_id.is_none() {
+        // The creation may have happened, so it is repeated under its key to learn the id. Past the
+        // key's life nothing is gained: what was never confirmed holds no money.
+        let attempt = next.journal[&Effect::CreateIntent].attempt;
+        renew_creation(next, now);
+        if next.journal[&Effect::CreateIntent].attempt == attempt {
+            return Some(Wanted::Do(Effect::CreateIntent));
+        }
+        let message = "Its answer was lost; it was never confirmed, so it holds no money.".to_owned();
+        next.settle(Effect::CreateIntent, EntryState::Failed, message, now);
+        return None;
+    }
+    let cancel = next.state(Effect::CancelIntent);
+    let processing = next.payment.state == Some(IntentState::Processing);
+    if !next.payment.known_to_undo || cancel == Some(EntryState::Intended) && !processing {
+        return Some(Wanted::Read(Look::Payment));
+    }
+    match next.payment.state {
+        Some(IntentState::Canceled) => {
+            if cancel != Some(EntryState::Done) {
+                next.settle(Effect::CancelIntent, EntryState::Done, None, now);
+            }
+            None
+        }
+        Some(IntentState::Succeeded) => refund(next),
+        Some(IntentState::Processing) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
+        _ => Some(Wanted::Do(Effect::CancelIntent)),
+    }
+}
+
+fn refund(next: &Record) -> Option<Wanted> {
+    match next.state(Effect::Refund) {
+        None | Some(EntryState::NotDone) => Some(Wanted::Do(Effect::Refund)),
+        Some(EntryState::Done) => None,
+        // It is the bank's by now: neither the stock nor the customer's message waits for it.
+        _ if matches!(next.payment.refund, Some(RefundState::Pending | RefundState::Disputed)) => None,
+        _ => Some(Wanted::Read(Look::Refunds)),
+    }
+}
+
+/// The last thing of an undo, when only the bank has not said its last word on a refund: it is asked for with growing
+/// pauses. Each pause is as long as the refund's intent is old, from ten seconds to two hours: 45 look-ups in the first
+/// three days.
+fn await_bank(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+    if next.payment.refund == Some(RefundState::Disputed) {
+        disputed(next);
+        return Some(Wanted::Wait(None));
+    }
+    let entry = next.journal.get(&Effect::Refund).filter(|entry| entry.state == EntryState::Intended)?;
+    if next.courier.state == CourierState::Delivered && next.stall.is_none() {
+        // It may be days until the bank's word: nobody waits for that to hear of this.
+        delivered_after_undo(next);
+        return Some(Wanted::Wait(None));
+    }
+    let asked_at = patience.payment_seen_at.unwrap_or(now);
+    let pause = asked_at.duration_since(entry.intended_at).clamp(PAYMENT_POLL, REFUND_POLL);
+    Some(poll(patience, Look::Refunds, pause, None, now))
+}
+
+/// Returns the stock, or records it as spent once the kitchen had begun; the customer's message goes
+/// into the same write as its intent.
+fn release(next: &mut Record, now: Timestamp) -> Wanted {
+    let (stock, message) = if next.stock_spent {
+        (StockChange::None, "The kitchen had begun: the stock is recorded as spent.")
+    } else {
+        (StockChange::Return, "The stock was returned.")
+    };
+    next.settle(Effect::Release, EntryState::Done, message.to_owned(), now);
+    if next.state(Effect::NotifyEnding).is_none() {
+        next.intend(Effect::NotifyEnding, now);
+        return Wanted::Move(stock, Some(Effect::NotifyEnding));
+    }
+    Wanted::Move(stock, None)
+}
+
+/// A refund would pay the customer twice: a person answers the dispute.
+fn disputed(next: &mut Record) {
+    let id = next.payment.intent_id.as_deref().unwrap_or("the payment");
+    next.stall = Some(Stall::new(
+        Reason::PaymentDisputed,
+        format!(
+            "The customer disputed the charge, and the bank has taken the money back: nothing is to be refunded again. \
+             Answer the dispute of {id} at the payment provider. When it is lost, set the annotation \
+             comanda.dev/abandon to say so; when it is won, comanda.dev/retry to a fresh value to refund the customer."
+        ),
+    ));
+}
+
+/// The customer has food that was not paid for: nothing here can mend that.
+pub(crate) fn delivered_after_undo(next: &mut Record) {
+    if next.stall.is_none() {
+        next.stall = Some(Stall::new(
+            Reason::DeliveredAfterUndo,
+            "The courier reported the delivery of an order that is undone. Settle it with the customer, then set the \
+             annotation comanda.dev/retry to a fresh value to acknowledge.",
+        ));
+    }
+}
+
+/// A person asks to try again: what had failed for good gets a new attempt with a new key.
+pub(crate) fn prepare_retry(next: &mut Record) {
+    if matches!(next.payment.refund, Some(RefundState::Failed | RefundState::Disputed)) {
+        next.payment.refund = None;
+        next.next_attempt(Effect::Refund);
+    }
+}

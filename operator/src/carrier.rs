@@ -1,0 +1,80 @@
+//! The operator's way to what an order asks for: its ledger and its services, told of in metrics and logs.
+
+use std::time::{Duration, Instant};
+
+use comanda_crds::Order;
+use comanda_saga::{Call, Outcome, Point, Record, Site, Write};
+use comanda_steps::calls;
+use comanda_steps::carry::Ports;
+use comanda_steps::ports::LedgerError;
+use jiff::Timestamp;
+use tracing::info;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::faults;
+use crate::services::Services;
+
+/// Reaches the services of one order's class.
+pub struct Carrier<'a> {
+    /// The object whose order it is.
+    pub order: &'a Order,
+    /// The services that the order has pinned.
+    pub services: &'a Services,
+    /// Metrics, and whether this process stops.
+    pub context: &'a Context,
+    /// When this began.
+    pub begun: Instant,
+}
+
+impl Ports for Carrier<'_> {
+    type Error = Error;
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn may_go_on(&self) -> Result<(), Error> {
+        if self.context.is_stopping() { Err(Error::Stopping) } else { Ok(()) }
+    }
+
+    async fn write(&self, saved: &Record, write: &Write) -> Result<(), LedgerError> {
+        faults::before_write(self.order, Some(saved), &write.record);
+        self.services.ledger.update(&write.record, write.stock).await?;
+        self.context.metrics.ledger_writes.inc();
+        faults::after_write(self.order, Some(saved), &write.record);
+        Ok(())
+    }
+
+    async fn call(&self, call: Call, record: &Record) -> Result<Outcome, Error> {
+        let started = Instant::now();
+        let outcome = calls::make(call, record, self.services.for_steps()).await?;
+        if let Some(effect) = call.effect() {
+            faults::at(self.order, Site::Effect(effect), Point::Answered);
+        }
+        self.count(call, &outcome, started.elapsed());
+        Ok(outcome)
+    }
+}
+
+impl Carrier<'_> {
+    fn count(&self, call: Call, outcome: &Outcome, took: Duration) {
+        let (step, metrics) = (call.name(), &self.context.metrics);
+        let result = match outcome {
+            Outcome::Unknown { .. } => "unknown",
+            Outcome::Refused(fault) => fault.cause.name(),
+            Outcome::NeedsPerson(stall) => stall.reason.name(),
+            _ => "ok",
+        };
+        metrics.step(step, result, took);
+        if call.effect().is_some_and(comanda_saga::Effect::undoes) {
+            metrics.compensations.with_label_values(&[step, result]).inc();
+        }
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        info!(step, result, milliseconds, "step");
+    }
+}
