@@ -139,7 +139,7 @@ pub async fn a_clock_two_days_ahead_charges_nobody_twice(world: &World) -> Resul
     shop.order("silent-before", |_| {}).await?;
     shop.until_phase("silent-before", Phase::Preparing).await?;
     for (order, boundary) in [
-        ("created", "CreateIntent/effected"),
+        ("created", "OpenPayment/effected"),
         ("held", "Authorize/effected"),
         ("captured", "Capture/effected"),
     ] {

@@ -82,7 +82,7 @@ pub async fn a_key_that_somebody_else_used_is_left_and_the_order_is_charged_once
 pub async fn keys_that_expired_behind_a_lost_answer_charge_and_refund_once(world: &World) -> Result<()> {
     let shop = world.market("keys-expired").await?;
     for (order, boundary, phase) in [
-        ("created", "CreateIntent/effected", Phase::Delivered),
+        ("created", "OpenPayment/effected", Phase::Delivered),
         ("confirmed", "Authorize/effected", Phase::Delivered),
         ("captured", "Capture/effected", Phase::Delivered),
         ("fails-refunded", "Refund/effected", Phase::Failed),

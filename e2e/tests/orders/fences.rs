@@ -125,7 +125,7 @@ pub async fn a_stopping_operator_begins_nothing_new(world: &World) -> Result<()>
     ensure!(status.code() == Some(0), "it ended with {status}");
     let record = record(world, "stopping", "interrupted").await?;
     let begun: Vec<&str> = record.journal.keys().map(|effect| effect.name()).collect();
-    ensure!(begun == ["Reserve", "CreateIntent"], "after the stop was asked for it began: {begun:?}");
+    ensure!(begun == ["Reserve", "OpenPayment"], "after the stop was asked for it began: {begun:?}");
     world.start_operator().await?;
     shop.until_phase("interrupted", Phase::Delivered).await?;
     shop.expect_delivered("interrupted").await

@@ -44,14 +44,14 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
     let contact = async || contact(ledger, record).await;
     Ok(match call {
         Call::Read(Look::Validation) => validation::run(record, &contact().await?, catalogue).await,
-        Call::Do(Effect::CreateIntent) => match contact().await {
+        Call::Do(Effect::OpenPayment) => match contact().await {
             Ok(contact) => payment::create(record, &contact, payments).await,
             Err(CallError::Customer(message)) if record.direction == Direction::Undo => {
                 Outcome::Unknown { effect: call.effect(), message }
             }
             Err(error) => return Err(error),
         },
-        Call::Do(Effect::Authorize | Effect::Capture | Effect::CancelIntent | Effect::Refund)
+        Call::Do(Effect::Authorize | Effect::Capture | Effect::CancelPayment | Effect::Refund)
         | Call::Read(Look::Payment | Look::Refunds) => payment::run(call, record, payments).await,
         Call::Do(Effect::NotifyConfirmed | Effect::NotifyEnding) => match contact().await {
             Ok(contact) => notification::run(call, record, &contact, notifier).await,

@@ -5,8 +5,7 @@
 //! answer is `Unknown`, and the operator looks the payment up before it does anything else.
 
 use comanda_saga::{
-    Call, Cause, Effect, Fault, IntentState, Look, Outcome, PaymentView, Reason, Record, RefundState,
-    RefundView,
+    Call, Cause, Effect, Fault, Hold, Look, Outcome, PaymentView, Reason, Record, RefundState, RefundView,
 };
 
 use crate::customer::Contact;
@@ -23,7 +22,7 @@ pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcom
     let outcome = match call {
         Call::Do(Effect::Authorize) => confirm(record, payments).await,
         Call::Do(Effect::Capture) => capture(record, payments).await,
-        Call::Do(Effect::CancelIntent) => undo_authorize(record, payments).await,
+        Call::Do(Effect::CancelPayment) => undo_authorize(record, payments).await,
         Call::Do(Effect::Refund) => undo_capture(record, payments).await,
         Call::Read(Look::Payment) => look_up(record, payments).await,
         Call::Read(Look::Refunds) => look_up_refunds(record, payments).await,
@@ -36,7 +35,7 @@ pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcom
 type Step = Result<Outcome, Outcome>;
 
 async fn make(record: &Record, recipient: &Contact, payments: &dyn Payments) -> Step {
-    let effect = Effect::CreateIntent;
+    let effect = Effect::OpenPayment;
     let amount = record
         .total()
         .ok_or_else(|| unknown(effect, format!("{}: the total is not known", record.identity)))?;
@@ -50,7 +49,7 @@ async fn make(record: &Record, recipient: &Contact, payments: &dyn Payments) -> 
         key: &entry(record, effect)?.key,
     };
     match payments.create(&intent).await {
-        Ok(view) => Ok(Outcome::IntentCreated { id: view.id }),
+        Ok(view) => Ok(Outcome::PaymentOpened { id: view.id }),
         Err(PaymentError::Declined { code }) => Ok(declined(&code)),
         Err(PaymentError::Invalid(invalid)) => Ok(refused(&invalid)),
         Err(error) => Err(unknown(effect, error.to_string())),
@@ -71,10 +70,10 @@ async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
         Ok(view) => Ok(Outcome::Payment(view)),
         Err(PaymentError::Declined { code }) => {
             let mut view = get(id, effect, payments).await?;
-            if view.state == IntentState::RequiresConfirmation {
+            if view.hold == Hold::NotBegun {
                 return Ok(declined(&code));
             }
-            if view.state == IntentState::RequiresPaymentMethod {
+            if view.hold == Hold::Refused {
                 view.decline.get_or_insert(code);
             }
             Ok(Outcome::Payment(view))
@@ -82,8 +81,7 @@ async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
         Err(PaymentError::Invalid(invalid)) => {
             let view = get(id, effect, payments).await?;
             // A decline that the intent remembers is an earlier answer to the same confirmation.
-            let untried = view.state == IntentState::RequiresConfirmation
-                || view.state == IntentState::RequiresPaymentMethod && view.decline.is_none();
+            let untried = view.hold == Hold::NotBegun || view.hold == Hold::Refused && view.decline.is_none();
             Ok(if untried { refused(&invalid) } else { Outcome::Payment(view) })
         }
         Err(error) => Err(unknown(effect, error.to_string())),
@@ -97,7 +95,7 @@ async fn capture(record: &Record, payments: &dyn Payments) -> Step {
         Ok(view) => Ok(Outcome::Payment(view)),
         Err(ref error) if let Some(code) = error.refusal_code() => {
             let view = get(id, effect, payments).await?;
-            if view.state == IntentState::RequiresCapture {
+            if view.hold == Hold::Held {
                 return Ok(Outcome::Refused(Fault {
                     cause: Cause::CaptureFailed,
                     message: format!("The payment provider refused to capture the amount ({code})."),
@@ -137,16 +135,13 @@ fn refused(invalid: &Invalid) -> Outcome {
 
 /// Lets the held amount go.
 async fn undo_authorize(record: &Record, payments: &dyn Payments) -> Step {
-    let effect = Effect::CancelIntent;
+    let effect = Effect::CancelPayment;
     let id = intent_id(record, effect)?;
     match payments.cancel(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
         Err(ref error) if let Some(code) = error.refusal_code() => {
             let view = get(id, effect, payments).await?;
-            let settled = matches!(
-                view.state,
-                IntentState::Canceled | IntentState::Succeeded | IntentState::Processing
-            );
+            let settled = matches!(view.hold, Hold::Released | Hold::Taken | Hold::AwaitsProvider);
             if settled {
                 return Ok(Outcome::Payment(view));
             }
@@ -205,7 +200,7 @@ async fn look_up_refunds(record: &Record, payments: &dyn Payments) -> Step {
 }
 
 fn intent_id(record: &Record, effect: impl Into<Option<Effect>>) -> Result<&str, Outcome> {
-    record.payment.intent_id.as_deref().ok_or_else(|| {
+    record.payment.id.as_deref().ok_or_else(|| {
         unknown(effect.into(), format!("{}: the ledger holds no payment intent id", record.identity))
     })
 }

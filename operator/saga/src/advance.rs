@@ -7,10 +7,11 @@ use comanda_crds::{Cause, OrderClassSpec, Phase, Reason, Timeouts};
 use jiff::Timestamp;
 
 use crate::effect::Effect;
+use crate::money::Money;
 use crate::next::{Next, StockChange, Wait, Write};
-use crate::outcome::DeviceEvent;
+use crate::outcome::{DeviceEvent, Hold};
 use crate::plan::{self, Wanted, enter, undo};
-use crate::record::{CourierState, Direction, FORMAT, Record};
+use crate::record::{CourierState, Direction, FORMAT, Record, Stall};
 use crate::transition::{Event, IllegalTransition};
 
 /// A record in somebody's hands.
@@ -92,7 +93,7 @@ pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result
 }
 
 /// Tried in this order; the first that says something decides.
-const RULES: [Rule; 5] = [over, ask_people, abandoned, stalled, carry_on];
+const RULES: [Rule; 6] = [over, judge_payment, ask_people, abandoned, stalled, carry_on];
 
 type Rule = fn(&mut Case<'_>) -> Result<Option<Next>, IllegalTransition>;
 
@@ -147,6 +148,44 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
         undo::delivered_after_undo(next);
     }
     Ok(Some(case.written_or(Next::Over)))
+}
+
+/// What became of the payment can end an order on its way, or need a person.
+fn judge_payment(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    let next = &mut case.next;
+    if next.direction == Direction::Undo {
+        return Ok(None);
+    }
+    match next.payment.hold {
+        Some(Hold::Refused) => {
+            let why = next.payment.decline.as_deref().unwrap_or("no reason given");
+            next.raise(Cause::PaymentDeclined, format!("The payment was declined: {why}"));
+        }
+        Some(Hold::Released) if !next.is_done(Effect::Capture) => next.raise(
+            Cause::CaptureFailed,
+            "The payment provider let the held amount go before it was captured.",
+        ),
+        Some(Hold::Taken) => question_amount(next),
+        _ => {}
+    }
+    Ok(None)
+}
+
+/// Somebody else may have captured a part of the amount: what the rest is to come to, no rule here can say.
+fn question_amount(next: &mut Record) {
+    let taken = next.payment.captured;
+    let Some(total) = next.total().filter(|total| total.minor != taken) else { return };
+    if next.payment.questioned.replace(taken) == Some(taken) {
+        return;
+    }
+    let taken = Money::new(taken, &next.terms.currency);
+    next.stall = Some(Stall::new(
+        Reason::PaymentUnexpected,
+        format!(
+            "{taken} of {total} were captured, and not by this operator. Settle the difference with the customer, then \
+             set the annotation comanda.dev/retry to a fresh value to go on; with spec.cancel as well, to undo the order."
+        ),
+    ));
 }
 
 /// What people ask for, retry, abandon, cancel and delete, is taken into the record.

@@ -14,9 +14,10 @@ use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 pub enum Effect {
     /// Stock is taken, in one transaction with the record.
     Reserve,
-    /// An unconfirmed `PaymentIntent` is made; it holds no money.
-    CreateIntent,
-    /// The intent is confirmed: the amount is held.
+    /// The payment is made at the provider; it holds no money.
+    #[serde(alias = "CreateIntent")]
+    OpenPayment,
+    /// The payment is confirmed: the amount is held.
     Authorize,
     /// The customer is told that the order is confirmed.
     NotifyConfirmed,
@@ -30,8 +31,9 @@ pub enum Effect {
     RecallCourier,
     /// Undo: the kitchen is stopped.
     RecallKitchen,
-    /// Undo: the intent is cancelled, and the held amount with it.
-    CancelIntent,
+    /// Undo: the payment is cancelled, and the held amount with it.
+    #[serde(alias = "CancelIntent")]
+    CancelPayment,
     /// Undo: the captured amount is paid back.
     Refund,
     /// Undo: the stock is returned, or recorded as spent.
@@ -98,9 +100,9 @@ impl Effect {
         use Kind::{Command, Message, Payment, Write};
         match self {
             Self::Reserve => Row::step("reserve", Write, Phase::Validating, &[Self::Release]),
-            Self::CreateIntent => Row::step("pi", Payment, Phase::Paying, &[Self::CancelIntent]),
+            Self::OpenPayment => Row::step("pi", Payment, Phase::Paying, &[Self::CancelPayment]),
             Self::Authorize => {
-                Row::step("confirm", Payment, Phase::Paying, &[Self::CancelIntent, Self::Refund])
+                Row::step("confirm", Payment, Phase::Paying, &[Self::CancelPayment, Self::Refund])
             }
             Self::NotifyConfirmed => Row::step("confirmed", Message, Phase::Notifying, &[Self::NotifyEnding]),
             Self::Prepare => Row::step("prepare", Command, Phase::Preparing, &[Self::RecallKitchen])
@@ -114,7 +116,7 @@ impl Effect {
             Self::RecallKitchen => {
                 Row::compensation("recall-kitchen", Command).awaiting(Answer::KitchenRecalled)
             }
-            Self::CancelIntent => Row::compensation("cancel", Payment),
+            Self::CancelPayment => Row::compensation("cancel", Payment),
             Self::Refund => Row::compensation("refund", Payment),
             Self::Release => Row::compensation("release", Write),
             Self::NotifyEnding => Row::compensation("ending", Message),

@@ -25,7 +25,7 @@ pub use identity::{Identity, digest};
 pub use money::Money;
 pub use next::{Call, Look, Next, StockChange, Wait, Write};
 pub use observed::{ClassFacts, Closed, Observed, OrderFacts, Trouble};
-pub use outcome::{DeviceEvent, DeviceSignal, IntentState, Outcome, PaymentView, RefundState, RefundView};
+pub use outcome::{DeviceEvent, DeviceSignal, Hold, Outcome, PaymentView, RefundState, RefundView};
 pub use record::{
     CourierState, Direction, Entry, EntryState, Fault, KitchenState, Line, Owner, Record, Terms,
 };

@@ -1,11 +1,10 @@
 //! What the world answered, and what it does to the record.
 
-use comanda_crds::{Cause, Phase, Reason};
+use comanda_crds::Phase;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
-use crate::money::Money;
 use crate::record::{CourierState, Direction, EntryState, Fault, KitchenState, Record, Stall};
 
 /// What a call brought back.
@@ -20,8 +19,8 @@ pub enum Outcome {
     },
     /// The order does not hold.
     Refused(Fault),
-    /// The unconfirmed payment intent exists.
-    IntentCreated {
+    /// The payment exists, and holds no money yet.
+    PaymentOpened {
         /// The provider's id.
         id: String,
     },
@@ -42,13 +41,13 @@ pub enum Outcome {
     },
 }
 
-/// A payment intent, as the provider has it.
+/// A payment, as the provider has it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PaymentView {
     /// The provider's id.
     pub id: String,
-    /// Its state.
-    pub state: IntentState,
+    /// How it stands.
+    pub hold: Hold,
     /// Amount held and not yet taken, in minor units.
     pub capturable: i64,
     /// Amount taken, in minor units.
@@ -61,23 +60,31 @@ pub struct PaymentView {
     pub decline: Option<String>,
 }
 
-/// States of a payment intent. Source: <https://docs.stripe.com/payments/paymentintents/lifecycle>.
+/// How an order's payment stands: whether the customer's money is held for it, and by whom it is waited for. Each provider
+/// has words of its own, which its adapter puts into these. Before format 3, a record had Stripe's.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IntentState {
-    /// Made, not confirmed.
-    RequiresConfirmation,
-    /// Declined, or never given a method.
-    RequiresPaymentMethod,
+pub enum Hold {
+    /// The payment exists, and nobody was asked for money.
+    #[serde(alias = "RequiresConfirmation")]
+    NotBegun,
     /// The customer must act.
-    RequiresAction,
+    #[serde(alias = "RequiresAction")]
+    AwaitsCustomer,
     /// The provider works on it.
-    Processing,
+    #[serde(alias = "Processing")]
+    AwaitsProvider,
     /// The amount is held.
-    RequiresCapture,
+    #[serde(alias = "RequiresCapture")]
+    Held,
     /// The amount is taken.
-    Succeeded,
-    /// Cancelled or expired: nothing is held.
-    Canceled,
+    #[serde(alias = "Succeeded")]
+    Taken,
+    /// Let go or expired: nothing is held.
+    #[serde(alias = "Canceled")]
+    Released,
+    /// The customer's bank said no, or there is nothing to ask it with.
+    #[serde(alias = "RequiresPaymentMethod")]
+    Refused,
 }
 
 /// A refund, as the provider has it.
@@ -153,15 +160,15 @@ impl Record {
                     self.settle(Effect::Reserve, EntryState::Failed, fault.message.clone(), now);
                 }
                 // A refused creation made nothing: there is no intent to look for when undoing.
-                if self.state(Effect::CreateIntent) == Some(EntryState::Intended) {
-                    self.settle(Effect::CreateIntent, EntryState::Failed, fault.message.clone(), now);
+                if self.state(Effect::OpenPayment) == Some(EntryState::Intended) {
+                    self.settle(Effect::OpenPayment, EntryState::Failed, fault.message.clone(), now);
                 }
                 self.raise(fault.cause, fault.message);
             }
-            Outcome::IntentCreated { id } => {
-                self.payment.intent_id = Some(id);
-                self.payment.state = Some(IntentState::RequiresConfirmation);
-                self.settle(Effect::CreateIntent, EntryState::Done, None, now);
+            Outcome::PaymentOpened { id } => {
+                self.payment.id = Some(id);
+                self.payment.hold = Some(Hold::NotBegun);
+                self.settle(Effect::OpenPayment, EntryState::Done, None, now);
             }
             Outcome::Payment(view) => self.apply_payment(view, now),
             Outcome::Refund(view) => self.apply_refund(view, now),
@@ -176,79 +183,51 @@ impl Record {
         }
     }
 
-    /// What the provider says about the payment settles whichever payment effects are open.
+    /// What the provider says about the payment settles whichever payment effects are open. What it means to the order is
+    /// decided later, from what is stored here.
     fn apply_payment(&mut self, view: PaymentView, now: Timestamp) {
         use EntryState::{Done, Failed, NotDone};
-        use IntentState as S;
+        use Hold as H;
 
-        let captured = std::mem::replace(&mut self.payment.captured, view.received);
-        self.payment.state = Some(view.state);
+        self.payment.captured = view.received;
+        self.payment.hold = Some(view.hold);
         self.payment.authorized = view.capturable.max(view.received);
         self.payment.capture_before = view.capture_before;
         self.payment.action_url = view.action_url;
+        self.payment.decline = view.decline;
         self.payment.known_to_undo = self.direction == Direction::Undo;
 
-        let authorized = matches!(view.state, S::RequiresCapture | S::Succeeded);
+        let authorized = matches!(view.hold, H::Held | H::Taken);
         self.settle_open(
             Effect::Authorize,
             now,
-            match view.state {
+            match view.hold {
                 _ if authorized => Done,
-                S::RequiresConfirmation => NotDone,
-                S::RequiresPaymentMethod | S::Canceled => Failed,
+                H::NotBegun => NotDone,
+                H::Refused | H::Released => Failed,
                 _ => EntryState::Intended,
             },
         );
         self.settle_open(
             Effect::Capture,
             now,
-            match view.state {
-                S::Succeeded => Done,
-                S::RequiresCapture => NotDone,
-                S::Processing => EntryState::Intended,
+            match view.hold {
+                H::Taken => Done,
+                H::Held => NotDone,
+                H::AwaitsProvider => EntryState::Intended,
                 _ => Failed,
             },
         );
         self.settle_open(
-            Effect::CancelIntent,
+            Effect::CancelPayment,
             now,
-            match view.state {
-                S::Canceled => Done,
-                S::Succeeded => Failed,
-                S::Processing => EntryState::Intended,
+            match view.hold {
+                H::Released => Done,
+                H::Taken => Failed,
+                H::AwaitsProvider => EntryState::Intended,
                 _ => NotDone,
             },
         );
-
-        let captured_before = self.is_done(Effect::Capture);
-        match view.state {
-            S::Succeeded if self.direction == Direction::Forward && view.received != captured => {
-                self.check_captured();
-            }
-            S::RequiresPaymentMethod => {
-                let why = view.decline.unwrap_or_else(|| "no reason given".to_owned());
-                self.raise(Cause::PaymentDeclined, format!("The payment was declined: {why}"));
-            }
-            S::Canceled if !captured_before => self.raise(
-                Cause::CaptureFailed,
-                "The payment provider let the held amount go before it was captured.",
-            ),
-            _ => {}
-        }
-    }
-
-    /// Somebody else may have captured a part of the amount: what the rest is to come to, no rule here can say.
-    fn check_captured(&mut self) {
-        let Some(total) = self.total().filter(|total| total.minor != self.payment.captured) else { return };
-        let captured = Money::new(self.payment.captured, &self.terms.currency);
-        self.stall = Some(Stall::new(
-            Reason::PaymentUnexpected,
-            format!(
-                "{captured} of {total} were captured, and not by this operator. Settle the difference with the \
-                 customer, then set the annotation comanda.dev/retry to a fresh value to go on; with spec.cancel as \
-                 well, to undo the order."
-            ),
-        ));
     }
 
     fn settle_open(&mut self, effect: Effect, now: Timestamp, state: EntryState) {
@@ -273,7 +252,8 @@ impl Record {
         };
         self.payment.refund = Some(view.state);
         match view.state {
-            RefundState::Pending => {}
+            // What a failure means, the undo says.
+            RefundState::Pending | RefundState::Failed => {}
             RefundState::Succeeded => {
                 self.payment.refunded = view.amount;
                 self.settle(Effect::Refund, EntryState::Done, None, now);
@@ -282,13 +262,6 @@ impl Record {
                 let message =
                     "The customer disputed the charge, and the bank has taken the money back.".to_owned();
                 self.settle(Effect::Refund, EntryState::Failed, message, now);
-            }
-            RefundState::Failed => {
-                self.stall = Some(Stall::new(
-                    Reason::RefundFailed,
-                    "The payment provider could not pay the amount back. Refund the customer by another way and set \
-                     the annotation comanda.dev/abandon, or set comanda.dev/retry to a fresh value to try again.",
-                ));
             }
         }
     }

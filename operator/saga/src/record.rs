@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::effect::{Answer, Effect, Kind};
 use crate::identity::Identity;
 use crate::money::Money;
-use crate::outcome::{IntentState, RefundState};
+use crate::outcome::{Hold, RefundState};
 
 /// The format in which records are written. A reader takes every format up to its own and refuses a later one, whose
-/// meaning it cannot know. Format 1 had no number, and nothing else is different in it.
-pub const FORMAT: u32 = 2;
+/// meaning it cannot know. Format 1 had no number; formats 1 and 2 told of the payment in Stripe's words.
+pub const FORMAT: u32 = 3;
 
 fn first_format() -> u32 {
     1
@@ -207,9 +207,11 @@ pub enum EntryState {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Payment {
     /// The provider's id.
-    pub intent_id: Option<String>,
-    /// The provider's state.
-    pub state: Option<IntentState>,
+    #[serde(alias = "intent_id")]
+    pub id: Option<String>,
+    /// How it stands.
+    #[serde(alias = "state")]
+    pub hold: Option<Hold>,
     /// Amount held, in minor units.
     pub authorized: i64,
     /// Amount taken, in minor units.
@@ -218,6 +220,12 @@ pub struct Payment {
     pub refunded: i64,
     /// Where the customer confirms the payment, while that is awaited.
     pub action_url: Option<String>,
+    /// Why the customer's bank refused, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline: Option<String>,
+    /// The taken amount, where it is not the order's, that a person was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub questioned: Option<i64>,
     /// When the provider lets the held amount go, in Unix seconds, where it says so.
     pub capture_before: Option<i64>,
     /// The refund's state.

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use crate::custody::may_adopt;
 use crate::effect::{Effect, Listed};
 use crate::observed::{ClassFacts, Closed, Observed, Trouble};
-use crate::outcome::{IntentState, RefundState};
+use crate::outcome::{Hold, RefundState};
 use crate::plan::seconds;
 use crate::record::{CourierState, Direction, Entry, EntryState, KitchenState, Record, sentence};
 use crate::transition::{Event, ending};
@@ -196,7 +196,7 @@ fn of_record(o: &Observed, record: &Record) -> OrderStatus {
         compensations: Effect::listed(Listed::Compensation)
             .filter_map(|effect| compensation(record, effect))
             .collect(),
-        payment: record.payment.intent_id.as_ref().map(|id| PaymentStatus {
+        payment: record.payment.id.as_ref().map(|id| PaymentStatus {
             intent_id: Some(id.clone()),
             authorized: record.payment.authorized,
             captured: record.payment.captured,
@@ -272,9 +272,9 @@ fn story(record: &Record) -> String {
 fn money(record: &Record) -> String {
     let amount = |minor| crate::Money::new(minor, &record.terms.currency);
     let payment = &record.payment;
-    let id = || payment.intent_id.as_deref().unwrap_or("the payment");
+    let id = || payment.id.as_deref().unwrap_or("the payment");
     match payment.captured - payment.refunded {
-        _ if record.abandoned.is_some() && payment.intent_id.is_some() && !payment.known_to_undo => {
+        _ if record.abandoned.is_some() && payment.id.is_some() && !payment.known_to_undo => {
             format!("What became of the payment {} was not asked: look it up at the provider.", id())
         }
         0 if payment.captured > 0 => format!("{} was refunded.", amount(payment.refunded)),
@@ -402,8 +402,8 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
         return Some(wait("person", "do what the condition Stalled says", None, None));
     }
     match record.phase {
-        Phase::Paying => match record.payment.state? {
-            IntentState::RequiresAction => Some(WaitingFor {
+        Phase::Paying => match record.payment.hold? {
+            Hold::AwaitsCustomer => Some(WaitingFor {
                 link: record.payment.action_url.clone(),
                 ..wait(
                     "customer",
@@ -412,9 +412,7 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
                     Some(seconds(timeouts.customer_seconds)),
                 )
             }),
-            IntentState::Processing => {
-                Some(wait("payment provider", "answer", entry(Effect::Authorize), None))
-            }
+            Hold::AwaitsProvider => Some(wait("payment provider", "answer", entry(Effect::Authorize), None)),
             _ => None,
         },
         Phase::Preparing => Some(wait(
@@ -442,8 +440,8 @@ fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
                 Some(wait("kitchen", "confirm the recall", entry(Effect::RecallKitchen), patience))
             } else if record.payment.refund == Some(RefundState::Pending) {
                 Some(wait("bank", "pay the refund out", entry(Effect::Refund), None))
-            } else if record.payment.known_to_undo && record.payment.state == Some(IntentState::Processing) {
-                Some(wait("payment provider", "answer", entry(Effect::CancelIntent), None))
+            } else if record.payment.known_to_undo && record.payment.hold == Some(Hold::AwaitsProvider) {
+                Some(wait("payment provider", "answer", entry(Effect::CancelPayment), None))
             } else {
                 None
             }
@@ -516,7 +514,7 @@ fn explain(record: &Record, effect: Effect) -> Option<String> {
     Some(match effect {
         Effect::RecallCourier => recalled(record.courier.recalled).to_owned(),
         Effect::RecallKitchen => recalled(record.kitchen.recalled).to_owned(),
-        Effect::CancelIntent => "The payment was cancelled; nothing is held or charged.".to_owned(),
+        Effect::CancelPayment => "The payment was cancelled; nothing is held or charged.".to_owned(),
         Effect::Refund => {
             let amount = crate::Money::new(record.payment.refunded, &record.terms.currency);
             format!("{amount} was refunded.")

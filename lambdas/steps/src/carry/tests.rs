@@ -62,7 +62,7 @@ impl Ports for Outside {
         seen.done.push(call.name().to_owned());
         Ok(match call {
             Call::Read(Look::Validation) => Outcome::Validated { total: 1900, doubts: Vec::new() },
-            Call::Do(Effect::CreateIntent) => Outcome::IntentCreated { id: "pi_1".to_owned() },
+            Call::Do(Effect::OpenPayment) => Outcome::PaymentOpened { id: "pi_1".to_owned() },
             Call::Do(effect) => Outcome::Sent(effect),
             Call::Read(_) => Outcome::Refund(None),
         })
@@ -96,7 +96,7 @@ async fn a_call_that_comes_thirty_seconds_after_its_intent_is_not_made() {
     let result = carry(&mut hand, &around(), Reach::NextWait, &outside).await;
     assert_eq!(result, Err(CarryError::TooLate));
     assert_eq!(outside.done()[2..], ["write Paying"]);
-    assert_eq!(hand.saved.journal[&Effect::CreateIntent].tries, 2);
+    assert_eq!(hand.saved.journal[&Effect::OpenPayment].tries, 2);
 }
 
 #[tokio::test]
@@ -106,9 +106,9 @@ async fn one_step_makes_one_call_and_writes_what_came_of_it() {
     carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a step");
     assert_eq!(outside.done(), ["Validation", "write Validating"]);
     carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a step");
-    assert_eq!(outside.done()[2..], ["write Paying", "CreateIntent", "write Paying"]);
+    assert_eq!(outside.done()[2..], ["write Paying", "OpenPayment", "write Paying"]);
     assert_eq!(hand.saved, hand.record);
-    assert!(hand.saved.is_done(Effect::CreateIntent));
+    assert!(hand.saved.is_done(Effect::OpenPayment));
     assert_eq!(hand.saved.state(Effect::Authorize), None, "nothing further is begun");
 }
 
@@ -126,7 +126,7 @@ async fn stock_that_is_short_refuses_the_order_and_calls_nothing() {
     let outside = Outside { refusals: vec![LedgerError::Conflict, short], ..Outside::new() };
     let mut hand = claimed();
     carry(&mut hand, &around(), Reach::NextWait, &outside).await.expect("an end");
-    assert!(!outside.done().contains(&"CreateIntent".to_owned()), "{:?}", outside.done());
+    assert!(!outside.done().contains(&"OpenPayment".to_owned()), "{:?}", outside.done());
     let fault = hand.saved.fault.as_ref().expect("a fault");
     assert_eq!((fault.cause, hand.saved.phase), (Cause::OutOfStock, Phase::Rejected));
     assert_eq!(fault.message, "The store does not have enough of: margherita.");

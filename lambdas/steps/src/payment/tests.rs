@@ -63,10 +63,10 @@ impl Payments for Provider {
     }
 }
 
-fn view(state: IntentState) -> PaymentView {
+fn view(hold: Hold) -> PaymentView {
     PaymentView {
         id: "pi_1".to_owned(),
-        state,
+        hold,
         capturable: 0,
         received: 0,
         capture_before: None,
@@ -81,23 +81,23 @@ fn refund(state: RefundState) -> RefundView {
 
 fn paying(effect: Effect) -> Record {
     let mut record = intending(effect);
-    record.payment.intent_id = Some("pi_1".to_owned());
+    record.payment.id = Some("pi_1".to_owned());
     record.payment.captured = refund(RefundState::Succeeded).amount;
     record
 }
 
 #[tokio::test]
 async fn creation_sends_the_total_under_the_journals_key() {
-    let provider = Provider { intent: Some(view(IntentState::RequiresConfirmation)), ..Provider::default() };
-    let outcome = create(&intending(Effect::CreateIntent), &contact(), &provider).await;
-    assert_eq!(outcome, Outcome::IntentCreated { id: "pi_1".to_owned() });
+    let provider = Provider { intent: Some(view(Hold::NotBegun)), ..Provider::default() };
+    let outcome = create(&intending(Effect::OpenPayment), &contact(), &provider).await;
+    assert_eq!(outcome, Outcome::PaymentOpened { id: "pi_1".to_owned() });
     assert_eq!(provider.asked(), ["create 19.00 EUR pm_card_visa centro Ana Torres bistro/shop/a-1/pi/1"]);
 }
 
 async fn refused(invalid: Invalid) -> (Cause, String) {
     let answer = Some(PaymentError::Invalid(invalid));
     let provider = Provider { answer, ..Provider::default() };
-    let outcome = create(&intending(Effect::CreateIntent), &contact(), &provider).await;
+    let outcome = create(&intending(Effect::OpenPayment), &contact(), &provider).await;
     let Outcome::Refused(fault) = outcome else { panic!("{outcome:?}") };
     (fault.cause, fault.message)
 }
@@ -142,13 +142,12 @@ async fn a_request_that_the_provider_does_not_take_is_no_decline_and_says_what_t
 
 #[tokio::test]
 async fn a_confirmation_that_the_provider_does_not_take_is_no_decline_unless_a_bank_had_said_no_before() {
-    let provider = Provider::refusing("parameter_invalid", view(IntentState::RequiresPaymentMethod));
+    let provider = Provider::refusing("parameter_invalid", view(Hold::Refused));
     let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     let Outcome::Refused(fault) = outcome else { panic!("{outcome:?}") };
     assert_eq!(fault.cause, Cause::PaymentInvalid);
 
-    let declined =
-        PaymentView { decline: Some("expired_card".to_owned()), ..view(IntentState::RequiresPaymentMethod) };
+    let declined = PaymentView { decline: Some("expired_card".to_owned()), ..view(Hold::Refused) };
     let provider = Provider::refusing("payment_intent_unexpected_state", declined.clone());
     let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     assert_eq!(outcome, Outcome::Payment(declined));
@@ -156,7 +155,7 @@ async fn a_confirmation_that_the_provider_does_not_take_is_no_decline_unless_a_b
 
 #[tokio::test]
 async fn a_disputed_charge_is_not_refunded_again() {
-    let provider = Provider::refusing("charge_disputed", view(IntentState::Succeeded));
+    let provider = Provider::refusing("charge_disputed", view(Hold::Taken));
     let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
     assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Disputed))));
     assert_eq!(provider.asked(), ["refund pi_1 bistro/shop/a-1/refund/1"], "nothing is left to look up");
@@ -164,8 +163,8 @@ async fn a_disputed_charge_is_not_refunded_again() {
 
 #[tokio::test]
 async fn without_an_intent_in_the_ledger_nothing_is_called() {
-    let provider = Provider { intent: Some(view(IntentState::RequiresCapture)), ..Provider::default() };
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::CreateIntent), &provider).await;
+    let provider = Provider { intent: Some(view(Hold::Held)), ..Provider::default() };
+    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::OpenPayment), &provider).await;
     assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Authorize), .. }), "{outcome:?}");
     assert_eq!(provider.asked(), [""; 0]);
 }
@@ -173,23 +172,23 @@ async fn without_an_intent_in_the_ledger_nothing_is_called() {
 #[tokio::test]
 async fn a_declined_card_is_proved_by_a_get() {
     let code = "card_declined (insufficient_funds)";
-    let provider = Provider::declining(code, view(IntentState::RequiresPaymentMethod));
+    let provider = Provider::declining(code, view(Hold::Refused));
     let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
-    let declined = PaymentView { decline: Some(code.to_owned()), ..view(IntentState::RequiresPaymentMethod) };
+    let declined = PaymentView { decline: Some(code.to_owned()), ..view(Hold::Refused) };
     assert_eq!(outcome, Outcome::Payment(declined));
     assert_eq!(provider.asked(), ["confirm pi_1 bistro/shop/a-1/confirm/1", "get pi_1"]);
 }
 
 #[tokio::test]
 async fn a_replayed_refusal_does_not_hide_that_the_amount_is_held() {
-    let provider = Provider::declining("card_declined", view(IntentState::RequiresCapture));
+    let provider = Provider::declining("card_declined", view(Hold::Held));
     let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
-    assert_eq!(outcome, Outcome::Payment(view(IntentState::RequiresCapture)));
+    assert_eq!(outcome, Outcome::Payment(view(Hold::Held)));
 }
 
 #[tokio::test]
 async fn a_confirmation_refused_for_good_does_not_go_round_for_ever() {
-    let provider = Provider::refusing("parameter_invalid", view(IntentState::RequiresConfirmation));
+    let provider = Provider::refusing("parameter_invalid", view(Hold::NotBegun));
     let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     assert_eq!(
         outcome,
@@ -208,7 +207,7 @@ async fn no_answer_proves_nothing_whatever_was_asked() {
     for (call, effect) in [
         (Call::Do(Effect::Authorize), Effect::Authorize),
         (Call::Do(Effect::Capture), Effect::Capture),
-        (Call::Do(Effect::CancelIntent), Effect::CancelIntent),
+        (Call::Do(Effect::CancelPayment), Effect::CancelPayment),
         (Call::Do(Effect::Refund), Effect::Refund),
     ] {
         let answer = Some(PaymentError::Unanswered("timeout".to_owned()));
@@ -225,7 +224,7 @@ async fn no_answer_proves_nothing_whatever_was_asked() {
 
 #[tokio::test]
 async fn a_refusal_that_cannot_be_looked_up_proves_nothing() {
-    let mut provider = Provider::declining("card_declined", view(IntentState::Canceled));
+    let mut provider = Provider::declining("card_declined", view(Hold::Released));
     provider.intent = None;
     let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Authorize), .. }), "{outcome:?}");
@@ -233,22 +232,22 @@ async fn a_refusal_that_cannot_be_looked_up_proves_nothing() {
 
 #[tokio::test]
 async fn a_capture_refused_because_it_was_done_is_done() {
-    let provider = Provider::refusing("payment_intent_unexpected_state", view(IntentState::Succeeded));
+    let provider = Provider::refusing("payment_intent_unexpected_state", view(Hold::Taken));
     let outcome = run(Call::Do(Effect::Capture), &paying(Effect::Capture), &provider).await;
-    assert_eq!(outcome, Outcome::Payment(view(IntentState::Succeeded)));
+    assert_eq!(outcome, Outcome::Payment(view(Hold::Taken)));
 }
 
 #[tokio::test]
 async fn a_cancel_refused_because_the_amount_was_taken_says_so_and_leads_to_a_refund() {
-    let provider = Provider::refusing("payment_intent_unexpected_state", view(IntentState::Succeeded));
-    let outcome = run(Call::Do(Effect::CancelIntent), &paying(Effect::CancelIntent), &provider).await;
-    assert_eq!(outcome, Outcome::Payment(view(IntentState::Succeeded)));
+    let provider = Provider::refusing("payment_intent_unexpected_state", view(Hold::Taken));
+    let outcome = run(Call::Do(Effect::CancelPayment), &paying(Effect::CancelPayment), &provider).await;
+    assert_eq!(outcome, Outcome::Payment(view(Hold::Taken)));
 }
 
 #[tokio::test]
 async fn a_cancel_refused_while_the_amount_is_held_needs_a_person() {
-    let provider = Provider::refusing("api_error", view(IntentState::RequiresCapture));
-    let outcome = run(Call::Do(Effect::CancelIntent), &paying(Effect::CancelIntent), &provider).await;
+    let provider = Provider::refusing("api_error", view(Hold::Held));
+    let outcome = run(Call::Do(Effect::CancelPayment), &paying(Effect::CancelPayment), &provider).await;
     let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stall.reason, Reason::PaymentUnexpected);
     assert!(stall.message.contains("Cancel pi_1 by hand"), "{}", stall.message);
@@ -256,7 +255,7 @@ async fn a_cancel_refused_while_the_amount_is_held_needs_a_person() {
 
 #[tokio::test]
 async fn a_refund_made_before_counts_once() {
-    let mut provider = Provider::refusing("charge_already_refunded", view(IntentState::Succeeded));
+    let mut provider = Provider::refusing("charge_already_refunded", view(Hold::Taken));
     provider.refunds = vec![refund(RefundState::Failed), refund(RefundState::Succeeded)];
     let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
     assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Succeeded))));
@@ -265,7 +264,7 @@ async fn a_refund_made_before_counts_once() {
 
 #[tokio::test]
 async fn a_refund_that_is_refused_and_does_not_exist_needs_a_person() {
-    let provider = Provider::refusing("charge_not_refundable", view(IntentState::Succeeded));
+    let provider = Provider::refusing("charge_not_refundable", view(Hold::Taken));
     let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
     let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stall.reason, Reason::RefundFailed);
@@ -277,13 +276,13 @@ async fn what_a_person_gave_back_by_hand_is_part_of_the_refund_and_not_all_of_it
     let by_hand = Provider { refunds: vec![part(500)], ..Provider::default() };
     let outcome = run(Call::Read(Look::Refunds), &paying(Effect::Refund), &by_hand).await;
     assert_eq!(outcome, Outcome::Refund(None), "1400 are left to pay back");
-    let intent = Some(view(IntentState::Succeeded));
+    let intent = Some(view(Hold::Taken));
     let rest = Provider { refunds: vec![part(1400), part(500)], intent, ..Provider::default() };
     for call in [Call::Do(Effect::Refund), Call::Read(Look::Refunds)] {
         let outcome = run(call, &paying(Effect::Refund), &rest).await;
         assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Succeeded))), "{call:?}");
     }
-    let mut stuck = Provider::refusing("charge_not_refundable", view(IntentState::Succeeded));
+    let mut stuck = Provider::refusing("charge_not_refundable", view(Hold::Taken));
     stuck.refunds = vec![part(500)];
     let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &stuck).await;
     assert!(matches!(outcome, Outcome::NeedsPerson(_)), "{outcome:?}");

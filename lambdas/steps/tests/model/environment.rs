@@ -1,6 +1,6 @@
 //! Everything that happens by itself: devices, the provider, people and time.
 
-use comanda_saga::{Direction, IntentState, RefundState};
+use comanda_saga::{Direction, Hold, RefundState};
 use stateright::{Model, Property};
 
 use crate::faults::{Fault, Spot};
@@ -155,12 +155,8 @@ impl Model for Bounds {
             }
             Move::Settle(well) => {
                 for intent in &mut state.world.provider.intents {
-                    if matches!(intent.state, IntentState::RequiresAction | IntentState::Processing) {
-                        intent.state = if well {
-                            IntentState::RequiresCapture
-                        } else {
-                            IntentState::RequiresPaymentMethod
-                        };
+                    if matches!(intent.state, Hold::AwaitsCustomer | Hold::AwaitsProvider) {
+                        intent.state = if well { Hold::Held } else { Hold::Refused };
                     }
                 }
                 state.webhook();
@@ -179,8 +175,8 @@ impl Model for Bounds {
             }
             Move::Expire => {
                 for intent in &mut state.world.provider.intents {
-                    if intent.state == IntentState::RequiresCapture {
-                        intent.state = IntentState::Canceled;
+                    if intent.state == Hold::Held {
+                        intent.state = Hold::Released;
                     }
                 }
             }
@@ -252,7 +248,7 @@ impl Bounds {
 
     fn provider_moves(&self, state: &State, moves: &mut Vec<Move>) {
         let is = |wanted| state.world.provider.intents.iter().any(|intent| intent.state == wanted);
-        if is(IntentState::Processing) || is(IntentState::RequiresAction) {
+        if is(Hold::AwaitsProvider) || is(Hold::AwaitsCustomer) {
             moves.extend([Move::Settle(true), Move::Settle(false)]);
         }
         if state.world.provider.refunds.iter().any(|(_, state)| *state == RefundState::Pending) {
@@ -264,7 +260,7 @@ impl Bounds {
         {
             moves.push(Move::RefundByHand);
         }
-        if self.bad_luck && is(IntentState::RequiresCapture) {
+        if self.bad_luck && is(Hold::Held) {
             moves.push(Move::Expire);
         }
     }

@@ -1,6 +1,6 @@
 //! What may never happen, and what must be possible.
 
-use comanda_saga::{CourierState, Effect, EntryState, IntentState, Phase, Reason, Record};
+use comanda_saga::{CourierState, Effect, EntryState, Hold, Phase, Reason, Record};
 use stateright::Property;
 
 use crate::state::{Bounds, Rest, State};
@@ -42,11 +42,7 @@ const ALWAYS: [Always; 17] = [
     ("an undone order ends with nothing charged and nothing that could still be", |_, s| {
         undone(s).is_none_or(|_| {
             let open = s.world.provider.intents.iter().any(|intent| {
-                intent.confirmed
-                    && !matches!(
-                        intent.state,
-                        IntentState::Canceled | IntentState::Succeeded | IntentState::RequiresPaymentMethod
-                    )
+                intent.confirmed && !matches!(intent.state, Hold::Released | Hold::Taken | Hold::Refused)
             });
             s.world.provider.balance() == 0 && !open
         })

@@ -260,7 +260,7 @@ const OLD: u64 = 1;
 
 /// Effects whose beginning starts a deadline.
 const TIMED: [Effect; 6] = [
-    Effect::CreateIntent,
+    Effect::OpenPayment,
     Effect::Authorize,
     Effect::Prepare,
     Effect::Deliver,
@@ -269,7 +269,7 @@ const TIMED: [Effect; 6] = [
 ];
 
 /// Effects whose failures are bounded.
-const COUNTED: [Effect; 3] = [Effect::CreateIntent, Effect::NotifyConfirmed, Effect::NotifyEnding];
+const COUNTED: [Effect; 3] = [Effect::OpenPayment, Effect::NotifyConfirmed, Effect::NotifyEnding];
 
 /// The record without what no decision reads, so that histories that come to the same are one state.
 pub fn plain(mut record: Record) -> Record {
@@ -294,7 +294,7 @@ pub fn plain(mut record: Record) -> Record {
 pub fn aged(record: &Record, tick: Tick) -> Record {
     let mut record = record.clone();
     for (effect, entry) in &mut record.journal {
-        if TIMED.contains(effect) && (tick == Tick::Day || *effect != Effect::CreateIntent) {
+        if TIMED.contains(effect) && (tick == Tick::Day || *effect != Effect::OpenPayment) {
             entry.started_at = tick.age(entry.started_at);
         }
     }

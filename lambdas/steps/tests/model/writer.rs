@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use comanda_saga::custody::Action;
-use comanda_saga::{Call, IntentState, Outcome, Phase, Record, RefundState, StockChange, Write};
+use comanda_saga::{Call, Hold, Outcome, Phase, Record, RefundState, StockChange, Write};
 use comanda_steps::carry::{CarryError, Ports, Request};
 use comanda_steps::ports::LedgerError;
 use futures::FutureExt;
@@ -380,7 +380,7 @@ fn is_news(before: Option<&Told>, told: &Told) -> bool {
 pub fn must_wait(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Payment(view) => {
-            matches!(view.state, IntentState::Processing | IntentState::RequiresAction)
+            matches!(view.hold, Hold::AwaitsProvider | Hold::AwaitsCustomer)
         }
         Outcome::Refund(Some(view)) => view.state == RefundState::Pending,
         _ => false,

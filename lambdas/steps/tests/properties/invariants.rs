@@ -1,7 +1,7 @@
 use comanda_crds::OrderStatus;
 use comanda_saga::{
-    Call, CourierState, DeviceSignal, Direction, Effect, EntryState, IntentState, KitchenState, Look, Phase,
-    Record, RefundState, status,
+    Call, CourierState, DeviceSignal, Direction, Effect, EntryState, Hold, KitchenState, Look, Phase, Record,
+    RefundState, status,
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -91,7 +91,7 @@ proptest! {
                 }
                 Done::Called(Call::Do(Effect::RecallCourier)) => 1,
                 Done::Called(Call::Do(Effect::RecallKitchen)) => 2,
-                Done::Called(Call::Do(Effect::CreateIntent) | Call::Read(Look::Payment) | Call::Do(Effect::CancelIntent)) => 3,
+                Done::Called(Call::Do(Effect::OpenPayment) | Call::Read(Look::Payment) | Call::Do(Effect::CancelPayment)) => 3,
                 Done::Called(Call::Do(Effect::Refund) | Call::Read(Look::Refunds)) => 4,
                 Done::Called(Call::Do(Effect::NotifyEnding)) => 5,
                 Done::Called(call) => {
@@ -226,12 +226,12 @@ fn heard() -> impl Strategy<Value = (Vec<KitchenState>, Vec<CourierState>, Vec<u
 /// True when the record says that nothing is held or owed, or that what is owed is the bank's to pay.
 fn is_settled(record: &Record) -> bool {
     let payment = &record.payment;
-    match payment.state {
-        Some(IntentState::Succeeded) => {
+    match payment.hold {
+        Some(Hold::Taken) => {
             payment.captured == payment.refunded
                 || matches!(payment.refund, Some(RefundState::Pending | RefundState::Disputed))
         }
-        Some(IntentState::Canceled) | None => true,
+        Some(Hold::Released) | None => true,
         _ => false,
     }
 }

@@ -35,10 +35,10 @@ pub enum Chance {
 fn call() -> impl Strategy<Value = Call> {
     prop::sample::select(vec![
         Call::Read(Look::Validation),
-        Call::Do(Effect::CreateIntent),
+        Call::Do(Effect::OpenPayment),
         Call::Do(Effect::Authorize),
         Call::Do(Effect::Capture),
-        Call::Do(Effect::CancelIntent),
+        Call::Do(Effect::CancelPayment),
         Call::Do(Effect::Refund),
         Call::Read(Look::Payment),
         Call::Read(Look::Refunds),

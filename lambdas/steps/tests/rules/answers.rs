@@ -1,20 +1,17 @@
 use comanda_saga::EntryState::{Done, Failed, Intended, NotDone};
-use comanda_saga::IntentState::{
-    Canceled, Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod,
-    Succeeded,
-};
+use comanda_saga::Hold::{AwaitsCustomer, AwaitsProvider, Held, NotBegun, Refused, Released, Taken};
 use comanda_saga::{
-    Call, Cause, Direction, Effect, EntryState, Fault, IntentState, Look, Outcome, PaymentView, Phase, Record,
+    Call, Cause, Direction, Effect, EntryState, Fault, Hold, Look, Outcome, PaymentView, Phase, Record,
 };
 
 use crate::support::at;
 use crate::support::driver::{Driver, Lost};
 use crate::support::world::Luck;
 
-fn answer(state: IntentState) -> Outcome {
+fn answer(state: Hold) -> Outcome {
     Outcome::Payment(PaymentView {
         id: "pi_0".to_owned(),
-        state,
+        hold: state,
         capturable: 0,
         received: 0,
         capture_before: Some(7),
@@ -24,16 +21,16 @@ fn answer(state: IntentState) -> Outcome {
 }
 
 /// What becomes of an open effect when the provider says that the payment is in this state.
-const SETTLES: [(IntentState, [(Effect, EntryState); 3]); 7] = {
-    use Effect::{Authorize, CancelIntent, Capture};
+const SETTLES: [(Hold, [(Effect, EntryState); 3]); 7] = {
+    use Effect::{Authorize, CancelPayment, Capture};
     [
-        (RequiresConfirmation, [(Authorize, NotDone), (Capture, Failed), (CancelIntent, NotDone)]),
-        (RequiresPaymentMethod, [(Authorize, Failed), (Capture, Failed), (CancelIntent, NotDone)]),
-        (RequiresAction, [(Authorize, Intended), (Capture, Failed), (CancelIntent, NotDone)]),
-        (Processing, [(Authorize, Intended), (Capture, Intended), (CancelIntent, Intended)]),
-        (RequiresCapture, [(Authorize, Done), (Capture, NotDone), (CancelIntent, NotDone)]),
-        (Succeeded, [(Authorize, Done), (Capture, Done), (CancelIntent, Failed)]),
-        (Canceled, [(Authorize, Failed), (Capture, Failed), (CancelIntent, Done)]),
+        (NotBegun, [(Authorize, NotDone), (Capture, Failed), (CancelPayment, NotDone)]),
+        (Refused, [(Authorize, Failed), (Capture, Failed), (CancelPayment, NotDone)]),
+        (AwaitsCustomer, [(Authorize, Intended), (Capture, Failed), (CancelPayment, NotDone)]),
+        (AwaitsProvider, [(Authorize, Intended), (Capture, Intended), (CancelPayment, Intended)]),
+        (Held, [(Authorize, Done), (Capture, NotDone), (CancelPayment, NotDone)]),
+        (Taken, [(Authorize, Done), (Capture, Done), (CancelPayment, Failed)]),
+        (Released, [(Authorize, Failed), (Capture, Failed), (CancelPayment, Done)]),
     ]
 };
 
@@ -64,8 +61,8 @@ fn an_answer_settles_whichever_payment_effect_is_open() {
 #[test]
 fn an_answer_changes_no_effect_that_is_settled() {
     let mut record = with_open(Effect::Capture);
-    record.apply(answer(Succeeded), at(60));
-    record.apply(answer(Canceled), at(120));
+    record.apply(answer(Taken), at(60));
+    record.apply(answer(Released), at(120));
     assert_eq!(record.journal[&Effect::Capture].finished_at, Some(at(60)));
     assert_eq!(
         (record.direction, record.fault),
@@ -76,7 +73,7 @@ fn an_answer_changes_no_effect_that_is_settled() {
 
 #[test]
 fn the_last_error_is_kept_until_the_effect_succeeds() {
-    for (state, kept) in [(RequiresCapture, Some("HTTP 500")), (Succeeded, None)] {
+    for (state, kept) in [(Held, Some("HTTP 500")), (Taken, None)] {
         let mut record = with_open(Effect::Capture);
         let error = Outcome::Unknown { effect: Some(Effect::Capture), message: "HTTP 500".to_owned() };
         record.apply(error, at(30));
@@ -90,13 +87,13 @@ fn an_order_that_the_catalogue_refuses_took_no_stock_and_made_no_payment() {
     let mut shop = Driver::with_luck(&[(Call::Read(Look::Validation), Luck::Bad)]);
     shop.run();
     assert_eq!(shop.record().state(Effect::Reserve), Some(Failed));
-    assert_eq!(shop.record().state(Effect::CreateIntent), None);
+    assert_eq!(shop.record().state(Effect::OpenPayment), None);
 }
 
 #[test]
 fn a_refused_creation_made_nothing_and_the_stock_goes_back() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Request));
+    shop.lost.push((Call::Do(Effect::OpenPayment), Lost::Request));
     shop.run();
     let fault = Fault { cause: Cause::PaymentDeclined, message: "No such token.".to_owned() };
     let now = shop.now;
@@ -104,10 +101,10 @@ fn a_refused_creation_made_nothing_and_the_stock_goes_back() {
     shop.run();
     assert_eq!((shop.record().phase, shop.stock), (Phase::Rejected, 3));
     assert_eq!(shop.record().state(Effect::Reserve), Some(Done), "it was taken, and given back");
-    assert_eq!(shop.record().state(Effect::CreateIntent), Some(Failed));
+    assert_eq!(shop.record().state(Effect::OpenPayment), Some(Failed));
     assert_eq!(
         shop.calls(),
-        [Call::Read(Look::Validation), Call::Do(Effect::CreateIntent), Call::Do(Effect::NotifyEnding)],
+        [Call::Read(Look::Validation), Call::Do(Effect::OpenPayment), Call::Do(Effect::NotifyEnding)],
         "nothing to look for"
     );
 }

@@ -6,7 +6,7 @@ use crate::support::owner;
 
 use Crossing::{Intent, Outcome};
 use Effect::{
-    Authorize, CancelIntent, Capture, CreateIntent, Deliver, NotifyConfirmed, NotifyEnding, Prepare,
+    Authorize, CancelPayment, Capture, Deliver, NotifyConfirmed, NotifyEnding, OpenPayment, Prepare,
     RecallKitchen, Release, Reserve,
 };
 
@@ -40,8 +40,8 @@ fn delivered() -> Driver {
 fn a_delivered_order_crosses_each_intent_and_each_outcome_once() {
     let expected = [
         vec![Crossing::Effect(Site::Claim)],
-        vec![Crossing::Effect(of(Reserve)), Intent(of(CreateIntent))],
-        vec![Outcome(of(CreateIntent)), Intent(of(Authorize))],
+        vec![Crossing::Effect(of(Reserve)), Intent(of(OpenPayment))],
+        vec![Outcome(of(OpenPayment)), Intent(of(Authorize))],
         vec![Outcome(of(Authorize)), Intent(of(NotifyConfirmed))],
         vec![Outcome(of(NotifyConfirmed)), Intent(of(Prepare))],
         vec![Outcome(of(Prepare))],
@@ -65,8 +65,8 @@ fn a_cancelled_order_crosses_its_undo_and_ends_once() {
     let expected = [
         vec![Intent(of(RecallKitchen))],
         vec![Outcome(of(RecallKitchen))],
-        vec![Intent(of(CancelIntent))],
-        vec![Outcome(of(CancelIntent)), Crossing::Effect(of(Release)), Intent(of(NotifyEnding))],
+        vec![Intent(of(CancelPayment))],
+        vec![Outcome(of(CancelPayment)), Crossing::Effect(of(Release)), Intent(of(NotifyEnding))],
         vec![Outcome(of(NotifyEnding)), Crossing::Effect(Site::Finish)],
     ];
     assert_eq!(crossed(&shop)[before..], expected);

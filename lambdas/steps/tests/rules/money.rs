@@ -1,6 +1,5 @@
 use comanda_saga::{
-    Call, Cause, Direction, Effect, EntryState, IntentState, KitchenState, Look, Outcome, PaymentView, Phase,
-    Wait,
+    Call, Cause, Direction, Effect, EntryState, Hold, KitchenState, Look, Outcome, PaymentView, Phase, Wait,
 };
 use jiff::SignedDuration;
 
@@ -26,7 +25,7 @@ fn an_order_is_held_then_captured_when_the_food_is_ready_then_sent() {
         shop.calls(),
         [
             Call::Read(Look::Validation),
-            Call::Do(Effect::CreateIntent),
+            Call::Do(Effect::OpenPayment),
             Call::Do(Effect::Authorize),
             Call::Do(Effect::NotifyConfirmed),
             Call::Do(Effect::Prepare),
@@ -77,7 +76,7 @@ fn a_declined_card_leaves_stock_and_money_as_they_were() {
     assert_eq!(record.phase, Phase::Rejected);
     assert_eq!(record.fault.as_ref().map(|fault| fault.cause), Some(Cause::PaymentDeclined));
     assert_eq!(shop.stock, 3);
-    assert_eq!(shop.world.provider.intents[0].state, IntentState::Canceled);
+    assert_eq!(shop.world.provider.intents[0].state, Hold::Released);
     assert_eq!(shop.world.endings, 1);
     assert_eq!(shop.count(Call::Do(Effect::NotifyConfirmed)), 0);
 }
@@ -118,27 +117,28 @@ fn a_customer_who_must_confirm_is_asked_until_the_deadline_and_then_rejected() {
     shop.run();
     assert_eq!(shop.record().phase, Phase::Rejected);
     assert_eq!(shop.record().fault.as_ref().map(|f| f.cause), Some(Cause::PaymentNotConfirmed));
-    assert_eq!(shop.world.provider.intents[0].state, IntentState::Canceled);
+    assert_eq!(shop.world.provider.intents[0].state, Hold::Released);
 }
 
 #[test]
 fn a_hold_that_the_provider_let_go_fails_the_order_and_charges_nothing() {
     let mut shop = Driver::preparing();
-    shop.world.provider.intents[0].state = IntentState::Canceled;
+    shop.world.provider.intents[0].state = Hold::Released;
     shop.kitchen(KitchenState::Ready);
     shop.run();
     assert_eq!(shop.record().phase, Phase::Failed);
     assert_eq!(shop.record().fault.as_ref().map(|f| f.cause), Some(Cause::CaptureFailed));
     assert_eq!((shop.world.provider.balance(), shop.count(Call::Do(Effect::Deliver))), (0, 0));
-    let cancelled = (shop.record().state(Effect::CancelIntent), shop.count(Call::Do(Effect::CancelIntent)));
+    let cancelled = (shop.record().state(Effect::CancelPayment), shop.count(Call::Do(Effect::CancelPayment)));
     assert_eq!(cancelled, (Some(EntryState::Done), 0), "it is cancelled without anybody's call");
 }
 
 #[test]
 fn a_provider_that_is_still_at_it_is_asked_from_time_to_time_and_not_in_a_loop() {
-    for (call, effect) in
-        [(Call::Do(Effect::Capture), Effect::Capture), (Call::Do(Effect::CancelIntent), Effect::CancelIntent)]
-    {
+    for (call, effect) in [
+        (Call::Do(Effect::Capture), Effect::Capture),
+        (Call::Do(Effect::CancelPayment), Effect::CancelPayment),
+    ] {
         let mut shop = Driver::preparing();
         shop.lost.push((call, Lost::Request));
         if call == Call::Do(Effect::Capture) {
@@ -151,7 +151,7 @@ fn a_provider_that_is_still_at_it_is_asked_from_time_to_time_and_not_in_a_loop()
         shop.run();
         assert_eq!(shop.in_hand().record.state(effect), Some(EntryState::Intended));
 
-        shop.world.provider.intents[0].state = IntentState::Processing;
+        shop.world.provider.intents[0].state = Hold::AwaitsProvider;
         shop.wait(60);
         let decision = shop.run();
         assert!(matches!(decision.wait, Wait::Until(_)), "{call:?}: {:?}", decision.wait);
@@ -168,7 +168,7 @@ fn a_capture_of_another_amount_needs_a_person() {
     let mut shop = Driver::delivering();
     let captured = PaymentView {
         id: "pi_0".to_owned(),
-        state: IntentState::Succeeded,
+        hold: Hold::Taken,
         capturable: 0,
         received: 500,
         capture_before: None,
@@ -216,7 +216,7 @@ fn an_answer_that_says_declined_after_the_undo_began_changes_no_cause() {
     record.apply(
         Outcome::Payment(PaymentView {
             id: "pi_0".to_owned(),
-            state: IntentState::RequiresPaymentMethod,
+            hold: Hold::Refused,
             capturable: 0,
             received: 0,
             capture_before: None,

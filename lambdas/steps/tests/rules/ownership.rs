@@ -59,7 +59,7 @@ fn an_unfinished_order_is_adopted_once_its_owner_in_this_cluster_is_gone() {
     assert_eq!(shop.record().epoch, 2);
     assert_eq!(shop.done[0], Done::Object(Action::AddFinalizer));
     assert_eq!(accepted(&shop).0, "True");
-    assert_eq!(shop.count(Call::Do(Effect::CreateIntent)), 0, "it goes on where it was");
+    assert_eq!(shop.count(Call::Do(Effect::OpenPayment)), 0, "it goes on where it was");
 }
 
 #[test]

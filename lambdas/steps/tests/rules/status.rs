@@ -5,7 +5,7 @@ mod undo;
 
 use comanda_crds::OrderStatus;
 use comanda_saga::{
-    Call, Closed, CourierState, Effect, IntentState, KitchenState, Look, Phase, Reason, Trouble, status,
+    Call, Closed, CourierState, Effect, Hold, KitchenState, Look, Phase, Reason, Trouble, status,
 };
 use jiff::Timestamp;
 
@@ -70,7 +70,7 @@ fn an_order_in_the_kitchen_says_whom_it_waits_for_and_until_when() {
         steps(&status),
         [
             "Reserve:Succeeded",
-            "CreateIntent:Succeeded",
+            "OpenPayment:Succeeded",
             "Authorize:Succeeded",
             "NotifyConfirmed:Succeeded",
             "Prepare:Running",
@@ -157,8 +157,8 @@ fn a_provider_that_is_slow_is_waited_for_without_a_deadline() {
     let status = shop.run().status;
     assert_eq!((waits(&status), message(&status, "Ready")), (None, "The order is on its way."));
     assert_eq!(
-        Some(&shop.hand.as_ref().expect("in hand").record).and_then(|r| r.payment.state),
-        Some(IntentState::RequiresConfirmation)
+        Some(&shop.hand.as_ref().expect("in hand").record).and_then(|r| r.payment.hold),
+        Some(Hold::NotBegun)
     );
 }
 

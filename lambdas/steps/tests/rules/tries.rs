@@ -32,20 +32,20 @@ fn a_lost_answer_is_looked_up_before_anything_is_called_again() {
 #[test]
 fn a_lost_creation_is_repeated_under_its_key_while_the_key_lives() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Answer));
+    shop.lost.push((Call::Do(Effect::OpenPayment), Lost::Answer));
     shop.run();
     shop.restart();
     shop.wait(22 * 3600);
     shop.run();
     assert_eq!(shop.world.provider.intents.len(), 1);
-    assert_eq!(shop.record().journal[&Effect::CreateIntent].attempt, 1);
+    assert_eq!(shop.record().journal[&Effect::OpenPayment].attempt, 1);
     assert_eq!(shop.record().phase, Phase::Preparing);
 }
 
 #[test]
 fn past_the_life_of_its_key_a_lost_creation_gets_a_new_one_and_only_one_is_ever_confirmed() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Answer));
+    shop.lost.push((Call::Do(Effect::OpenPayment), Lost::Answer));
     shop.run();
     shop.restart();
     shop.wait(23 * 3600);
@@ -78,13 +78,13 @@ fn a_stored_error_is_left_for_a_new_key_once_a_look_shows_that_nothing_happened(
 
 #[test]
 fn a_creation_that_fails_again_and_again_gets_a_new_key() {
-    let mut shop = Driver::with_luck(&[(Call::Do(Effect::CreateIntent), Luck::Stored)]);
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::OpenPayment), Luck::Stored)]);
     shop.run();
     shop.luck.clear();
     for _ in 0..5 {
         shop.run();
     }
-    assert_eq!(shop.count(Call::Do(Effect::CreateIntent)), 5, "four under the first key, one under the next");
+    assert_eq!(shop.count(Call::Do(Effect::OpenPayment)), 5, "four under the first key, one under the next");
     let keys: Vec<_> = shop.world.provider.intents.iter().map(|intent| intent.key.as_str()).collect();
     assert_eq!(keys, ["test/lisbon/order-1/pi/2"]);
 }
@@ -92,14 +92,14 @@ fn a_creation_that_fails_again_and_again_gets_a_new_key() {
 #[test]
 fn an_undo_past_the_life_of_the_key_leaves_the_unconfirmed_intent_alone() {
     let mut shop = Driver::new();
-    shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Answer));
+    shop.lost.push((Call::Do(Effect::OpenPayment), Lost::Answer));
     shop.run();
     shop.o.order.cancel = Some("changed my mind".to_owned());
     shop.wait(23 * 3600);
     shop.restart();
     shop.run();
     assert_eq!(shop.record().phase, Phase::Cancelled);
-    assert_eq!(shop.count(Call::Do(Effect::CreateIntent)), 1);
+    assert_eq!(shop.count(Call::Do(Effect::OpenPayment)), 1);
     assert_eq!(shop.stock, 3);
 }
 
@@ -150,12 +150,12 @@ fn a_try_that_a_crash_cut_short_does_not_count_against_the_message() {
 fn a_creation_that_crashes_cut_short_keeps_its_key() {
     let mut shop = Driver::new();
     for _ in 0..6 {
-        shop.lost = vec![(Call::Do(Effect::CreateIntent), Lost::Answer)];
+        shop.lost = vec![(Call::Do(Effect::OpenPayment), Lost::Answer)];
         shop.run();
         shop.restart();
     }
     shop.run();
-    assert_eq!(shop.record().journal[&Effect::CreateIntent].attempt, 1);
+    assert_eq!(shop.record().journal[&Effect::OpenPayment].attempt, 1);
     assert_eq!(shop.record().phase, Phase::Preparing);
 }
 
@@ -175,11 +175,11 @@ fn a_look_up_costs_no_write() {
 fn a_key_is_used_for_twenty_three_hours() {
     for (seconds, keys) in [(23 * 3600 - 1, 1), (23 * 3600, 2)] {
         let mut shop = Driver::new();
-        shop.lost.push((Call::Do(Effect::CreateIntent), Lost::Request));
+        shop.lost.push((Call::Do(Effect::OpenPayment), Lost::Request));
         shop.run();
         shop.wait(seconds);
         shop.run();
-        assert_eq!(shop.record().journal[&Effect::CreateIntent].attempt, keys);
+        assert_eq!(shop.record().journal[&Effect::OpenPayment].attempt, keys);
         let key = format!("test/lisbon/order-1/pi/{keys}");
         assert_eq!(shop.world.provider.intents[0].key, key);
     }
@@ -188,11 +188,11 @@ fn a_key_is_used_for_twenty_three_hours() {
 #[test]
 fn a_key_is_tried_four_times() {
     let mut shop = Driver::new();
-    shop.lost = vec![(Call::Do(Effect::CreateIntent), Lost::Request); 8];
+    shop.lost = vec![(Call::Do(Effect::OpenPayment), Lost::Request); 8];
     let mut keys = Vec::new();
     for _ in 0..9 {
         shop.run();
-        keys.push(shop.record().journal[&Effect::CreateIntent].attempt);
+        keys.push(shop.record().journal[&Effect::OpenPayment].attempt);
     }
     assert_eq!(keys, [1, 1, 1, 1, 2, 2, 2, 2, 3]);
     assert_eq!(shop.world.provider.intents.len(), 1);

@@ -161,13 +161,13 @@ fn the_stock_is_returned_in_the_very_write_that_says_so() {
 #[test]
 fn six_effects_lead_back_and_the_others_forward() {
     use Effect::{
-        Authorize, CancelIntent, Capture, CreateIntent, Deliver, NotifyConfirmed, NotifyEnding, Prepare,
+        Authorize, CancelPayment, Capture, Deliver, NotifyConfirmed, NotifyEnding, OpenPayment, Prepare,
         RecallCourier, RecallKitchen, Refund, Release, Reserve,
     };
-    for effect in [RecallCourier, RecallKitchen, CancelIntent, Refund, Release, NotifyEnding] {
+    for effect in [RecallCourier, RecallKitchen, CancelPayment, Refund, Release, NotifyEnding] {
         assert!(effect.undoes(), "{effect:?}");
     }
-    for effect in [Reserve, CreateIntent, Authorize, Capture, NotifyConfirmed, Prepare, Deliver] {
+    for effect in [Reserve, OpenPayment, Authorize, Capture, NotifyConfirmed, Prepare, Deliver] {
         assert!(!effect.undoes(), "{effect:?}");
     }
 }

@@ -1,6 +1,5 @@
 use comanda_saga::{
-    Call, Cause, CourierState, DeviceSignal, Effect, IntentState, KitchenState, Look, Phase, RefundState,
-    Wait,
+    Call, Cause, CourierState, DeviceSignal, Effect, Hold, KitchenState, Look, Phase, RefundState, Wait,
 };
 use jiff::SignedDuration;
 
@@ -49,7 +48,7 @@ fn a_capture_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
     shop.lost.push((Call::Do(Effect::Capture), Lost::Request));
     shop.kitchen(KitchenState::Ready);
     shop.run();
-    shop.world.provider.intents[0].state = IntentState::Processing;
+    shop.world.provider.intents[0].state = Hold::AwaitsProvider;
     shop.run();
     assert_asked_every_ten_seconds(shop, Call::Read(Look::Payment));
 }
@@ -60,7 +59,7 @@ fn a_cancellation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
     shop.run();
     shop.o.order.cancel = Some("no longer hungry".to_owned());
     shop.run();
-    assert_eq!((shop.record().phase, shop.count(Call::Do(Effect::CancelIntent))), (Phase::Compensating, 0));
+    assert_eq!((shop.record().phase, shop.count(Call::Do(Effect::CancelPayment))), (Phase::Compensating, 0));
     assert_asked_every_ten_seconds(shop, Call::Read(Look::Payment));
 }
 

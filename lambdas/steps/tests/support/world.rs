@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use comanda_crds::{Capture, Cause, Reason};
 use comanda_saga::record::Stall;
 use comanda_saga::{
-    Call, Effect, Fault, IntentState, Look, Outcome, PaymentView, Record, RefundState, RefundView,
-    StockChange, Write,
+    Call, Effect, Fault, Hold, Look, Outcome, PaymentView, Record, RefundState, RefundView, StockChange,
+    Write,
 };
 use comanda_steps::ports::LedgerError;
 use jiff::{SignedDuration, Timestamp};
@@ -89,7 +89,7 @@ pub struct Intent {
     /// When.
     pub made_at: Timestamp,
     /// Its state.
-    pub state: IntentState,
+    pub state: Hold,
     /// It was confirmed at some time.
     pub confirmed: bool,
 }
@@ -97,7 +97,7 @@ pub struct Intent {
 impl Provider {
     /// True when the provider holds money that it may still take.
     pub fn holds(&self) -> bool {
-        self.intents.iter().any(|intent| intent.state == IntentState::RequiresCapture)
+        self.intents.iter().any(|intent| intent.state == Hold::Held)
     }
 
     /// Captured less refunded, in minor units.
@@ -128,7 +128,7 @@ impl Provider {
             self.intents.push(Intent {
                 key: key.to_owned(),
                 made_at: now,
-                state: IntentState::RequiresConfirmation,
+                state: Hold::NotBegun,
                 confirmed: false,
             });
             self.intents.len() - 1
@@ -137,7 +137,7 @@ impl Provider {
     }
 
     fn intent(&mut self, record: &Record) -> &mut Intent {
-        let id = record.payment.intent_id.as_deref().expect("an intent's id");
+        let id = record.payment.id.as_deref().expect("an intent's id");
         let place: usize = id.trim_start_matches("pi_").parse().expect("an intent's place");
         &mut self.intents[place]
     }
@@ -147,21 +147,21 @@ impl Provider {
             return;
         }
         let intent = self.intent(record);
-        if matches!(intent.state, IntentState::RequiresConfirmation | IntentState::RequiresPaymentMethod) {
+        if matches!(intent.state, Hold::NotBegun | Hold::Refused) {
             intent.confirmed = true;
             intent.state = match luck {
-                Luck::Bad => IntentState::RequiresPaymentMethod,
-                Luck::Action => IntentState::RequiresAction,
-                Luck::Slow => IntentState::Processing,
-                _ => IntentState::RequiresCapture,
+                Luck::Bad => Hold::Refused,
+                Luck::Action => Hold::AwaitsCustomer,
+                Luck::Slow => Hold::AwaitsProvider,
+                _ => Hold::Held,
             };
         }
     }
 
     fn capture(&mut self, record: &Record) {
         let intent = self.intent(record);
-        if intent.state == IntentState::RequiresCapture {
-            intent.state = IntentState::Succeeded;
+        if intent.state == Hold::Held {
+            intent.state = Hold::Taken;
             self.captures += 1;
         } else {
             self.refused += 1;
@@ -170,10 +170,10 @@ impl Provider {
 
     fn cancel(&mut self, record: &Record) {
         let intent = self.intent(record);
-        if matches!(intent.state, IntentState::Succeeded | IntentState::Canceled | IntentState::Processing) {
+        if matches!(intent.state, Hold::Taken | Hold::Released | Hold::AwaitsProvider) {
             self.refused += 1;
         } else {
-            intent.state = IntentState::Canceled;
+            intent.state = Hold::Released;
         }
     }
 
@@ -191,13 +191,13 @@ impl Provider {
     fn view(&mut self, record: &Record) -> Outcome {
         let state = self.intent(record).state;
         Outcome::Payment(PaymentView {
-            id: record.payment.intent_id.clone().expect("an intent's id"),
-            state,
-            capturable: if state == IntentState::RequiresCapture { TOTAL } else { 0 },
-            received: if state == IntentState::Succeeded { TOTAL } else { 0 },
+            id: record.payment.id.clone().expect("an intent's id"),
+            hold: state,
+            capturable: if state == Hold::Held { TOTAL } else { 0 },
+            received: if state == Hold::Taken { TOTAL } else { 0 },
             capture_before: None,
             action_url: None,
-            decline: (state == IntentState::RequiresPaymentMethod).then(|| "card_declined".to_owned()),
+            decline: (state == Hold::Refused).then(|| "card_declined".to_owned()),
         })
     }
 
@@ -272,10 +272,10 @@ impl World {
         }
         let to_provider = matches!(
             call,
-            Call::Do(Effect::CreateIntent)
+            Call::Do(Effect::OpenPayment)
                 | Call::Do(Effect::Authorize)
                 | Call::Do(Effect::Capture)
-                | Call::Do(Effect::CancelIntent)
+                | Call::Do(Effect::CancelPayment)
                 | Call::Do(Effect::Refund)
         );
         if to_provider && self.provider.fails(&key, luck) {
@@ -290,8 +290,8 @@ impl World {
                 });
             }
             Call::Read(Look::Validation) => return Outcome::Validated { total: TOTAL, doubts: Vec::new() },
-            Call::Do(Effect::CreateIntent) => {
-                return Outcome::IntentCreated { id: self.provider.create(&key, now) };
+            Call::Do(Effect::OpenPayment) => {
+                return Outcome::PaymentOpened { id: self.provider.create(&key, now) };
             }
             Call::Do(Effect::Authorize) => self.provider.confirm(record, &key, luck),
             Call::Do(Effect::Capture) => {
@@ -300,7 +300,7 @@ impl World {
                 self.note(early, "captured before the food was ready");
                 self.provider.capture(record);
             }
-            Call::Do(Effect::CancelIntent) => self.provider.cancel(record),
+            Call::Do(Effect::CancelPayment) => self.provider.cancel(record),
             Call::Read(Look::Payment) => {}
             Call::Do(Effect::Refund) => {
                 self.provider.refund(&key, luck);

@@ -7,7 +7,7 @@ use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
 use super::{Wanted, enter};
 use crate::effect::Effect;
 use crate::next::{Look, StockChange};
-use crate::outcome::IntentState;
+use crate::outcome::Hold;
 use crate::record::{CourierState, EntryState, KitchenState, Record};
 use crate::transition::{Event, IllegalTransition};
 
@@ -24,8 +24,8 @@ pub(super) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Wante
     }
     next.settle(Effect::Reserve, EntryState::Done, None, now);
     enter(next, Event::Reserved, now)?;
-    next.intend(Effect::CreateIntent, now);
-    Ok(Some(Wanted::Move(StockChange::Take, Some(Effect::CreateIntent))))
+    next.intend(Effect::OpenPayment, now);
+    Ok(Some(Wanted::Move(StockChange::Take, Some(Effect::OpenPayment))))
 }
 
 pub(super) fn pay(
@@ -33,9 +33,9 @@ pub(super) fn pay(
     patience: &Patience,
     now: Timestamp,
 ) -> Result<Option<Wanted>, IllegalTransition> {
-    if next.payment.intent_id.is_none() {
+    if next.payment.id.is_none() {
         renew_creation(next, now);
-        return Ok(Some(Wanted::Do(Effect::CreateIntent)));
+        return Ok(Some(Wanted::Do(Effect::OpenPayment)));
     }
     match next.state(Effect::Authorize) {
         None | Some(EntryState::NotDone) => Ok(Some(Wanted::Do(Effect::Authorize))),
@@ -49,8 +49,8 @@ pub(super) fn pay(
             Ok(None)
         }
         // Confirmed, yet the customer or the provider still has to act: look again from time to time.
-        _ => Ok(match next.payment.state {
-            Some(IntentState::RequiresAction) => {
+        _ => Ok(match next.payment.hold {
+            Some(Hold::AwaitsCustomer) => {
                 let deadline =
                     next.journal[&Effect::Authorize].started_at + seconds(patience.timeouts.customer_seconds);
                 if now >= deadline {
@@ -62,7 +62,7 @@ pub(super) fn pay(
                 }
                 Some(poll(patience, Look::Payment, PAYMENT_POLL, Some(deadline), now))
             }
-            Some(IntentState::Processing) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
+            Some(Hold::AwaitsProvider) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
             _ => Some(Wanted::Read(Look::Payment)),
         }),
     }
@@ -74,15 +74,15 @@ pub(super) fn pay(
 pub(super) fn renew_creation(next: &mut Record, now: Timestamp) {
     let expired = next
         .journal
-        .get(&Effect::CreateIntent)
+        .get(&Effect::OpenPayment)
         .filter(|entry| entry.state == EntryState::Intended)
         .is_some_and(|entry| {
             now >= entry.started_at + KEY_LIFETIME
                 || entry.failures >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
         });
     if expired {
-        next.next_attempt(Effect::CreateIntent);
-        if let Some(entry) = next.journal.get_mut(&Effect::CreateIntent) {
+        next.next_attempt(Effect::OpenPayment);
+        if let Some(entry) = next.journal.get_mut(&Effect::OpenPayment) {
             entry.started_at = now;
         }
     }
@@ -93,7 +93,7 @@ fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Wanted>
     match next.state(Effect::Capture) {
         None | Some(EntryState::NotDone) => Some(Wanted::Do(Effect::Capture)),
         Some(EntryState::Done) => None,
-        _ if next.payment.state == Some(IntentState::Processing) => {
+        _ if next.payment.hold == Some(Hold::AwaitsProvider) => {
             Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now))
         }
         _ => Some(Wanted::Read(Look::Payment)),

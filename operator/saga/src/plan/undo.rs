@@ -8,7 +8,7 @@ use super::patience::{PAYMENT_POLL, Patience, command, poll, tell};
 use super::{Wanted, enter};
 use crate::effect::Effect;
 use crate::next::{Look, StockChange};
-use crate::outcome::{IntentState, RefundState};
+use crate::outcome::{Hold, RefundState};
 use crate::record::{CourierState, EntryState, KitchenState, Record, Stall};
 use crate::transition::{IllegalTransition, ending};
 
@@ -81,45 +81,53 @@ fn recall(
 
 /// Whatever may be held or taken is looked up first, then let go or paid back.
 fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
-    if !next.may_have_happened(Effect::CreateIntent) {
+    if !next.may_have_happened(Effect::OpenPayment) {
         return None;
     }
-    if next.payment.intent_id.is_none() {
+    if next.payment.id.is_none() {
         // The creation may have happened, so it is repeated under its key to learn the id. Past the
         // key's life nothing is gained: what was never confirmed holds no money.
-        let attempt = next.journal[&Effect::CreateIntent].attempt;
+        let attempt = next.journal[&Effect::OpenPayment].attempt;
         renew_creation(next, now);
-        if next.journal[&Effect::CreateIntent].attempt == attempt {
-            return Some(Wanted::Do(Effect::CreateIntent));
+        if next.journal[&Effect::OpenPayment].attempt == attempt {
+            return Some(Wanted::Do(Effect::OpenPayment));
         }
         let message = "Its answer was lost; it was never confirmed, so it holds no money.".to_owned();
-        next.settle(Effect::CreateIntent, EntryState::Failed, message, now);
+        next.settle(Effect::OpenPayment, EntryState::Failed, message, now);
         return None;
     }
-    let cancel = next.state(Effect::CancelIntent);
-    let processing = next.payment.state == Some(IntentState::Processing);
+    let cancel = next.state(Effect::CancelPayment);
+    let processing = next.payment.hold == Some(Hold::AwaitsProvider);
     if !next.payment.known_to_undo || cancel == Some(EntryState::Intended) && !processing {
         return Some(Wanted::Read(Look::Payment));
     }
-    match next.payment.state {
-        Some(IntentState::Canceled) => {
+    match next.payment.hold {
+        Some(Hold::Released) => {
             if cancel != Some(EntryState::Done) {
-                next.settle(Effect::CancelIntent, EntryState::Done, None, now);
+                next.settle(Effect::CancelPayment, EntryState::Done, None, now);
             }
             None
         }
-        Some(IntentState::Succeeded) => refund(next),
-        Some(IntentState::Processing) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
-        _ => Some(Wanted::Do(Effect::CancelIntent)),
+        Some(Hold::Taken) => refund(next),
+        Some(Hold::AwaitsProvider) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
+        _ => Some(Wanted::Do(Effect::CancelPayment)),
     }
 }
 
-fn refund(next: &Record) -> Option<Wanted> {
+fn refund(next: &mut Record) -> Option<Wanted> {
     match next.state(Effect::Refund) {
         None | Some(EntryState::NotDone) => Some(Wanted::Do(Effect::Refund)),
         Some(EntryState::Done) => None,
         // It is the bank's by now: neither the stock nor the customer's message waits for it.
         _ if matches!(next.payment.refund, Some(RefundState::Pending | RefundState::Disputed)) => None,
+        _ if next.payment.refund == Some(RefundState::Failed) => {
+            next.stall = Some(Stall::new(
+                Reason::RefundFailed,
+                "The payment provider could not pay the amount back. Refund the customer by another way and set the \
+                 annotation comanda.dev/abandon, or set comanda.dev/retry to a fresh value to try again.",
+            ));
+            Some(Wanted::Wait(None))
+        }
         _ => Some(Wanted::Read(Look::Refunds)),
     }
 }
@@ -161,7 +169,7 @@ fn release(next: &mut Record, now: Timestamp) -> Wanted {
 
 /// A refund would pay the customer twice: a person answers the dispute.
 fn disputed(next: &mut Record) {
-    let id = next.payment.intent_id.as_deref().unwrap_or("the payment");
+    let id = next.payment.id.as_deref().unwrap_or("the payment");
     next.stall = Some(Stall::new(
         Reason::PaymentDisputed,
         format!(

@@ -210,10 +210,10 @@ mod tests {
             read_order(&identity(), item)
         };
         assert_eq!(with_format(None).map(|record| record.format), Ok(1));
-        assert_eq!(with_format(Some(2)).map(|record| record.format), Ok(2));
+        assert_eq!(with_format(Some(3)).map(|record| record.format), Ok(3));
         let why =
-            "bistro/shop/a-1: its record has format 3, and this release reads up to 2: use the later release";
-        assert_eq!(with_format(Some(3)).map(drop), Err(LedgerError::Corrupt(why.to_owned())));
+            "bistro/shop/a-1: its record has format 4, and this release reads up to 3: use the later release";
+        assert_eq!(with_format(Some(4)).map(drop), Err(LedgerError::Corrupt(why.to_owned())));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The fields of Stripe's answers that are used, and what they mean.
 
-use comanda_saga::{IntentState, Money, PaymentView, RefundState, RefundView};
+use comanda_saga::{Hold, Money, PaymentView, RefundState, RefundView};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -46,12 +46,12 @@ pub(super) struct Refunds {
 
 impl Intent {
     pub(super) fn view(&self) -> Result<PaymentView, PaymentError> {
-        let state = self.state()?;
-        let held = if state == IntentState::RequiresCapture { self.amount } else { 0 };
-        let taken = if state == IntentState::Succeeded { self.amount } else { 0 };
+        let hold = self.hold()?;
+        let held = if hold == Hold::Held { self.amount } else { 0 };
+        let taken = if hold == Hold::Taken { self.amount } else { 0 };
         Ok(PaymentView {
             id: self.id.clone(),
-            state,
+            hold,
             capturable: minor(self.amount_capturable.unwrap_or(held), &self.currency),
             received: minor(self.amount_received.unwrap_or(taken), &self.currency),
             capture_before: self.capture_before(),
@@ -62,15 +62,15 @@ impl Intent {
         })
     }
 
-    fn state(&self) -> Result<IntentState, PaymentError> {
+    fn hold(&self) -> Result<Hold, PaymentError> {
         Ok(match self.status.as_str() {
-            "requires_confirmation" => IntentState::RequiresConfirmation,
-            "requires_payment_method" => IntentState::RequiresPaymentMethod,
-            "requires_action" => IntentState::RequiresAction,
-            "processing" => IntentState::Processing,
-            "requires_capture" => IntentState::RequiresCapture,
-            "succeeded" => IntentState::Succeeded,
-            "canceled" => IntentState::Canceled,
+            "requires_confirmation" => Hold::NotBegun,
+            "requires_payment_method" => Hold::Refused,
+            "requires_action" => Hold::AwaitsCustomer,
+            "processing" => Hold::AwaitsProvider,
+            "requires_capture" => Hold::Held,
+            "succeeded" => Hold::Taken,
+            "canceled" => Hold::Released,
             other => {
                 return Err(PaymentError::Unanswered(format!("the intent is in the unknown state {other}")));
             }
@@ -205,7 +205,7 @@ mod tests {
         );
         let expected = PaymentView {
             id: "pi_3".to_owned(),
-            state: IntentState::RequiresCapture,
+            hold: Hold::Held,
             capturable: 1900,
             received: 0,
             capture_before: Some(1_772_971_200),

@@ -81,7 +81,7 @@ fn an_order_cancelled_in_the_kitchen_shows_that_nothing_was_charged() {
         undos(&status),
         [
             "RecallKitchen:Succeeded: The device had gone too far to stop.",
-            "CancelIntent:Succeeded: The payment was cancelled; nothing is held or charged.",
+            "CancelPayment:Succeeded: The payment was cancelled; nothing is held or charged.",
             "Release:Succeeded: The kitchen had begun: the stock is recorded as spent.",
             "NotifyEnding:Succeeded: The customer was told that the order was cancelled.",
         ]
@@ -116,7 +116,7 @@ fn a_declined_card_shows_as_a_rejection_of_a_step_that_failed() {
     assert_eq!((status.phase.name(), status.reason.as_deref()), ("Rejected", Some("PaymentDeclined")));
     assert_eq!(
         steps(&status),
-        ["Reserve:Succeeded", "CreateIntent:Succeeded", "Authorize:Failed(PaymentDeclined)"]
+        ["Reserve:Succeeded", "OpenPayment:Succeeded", "Authorize:Failed(PaymentDeclined)"]
     );
     let told = undos(&status).pop();
     assert_eq!(
@@ -175,7 +175,7 @@ fn an_order_that_needs_a_person_says_what_for() {
 #[test]
 fn an_abandoned_order_says_what_is_still_held_on_the_card() {
     let mut shop = Driver::preparing();
-    shop.luck.push((Call::Do(Effect::CancelIntent), Luck::Person));
+    shop.luck.push((Call::Do(Effect::CancelPayment), Luck::Person));
     shop.o.order.cancel = Some("ordered twice".to_owned());
     shop.hear(DeviceSignal::KitchenRecalled(true), Effect::Prepare);
     shop.run();
