@@ -3,6 +3,8 @@
 //! Nothing here knows the object that asks for the order, or what that shows: see [`custody`](crate::custody) and
 //! [`status`](crate::status).
 
+#![expect(clippy::unnecessary_wraps, reason = "all rules have one shape")]
+
 use comanda_crds::{Cause, OrderClassSpec, Phase, Reason, Timeouts};
 use jiff::Timestamp;
 

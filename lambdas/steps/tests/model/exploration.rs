@@ -9,7 +9,6 @@ use crate::properties::ALONE;
 use crate::state::{Bounds, Budget, Defect};
 
 pub fn explore(name: &str, bounds: Bounds) {
-    #[expect(clippy::disallowed_methods, reason = "says how long it took")]
     let began = Instant::now();
     let checker = bounds.checker().threads(2).spawn_bfs().join();
     println!("{name}: {} states in {:.1} s", checker.unique_state_count(), began.elapsed().as_secs_f32());

@@ -229,11 +229,11 @@ impl State {
     /// A message takes effect, and nobody hears of it.
     fn take_effect(&mut self, message: Option<&Kept<Message>>) {
         let Some(message) = message else { return };
-        if let Some(write) = message.task.write() {
-            if let Ok(stock) = commit(self.record(), self.stock, write) {
-                self.stock = stock;
-                self.commit(write.record.clone());
-            }
+        if let Some(write) = message.task.write()
+            && let Ok(stock) = commit(self.record(), self.stock, write)
+        {
+            self.stock = stock;
+            self.commit(write.record.clone());
         }
         if let (Some(call), Some(record)) = (message.task.call(), &message.record) {
             self.world.call(call, record, Luck::Good, now());

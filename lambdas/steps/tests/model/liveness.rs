@@ -99,7 +99,6 @@ fn circling(graph: &Graph) -> usize {
 
 /// Explores again, to see that every state leads to an end, and no operator works in circles.
 pub fn assert_every_state_leads_to_an_end(name: &str, bounds: &Bounds) {
-    #[expect(clippy::disallowed_methods, reason = "says how long it took")]
     let began = Instant::now();
     let graph = explore(bounds);
     let lost = lost(&graph);

@@ -91,7 +91,7 @@ proptest! {
                 }
                 Done::Called(Call::Do(Effect::RecallCourier)) => 1,
                 Done::Called(Call::Do(Effect::RecallKitchen)) => 2,
-                Done::Called(Call::Do(Effect::OpenPayment) | Call::Read(Look::Payment) | Call::Do(Effect::CancelPayment)) => 3,
+                Done::Called(Call::Do(Effect::OpenPayment | Effect::CancelPayment) | Call::Read(Look::Payment)) => 3,
                 Done::Called(Call::Do(Effect::Refund) | Call::Read(Look::Refunds)) => 4,
                 Done::Called(Call::Do(Effect::NotifyEnding)) => 5,
                 Done::Called(call) => {

@@ -282,13 +282,13 @@ impl Driver {
     /// Acts on the object; false ends the reconcile.
     fn act(&mut self, action: Action) -> bool {
         match action {
-            Action::Write(write) => match self.outside.write(&write) {
-                Ok(()) => self.hand = Some(InHand::new(write.record)),
-                Err(_) => {
+            Action::Write(write) => {
+                if self.outside.write(&write).is_err() {
                     self.restart();
                     return false;
                 }
-            },
+                self.hand = Some(InHand::new(write.record));
+            }
             object => {
                 self.o.order.has_finalizer = object == Action::AddFinalizer;
                 // What was deleted is not deleted again.

@@ -272,11 +272,13 @@ impl World {
         }
         let to_provider = matches!(
             call,
-            Call::Do(Effect::OpenPayment)
-                | Call::Do(Effect::Authorize)
-                | Call::Do(Effect::Capture)
-                | Call::Do(Effect::CancelPayment)
-                | Call::Do(Effect::Refund)
+            Call::Do(
+                Effect::OpenPayment
+                    | Effect::Authorize
+                    | Effect::Capture
+                    | Effect::CancelPayment
+                    | Effect::Refund
+            )
         );
         if to_provider && self.provider.fails(&key, luck) {
             return Outcome::Unknown { effect: call.effect(), message: "HTTP 500".to_owned() };

@@ -47,13 +47,13 @@ pub(super) struct Refunds {
 impl Intent {
     pub(super) fn view(&self) -> Result<PaymentView, PaymentError> {
         let hold = self.hold()?;
-        let held = if hold == Hold::Held { self.amount } else { 0 };
-        let taken = if hold == Hold::Taken { self.amount } else { 0 };
+        let capturable = if hold == Hold::Held { self.amount } else { 0 };
+        let received = if hold == Hold::Taken { self.amount } else { 0 };
         Ok(PaymentView {
             id: self.id.clone(),
             hold,
-            capturable: minor(self.amount_capturable.unwrap_or(held), &self.currency),
-            received: minor(self.amount_received.unwrap_or(taken), &self.currency),
+            capturable: minor(self.amount_capturable.unwrap_or(capturable), &self.currency),
+            received: minor(self.amount_received.unwrap_or(received), &self.currency),
             capture_before: self.capture_before(),
             action_url: self.action_url(),
             decline: self.last_payment_error.as_ref().map(|failure| {
