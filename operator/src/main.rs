@@ -10,6 +10,7 @@ mod error;
 mod faults;
 mod leadership;
 mod live;
+mod memory;
 mod object;
 mod observe;
 mod reconcile;

@@ -15,7 +15,7 @@ use crate::context::{Context, bounded};
 use crate::customer;
 use crate::error::Error;
 use crate::faults;
-use crate::live::Memory;
+use crate::memory::Memory;
 
 /// Does what custody asks for, in order. Whatever fails stops the actions behind it.
 pub async fn act(

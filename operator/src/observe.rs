@@ -15,7 +15,7 @@ use kube::{Api, ResourceExt};
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
-use crate::live::{Memory, listens};
+use crate::memory::{Memory, listens};
 
 /// Gathers everything a decision needs. The record of a live order is read once and then held: its
 /// version fences it.

@@ -15,7 +15,7 @@ use tracing::{Instrument, info_span, warn};
 use crate::carrier::Carrier;
 use crate::context::Context;
 use crate::error::{Error, Tell};
-use crate::live::Memory;
+use crate::memory::Memory;
 use crate::object;
 use crate::observe::{circumstances, hearing_since, is_behind, observe, remembered};
 use crate::report::report;

@@ -14,7 +14,7 @@ use tracing::debug;
 use crate::context::{Context, bounded};
 use crate::error::Error;
 use crate::faults;
-use crate::live::Memory;
+use crate::memory::Memory;
 
 /// Longest note of an Event, in bytes: the API server refuses a longer one, and nobody sees it.
 /// Source: `NoteLengthLimit`, compared with Go's `len` of the string, in `pkg/apis/core/validation/events.go` of

@@ -30,7 +30,7 @@ async fn intent(shop: &Shop<'_>, order: &str) -> Result<String> {
     let begun = Instant::now();
     loop {
         let snapshot = shop.snapshot().await?;
-        if let Some(id) = snapshot.record(order).and_then(|record| record["payment"]["intent_id"].as_str()) {
+        if let Some(id) = snapshot.record(order).and_then(|record| record["payment"]["id"].as_str()) {
             return Ok(id.to_owned());
         }
         ensure!(begun.elapsed() < Duration::from_secs(20), "{order} never got an intent");

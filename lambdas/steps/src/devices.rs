@@ -1,7 +1,7 @@
 //! The language of kitchens and couriers: topics, commands and events. What they say is not trusted.
 
 use comanda_crds::Address;
-use comanda_saga::record::{CourierState, KitchenState};
+use comanda_saga::{CourierState, KitchenState};
 use comanda_saga::{DeviceEvent, DeviceSignal, Entry, Record};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -8,12 +8,13 @@
 use comanda_crds::{Cause, OrderClassSpec, Phase, Reason, Timeouts};
 use jiff::Timestamp;
 
+use crate::device::{CourierState, DeviceEvent};
 use crate::effect::Effect;
 use crate::money::Money;
 use crate::next::{Next, StockChange, Wait, Write};
-use crate::outcome::{DeviceEvent, Hold};
+use crate::payment::Hold;
 use crate::plan::{self, Wanted, enter, undo};
-use crate::record::{CourierState, Direction, FORMAT, Record, Stall};
+use crate::record::{Direction, FORMAT, Record, Stall};
 use crate::transition::{Event, IllegalTransition};
 
 /// A record in somebody's hands.

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use crate::effect::Effect;
-use crate::record::{EntryState, Record};
+use crate::journal::EntryState;
+use crate::record::Record;
 
 /// Where something happens outside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::effect::Effect;
-use crate::record::Terms;
+use crate::terms::Terms;
 
 /// An order's identity: `installation/tenant/orderId`. Never the object's uid, so that an object that
 /// Git, a backup or a new cluster creates again is the same order.

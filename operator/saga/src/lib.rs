@@ -4,28 +4,34 @@
 //! standard library and jiff have for it, `.ci/run` the crates. Read [`transition`] first, then [`mod@advance`].
 
 pub mod advance;
+pub mod apply;
 pub mod boundary;
 pub mod custody;
+pub mod device;
 pub mod effect;
 pub mod identity;
+pub mod journal;
 pub mod money;
 pub mod next;
 pub mod observed;
-pub mod outcome;
+pub mod payment;
 mod plan;
 pub mod record;
 pub mod status;
+pub mod terms;
 pub mod transition;
 
 pub use advance::{Circumstances, Held, Policy, Wishes, advance};
+pub use apply::Outcome;
 pub use boundary::{Boundary, Crossing, Point, Site};
 pub use comanda_crds::{Cause, Phase, Reason};
+pub use device::{CourierState, DeviceEvent, DeviceSignal, KitchenState};
 pub use effect::Effect;
 pub use identity::{Identity, digest};
+pub use journal::{Entry, EntryState};
 pub use money::Money;
 pub use next::{Call, Look, Next, StockChange, Wait, Write};
 pub use observed::{ClassFacts, Closed, Observed, OrderFacts, Trouble};
-pub use outcome::{DeviceEvent, DeviceSignal, Hold, Outcome, PaymentView, RefundState, RefundView};
-pub use record::{
-    CourierState, Direction, Entry, EntryState, Fault, KitchenState, Line, Owner, Record, Terms,
-};
+pub use payment::{Hold, PaymentView, RefundState, RefundView};
+pub use record::{Direction, Fault, Owner, Record};
+pub use terms::{Line, Terms};

@@ -4,7 +4,8 @@ use comanda_crds::{OrderClassSpec, Reason};
 
 use crate::advance::{Policy, Wishes};
 use crate::identity::Identity;
-use crate::record::{Owner, Record, Terms};
+use crate::record::{Owner, Record};
+use crate::terms::Terms;
 
 /// What is known of an object and its order.
 #[derive(Clone, Debug)]

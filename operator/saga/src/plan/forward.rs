@@ -5,10 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
 use super::{Wanted, enter};
+use crate::device::{CourierState, KitchenState};
 use crate::effect::Effect;
+use crate::journal::EntryState;
 use crate::next::{Look, StockChange};
-use crate::outcome::Hold;
-use crate::record::{CourierState, EntryState, KitchenState, Record};
+use crate::payment::Hold;
+use crate::record::Record;
 use crate::transition::{Event, IllegalTransition};
 
 /// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::Wanted;
 use crate::advance::{Circumstances, Policy};
 use crate::effect::Effect;
+use crate::journal::EntryState;
 use crate::next::Look;
-use crate::record::{EntryState, Record};
+use crate::record::Record;
 
 /// How often a payment that waits for the customer or the provider is looked up.
 pub(super) const PAYMENT_POLL: SignedDuration = SignedDuration::from_secs(10);

@@ -6,10 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::forward::renew_creation;
 use super::patience::{PAYMENT_POLL, Patience, command, poll, tell};
 use super::{Wanted, enter};
+use crate::device::{CourierState, KitchenState};
 use crate::effect::Effect;
+use crate::journal::EntryState;
 use crate::next::{Look, StockChange};
-use crate::outcome::{Hold, RefundState};
-use crate::record::{CourierState, EntryState, KitchenState, Record, Stall};
+use crate::payment::{Hold, RefundState};
+use crate::record::{Record, Stall};
 use crate::transition::{IllegalTransition, ending};
 
 /// Longest pause between two look-ups of a refund that is under way. Banks take days.

@@ -167,7 +167,7 @@ pub(super) fn corrupt(identity: &Identity, why: &str) -> LedgerError {
 #[cfg(test)]
 mod tests {
     use comanda_saga::DeviceSignal;
-    use comanda_saga::record::KitchenState;
+    use comanda_saga::KitchenState;
 
     use super::*;
     use crate::fixtures::{identity, now, record};

@@ -1,0 +1,81 @@
+//! What the world answered, and what it does to the record. It is recorded here, and judged elsewhere.
+
+mod device;
+mod payment;
+
+use comanda_crds::Phase;
+use jiff::Timestamp;
+
+use crate::effect::Effect;
+use crate::journal::EntryState;
+use crate::payment::{Hold, PaymentView, RefundView};
+use crate::record::{Fault, Record, Stall};
+
+/// What a call brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The order holds, and this is its total by the catalogue, in minor units.
+    Validated {
+        /// Sum of the lines.
+        total: i64,
+        /// What may be wrong about the customer's data, a sentence a field, without what the customer wrote.
+        doubts: Vec<String>,
+    },
+    /// The order does not hold.
+    Refused(Fault),
+    /// The payment exists, and holds no money yet.
+    PaymentOpened {
+        /// The provider's id.
+        id: String,
+    },
+    /// The payment as the provider has it now.
+    Payment(PaymentView),
+    /// The refund as the provider has it now; none when there is none.
+    Refund(Option<RefundView>),
+    /// The notification was taken over by SNS, or the command acknowledged by the broker.
+    Sent(Effect),
+    /// Nothing more can be done without a person.
+    NeedsPerson(Stall),
+    /// No answer, or one that proves nothing.
+    Unknown {
+        /// The effect whose outcome is not known.
+        effect: Option<Effect>,
+        /// The error, without secrets or personal data.
+        message: String,
+    },
+}
+
+impl Record {
+    /// Takes over what a call brought back. Nothing is lost when it is never saved: the intent stands
+    /// in the ledger, and whoever comes next looks the outcome up.
+    pub fn apply(&mut self, outcome: Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Validated { total, doubts } => (self.total, self.doubts) = (Some(total), doubts),
+            Outcome::Refused(fault) => {
+                if self.phase == Phase::Validating {
+                    self.settle(Effect::Reserve, EntryState::Failed, fault.message.clone(), now);
+                }
+                // A refused creation made nothing: there is no intent to look for when undoing.
+                if self.state(Effect::OpenPayment) == Some(EntryState::Intended) {
+                    self.settle(Effect::OpenPayment, EntryState::Failed, fault.message.clone(), now);
+                }
+                self.raise(fault.cause, fault.message);
+            }
+            Outcome::PaymentOpened { id } => {
+                self.payment.id = Some(id);
+                self.payment.hold = Some(Hold::NotBegun);
+                self.settle(Effect::OpenPayment, EntryState::Done, None, now);
+            }
+            Outcome::Payment(view) => self.apply_payment(view, now),
+            Outcome::Refund(view) => self.apply_refund(view, now),
+            Outcome::Sent(effect) => self.settle(effect, EntryState::Done, None, now),
+            Outcome::NeedsPerson(stall) => self.stall = Some(stall),
+            Outcome::Unknown { effect, message } => {
+                if let Some(entry) = effect.and_then(|effect| self.journal.get_mut(&effect)) {
+                    entry.failures += 1;
+                    entry.message = Some(message);
+                }
+            }
+        }
+    }
+}

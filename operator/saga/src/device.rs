@@ -1,0 +1,97 @@
+//! What kitchens and couriers say, and what is known of them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a kitchen or a courier said.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceEvent {
+    /// The device's own id of the event: see [`DeviceEvent::is_again`].
+    pub id: String,
+    /// What it said.
+    pub signal: DeviceSignal,
+    /// Sequence number of the command it answers.
+    pub seq: u64,
+    /// The device's client id.
+    pub device: String,
+    /// Why, where it gives a reason.
+    pub reason: Option<String>,
+    /// When it reached the ledger.
+    pub at: Timestamp,
+}
+
+impl DeviceEvent {
+    /// True for an event that was heard before: its id is its device's own, and others may have the same.
+    pub fn is_again(&self, known: &Self) -> bool {
+        let of = |event: &Self| {
+            matches!(event.signal, DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_))
+        };
+        (&self.id, &self.device, of(self)) == (&known.id, &known.device, of(known))
+    }
+}
+
+/// The vocabulary of devices.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceSignal {
+    /// Kitchen: it advanced to this state.
+    Kitchen(KitchenState),
+    /// Kitchen: it stopped, or refused to.
+    KitchenRecalled(bool),
+    /// Courier: it advanced to this state.
+    Courier(CourierState),
+    /// Courier: it turned back, or refused to.
+    CourierRecalled(bool),
+}
+
+/// What a device said last.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Device<S> {
+    /// The furthest state it reported.
+    pub state: S,
+    /// Who: the kitchen's or the courier's client id.
+    pub who: Option<String>,
+    /// When it was last heard.
+    pub heard_at: Option<Timestamp>,
+    /// The reason it gave for a refusal.
+    pub reason: Option<String>,
+    /// It answered a recall: true for cancelled, false for refused.
+    pub recalled: Option<bool>,
+}
+
+impl<S: Default> Default for Device<S> {
+    fn default() -> Self {
+        Self { state: S::default(), who: None, heard_at: None, reason: None, recalled: None }
+    }
+}
+
+/// How far the kitchen is. Ordered by rank, so late and repeated events change nothing.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KitchenState {
+    /// Not heard.
+    #[default]
+    Unknown,
+    /// It took the order.
+    Accepted,
+    /// It began: the ingredients are spent.
+    Preparing,
+    /// It said no.
+    Rejected,
+    /// The food is ready.
+    Ready,
+}
+
+/// How far the courier is. Ordered by rank, so late and repeated events change nothing.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CourierState {
+    /// Not heard.
+    #[default]
+    Unknown,
+    /// A courier took the order.
+    Accepted,
+    /// The food left the store: the point of no return for a cancel.
+    PickedUp,
+    /// It could not be delivered.
+    Failed,
+    /// The customer has it.
+    Delivered,
+}
