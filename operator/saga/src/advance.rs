@@ -5,10 +5,11 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "all rules have one shape")]
 
-use comanda_crds::{Cause, OrderClassSpec, Phase, Reason, Timeouts};
+use comanda_crds::{Cause, Phase, Reason};
 use jiff::Timestamp;
 
-use crate::device::{CourierState, DeviceEvent};
+use crate::circumstances::{Circumstances, Wishes};
+use crate::device::CourierState;
 use crate::effect::Effect;
 use crate::money::Money;
 use crate::next::{Next, StockChange, Wait, Write};
@@ -26,55 +27,6 @@ pub struct Held<'a> {
     pub record: &'a Record,
     /// When the payment provider last answered whoever holds this; none when it has to be asked again.
     pub payment_seen_at: Option<Timestamp>,
-}
-
-/// What is known beside the record.
-#[derive(Clone, Debug)]
-pub struct Circumstances {
-    /// What people ask for.
-    pub wishes: Wishes,
-    /// What the class says now; none when it is gone, and then what the record has pinned counts.
-    pub policy: Option<Policy>,
-    /// What devices said about the order, in any order.
-    pub events: Vec<DeviceEvent>,
-    /// Since when what the class's devices say is heard; none while it is not.
-    pub hearing_since: Option<Timestamp>,
-    /// The process that decides.
-    pub writer: String,
-}
-
-/// What people ask for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
-    /// Why the order is to be cancelled.
-    pub cancel: Option<String>,
-    /// The order's object is being deleted.
-    pub deleted: bool,
-    /// Nothing forward is to be begun.
-    pub suspend: bool,
-    /// The retry token.
-    pub retry: Option<String>,
-    /// The reason to abandon.
-    pub abandon: Option<String>,
-}
-
-/// How long and how often things may be tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// How long others may take.
-    pub timeouts: Timeouts,
-    /// Tries of a message to the customer.
-    pub notification_tries: u32,
-}
-
-impl Policy {
-    /// What a class says.
-    pub fn of(class: &OrderClassSpec) -> Self {
-        Self {
-            timeouts: class.timeouts.clone(),
-            notification_tries: u32::try_from(class.retries.notification).unwrap_or(1),
-        }
-    }
 }
 
 /// What the record wants next.

@@ -3,9 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::effect::{Effect, Kind};
-use crate::record::Record;
-
 /// One effect: intent, then outcome.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
@@ -46,88 +43,4 @@ pub enum EntryState {
     Failed,
     /// A deadline passed before the other side confirmed it.
     Unconfirmed,
-}
-
-impl Record {
-    /// How an effect stands; none when it was never intended.
-    pub fn state(&self, effect: Effect) -> Option<EntryState> {
-        self.journal.get(&effect).map(|entry| entry.state)
-    }
-
-    /// True when the effect happened.
-    pub fn is_done(&self, effect: Effect) -> bool {
-        self.state(effect) == Some(EntryState::Done)
-    }
-
-    /// True when the effect happened or may have happened.
-    pub fn may_have_happened(&self, effect: Effect) -> bool {
-        matches!(self.state(effect), Some(EntryState::Done | EntryState::Intended))
-    }
-
-    /// Takes the intent for an effect: the next write records it, before the call is made.
-    pub fn intend(&mut self, effect: Effect, now: Timestamp) {
-        let entry = self.journal.entry(effect).or_insert_with(|| Entry {
-            state: EntryState::Intended,
-            attempt: 1,
-            key: self.identity.key(effect, 1),
-            tries: 0,
-            failures: 0,
-            seq: (effect.row().kind == Kind::Command).then(|| {
-                self.seq += 1;
-                self.seq
-            }),
-            started_at: now,
-            intended_at: now,
-            finished_at: None,
-            message: None,
-        });
-        entry.state = EntryState::Intended;
-        entry.tries += 1;
-        entry.intended_at = now;
-        entry.finished_at = None;
-    }
-
-    /// Starts a new attempt, with a key of its own, at an effect whose earlier attempt is proved to
-    /// have done nothing.
-    pub fn next_attempt(&mut self, effect: Effect) {
-        if let Some(entry) = self.journal.get_mut(&effect) {
-            entry.attempt += 1;
-            entry.key = self.identity.key(effect, entry.attempt);
-            entry.state = EntryState::NotDone;
-        }
-    }
-
-    /// Writes an outcome down. An effect that needs no call, such as a reservation, gets its entry here.
-    pub fn settle(
-        &mut self,
-        effect: Effect,
-        state: EntryState,
-        message: impl Into<Option<String>>,
-        now: Timestamp,
-    ) {
-        if !self.journal.contains_key(&effect) {
-            self.intend(effect, now);
-        }
-        if let Some(entry) = self.journal.get_mut(&effect) {
-            entry.state = state;
-            entry.finished_at = Some(now);
-            entry.message = message.into();
-        }
-    }
-
-    /// Settles an effect whose outcome is not known yet.
-    pub(crate) fn settle_open(&mut self, effect: Effect, now: Timestamp, state: EntryState) {
-        if self.state(effect) != Some(EntryState::Intended) || state == EntryState::Intended {
-            return;
-        }
-        // What went wrong on the way to a success is no longer news.
-        let message = self.journal[&effect].message.clone().filter(|_| state != EntryState::Done);
-        self.settle(effect, state, message, now);
-        if state == EntryState::NotDone {
-            // Proved not to have happened: the next try needs a key of its own, because the provider
-            // replays what it stored under this one, errors included. Should the old call still arrive,
-            // the state of the payment refuses it, or the new one.
-            self.next_attempt(effect);
-        }
-    }
 }

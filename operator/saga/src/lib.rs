@@ -6,9 +6,11 @@
 pub mod advance;
 pub mod apply;
 pub mod boundary;
+pub mod circumstances;
 pub mod custody;
 pub mod device;
 pub mod effect;
+mod effects;
 pub mod identity;
 pub mod journal;
 pub mod money;
@@ -21,9 +23,10 @@ pub mod status;
 pub mod terms;
 pub mod transition;
 
-pub use advance::{Circumstances, Held, Policy, Wishes, advance};
+pub use advance::{Held, advance};
 pub use apply::Outcome;
 pub use boundary::{Boundary, Crossing, Point, Site};
+pub use circumstances::{Circumstances, Policy, Wishes};
 pub use comanda_crds::{Cause, Phase, Reason};
 pub use device::{CourierState, DeviceEvent, DeviceSignal, KitchenState};
 pub use effect::Effect;

@@ -2,7 +2,7 @@
 
 use comanda_crds::{OrderClassSpec, Reason};
 
-use crate::advance::{Policy, Wishes};
+use crate::circumstances::{Policy, Wishes};
 use crate::identity::Identity;
 use crate::record::{Owner, Record};
 use crate::terms::Terms;

@@ -4,7 +4,7 @@ use comanda_crds::{Capture, Cause};
 use jiff::{SignedDuration, Timestamp};
 
 use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
-use super::{Wanted, enter};
+use super::wanted::{Wanted, enter};
 use crate::device::{CourierState, KitchenState};
 use crate::effect::Effect;
 use crate::journal::EntryState;

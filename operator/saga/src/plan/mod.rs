@@ -3,43 +3,18 @@
 mod forward;
 mod patience;
 pub(crate) mod undo;
+mod wanted;
 
 use comanda_crds::Phase;
 use jiff::Timestamp;
 
 pub(crate) use patience::seconds;
+pub(crate) use wanted::{Wanted, enter};
 
 use self::patience::Patience;
-use crate::advance::Circumstances;
-use crate::effect::Effect;
-use crate::next::{Look, StockChange};
+use crate::circumstances::Circumstances;
 use crate::record::{Direction, Record};
-use crate::transition::{Event, IllegalTransition, transition};
-
-/// What the forward or backward path wants next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// Record the intent, then call.
-    Do(Effect),
-    /// Call without an intent: it only reads.
-    Read(Look),
-    /// Record, with stock moving in the same transaction; the record may carry a fresh intent.
-    Move(StockChange, Option<Effect>),
-    /// Nothing until an event comes or the time is reached.
-    Wait(Option<Timestamp>),
-    /// Nothing more, ever.
-    Nothing,
-}
-
-/// Takes an event: the phase it leads to begins now.
-pub(crate) fn enter(next: &mut Record, event: Event, now: Timestamp) -> Result<(), IllegalTransition> {
-    next.phase = transition(next.phase, event)?;
-    next.phase_since = now;
-    if next.phase.is_final() {
-        next.finished_at = Some(now);
-    }
-    Ok(())
-}
+use crate::transition::{Event, IllegalTransition};
 
 /// Moves the record as far as it goes without a call, and says what is needed then.
 pub(crate) fn next(

@@ -3,8 +3,8 @@
 use comanda_crds::Timeouts;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Wanted;
-use crate::advance::{Circumstances, Policy};
+use super::wanted::Wanted;
+use crate::circumstances::{Circumstances, Policy};
 use crate::effect::Effect;
 use crate::journal::EntryState;
 use crate::next::Look;

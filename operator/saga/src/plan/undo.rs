@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::forward::renew_creation;
 use super::patience::{PAYMENT_POLL, Patience, command, poll, tell};
-use super::{Wanted, enter};
+use super::wanted::{Wanted, enter};
 use crate::device::{CourierState, KitchenState};
 use crate::effect::Effect;
 use crate::journal::EntryState;

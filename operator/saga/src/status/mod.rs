@@ -12,8 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 pub use news::{carry_times, is_news};
 
 use self::conditions::{condition, kstatus, milestones};
-use self::progress::{compensation, explain, step, waiting_for};
-use self::sentences::headline;
+use self::progress::{compensation, step, waiting_for};
+use self::sentences::{headline, held};
 use crate::custody::may_adopt;
 use crate::effect::{Effect, Listed};
 use crate::observed::{ClassFacts, Closed, Observed, Trouble};
@@ -114,16 +114,6 @@ fn unclaimed(o: &Observed) -> OrderStatus {
         _ => (Reason::InProgress, "The order is about to be claimed in the ledger.".to_owned()),
     };
     refused(reason.name(), &message, false)
-}
-
-/// What keeps a suspended order.
-fn held(o: &Observed) -> String {
-    match &o.class {
-        Some(class) if !o.order.suspend => {
-            format!("Held until spec.suspend of the OrderClass {} is false.", class.name)
-        }
-        _ => "Held until spec.suspend of this Order is false.".to_owned(),
-    }
 }
 
 /// The status of an object that has no order of its own: in phase `Pending`, the default.

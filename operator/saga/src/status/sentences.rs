@@ -2,7 +2,7 @@
 
 use comanda_crds::{Phase, Reason, WaitingFor};
 
-use super::{explain, held};
+use super::progress::explain;
 use crate::device::CourierState;
 use crate::effect::Effect;
 use crate::journal::EntryState;
@@ -94,5 +94,15 @@ fn money(record: &Record) -> String {
             format!("{} was charged, and the bank took it back for a dispute.", amount(left))
         }
         left => format!("{} was charged and not refunded.", amount(left)),
+    }
+}
+
+/// What keeps a suspended order.
+pub(super) fn held(o: &Observed) -> String {
+    match &o.class {
+        Some(class) if !o.order.suspend => {
+            format!("Held until spec.suspend of the OrderClass {} is false.", class.name)
+        }
+        _ => "Held until spec.suspend of this Order is false.".to_owned(),
     }
 }

@@ -1,0 +1,33 @@
+//! What an order wants next, and how it comes to a phase.
+
+use jiff::Timestamp;
+
+use crate::effect::Effect;
+use crate::next::{Look, StockChange};
+use crate::record::Record;
+use crate::transition::{Event, IllegalTransition, transition};
+
+/// What the forward or backward path wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Record the intent, then call.
+    Do(Effect),
+    /// Call without an intent: it only reads.
+    Read(Look),
+    /// Record, with stock moving in the same transaction; the record may carry a fresh intent.
+    Move(StockChange, Option<Effect>),
+    /// Nothing until an event comes or the time is reached.
+    Wait(Option<Timestamp>),
+    /// Nothing more, ever.
+    Nothing,
+}
+
+/// Takes an event: the phase it leads to begins now.
+pub(crate) fn enter(next: &mut Record, event: Event, now: Timestamp) -> Result<(), IllegalTransition> {
+    next.phase = transition(next.phase, event)?;
+    next.phase_since = now;
+    if next.phase.is_final() {
+        next.finished_at = Some(now);
+    }
+    Ok(())
+}
