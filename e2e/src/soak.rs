@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use comanda_saga::Boundary;
+use comanda_boundary::Boundary;
 use futures::future::try_join_all;
 use kube::api::PostParams;
 use nix::sys::signal::Signal;

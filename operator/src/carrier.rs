@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use comanda_crds::Order;
-use comanda_saga::{Call, Outcome, Point, Record, Site, Write};
+use comanda_saga::{Call, Outcome, Record, Write};
 use comanda_steps::calls;
 use comanda_steps::carry::Ports;
 use comanda_steps::ports::LedgerError;
@@ -54,7 +54,7 @@ impl Ports for Carrier<'_> {
         let started = Instant::now();
         let outcome = calls::make(call, record, self.services.for_steps()).await?;
         if let Some(effect) = call.effect() {
-            faults::at(self.order, Site::Effect(effect), Point::Answered);
+            faults::answered(self.order, effect);
         }
         self.count(call, &outcome, started.elapsed());
         Ok(outcome)

@@ -6,37 +6,61 @@
 //! that comes to that point first: it moves the file to `fired`, which only one process can, and then sends itself
 //! SIGKILL, SIGTERM or SIGSTOP, or panics.
 
+#![cfg_attr(not(feature = "faults"), allow(unused_variables))]
+
+#[cfg(feature = "faults")]
+use comanda_boundary::{Point, Site};
 use comanda_crds::Order;
-use comanda_saga::{Point, Record, Site};
+use comanda_saga::{Effect, Record};
 
 #[cfg(all(feature = "faults", not(debug_assertions)))]
 compile_error!("the feature `faults` is for tests: a release must not be able to stop itself");
 
-/// The process is at this point of an order's way.
-#[cfg_attr(not(feature = "faults"), allow(unused_variables))]
-pub fn at(order: &Order, site: Site, point: Point) {
-    #[cfg(feature = "faults")]
-    armed::at(order, site, point);
+/// What of an object is written by a patch.
+#[derive(Clone, Copy)]
+pub enum Patched {
+    /// The finalizer is put on.
+    FinalizerOn,
+    /// The finalizer is taken off.
+    FinalizerOff,
+    /// The status.
+    Status,
 }
 
-/// It is about to replace the record `before` by `after`.
-#[cfg_attr(not(feature = "faults"), allow(unused_variables))]
+/// A patch of the object is about to be sent.
+pub fn before_patch(order: &Order, what: Patched) {
+    #[cfg(feature = "faults")]
+    armed::at(order, what.into(), Point::BeforeIntent);
+}
+
+/// A patch of the object was taken.
+pub fn after_patch(order: &Order, what: Patched) {
+    #[cfg(feature = "faults")]
+    armed::at(order, what.into(), Point::AfterOutcome);
+}
+
+/// The answer to a call is here, and not written yet.
+pub fn answered(order: &Order, effect: Effect) {
+    #[cfg(feature = "faults")]
+    armed::at(order, Site::Effect(effect), Point::Answered);
+}
+
+/// The process is about to replace the record `before` by `after`.
 pub fn before_write(order: &Order, before: Option<&Record>, after: &Record) {
     #[cfg(feature = "faults")]
-    for crossing in comanda_saga::boundary::crossings(before, after) {
+    for crossing in comanda_boundary::crossings(before, after) {
         if let (Some(point), _) = crossing.points() {
-            at(order, crossing.site(), point);
+            armed::at(order, crossing.site(), point);
         }
     }
 }
 
 /// It has replaced the record `before` by `after`.
-#[cfg_attr(not(feature = "faults"), allow(unused_variables))]
 pub fn after_write(order: &Order, before: Option<&Record>, after: &Record) {
     #[cfg(feature = "faults")]
-    for crossing in comanda_saga::boundary::crossings(before, after) {
+    for crossing in comanda_boundary::crossings(before, after) {
         if let (_, Some(point)) = crossing.points() {
-            at(order, crossing.site(), point);
+            armed::at(order, crossing.site(), point);
         }
     }
 }
@@ -46,8 +70,8 @@ mod armed {
     use std::path::PathBuf;
     use std::sync::LazyLock;
 
+    use comanda_boundary::{Point, Site};
     use comanda_crds::Order;
-    use comanda_saga::{Point, Site};
     use kube::ResourceExt;
     use nix::sys::signal::{Signal, raise};
     use tracing::{error, warn};
@@ -74,6 +98,16 @@ mod armed {
         };
         if let Err(error) = raise(signal) {
             error!(%error, "the fault could not be raised");
+        }
+    }
+
+    impl From<super::Patched> for Site {
+        fn from(what: super::Patched) -> Self {
+            match what {
+                super::Patched::FinalizerOn => Self::FinalizerOn,
+                super::Patched::FinalizerOff => Self::FinalizerOff,
+                super::Patched::Status => Self::Status,
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use comanda_crds::{FINALIZER, Order};
+use comanda_saga::Write;
 use comanda_saga::custody::Action;
-use comanda_saga::{Point, Site, Write};
 use comanda_steps::carry::InHand;
 use comanda_steps::customer::Contact;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::context::{Context, bounded};
 use crate::customer;
 use crate::error::Error;
-use crate::faults;
+use crate::faults::{self, Patched};
 use crate::memory::Memory;
 
 /// Does what custody asks for, in order. Whatever fails stops the actions behind it.
@@ -86,13 +86,13 @@ async fn set_finalizer(
     }
     let patch = json!({"metadata": {"resourceVersion": order.resource_version(), "finalizers": finalizers}});
     let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
-    let site = if wanted { Site::FinalizerOn } else { Site::FinalizerOff };
-    faults::at(order, site, Point::BeforeIntent);
+    let patch_of = if wanted { Patched::FinalizerOn } else { Patched::FinalizerOff };
+    faults::before_patch(order, patch_of);
     let result =
         bounded(orders.patch(&order.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await;
     context.metrics.api_writes.with_label_values(&["finalizer"]).inc();
     if result.is_ok() {
-        faults::at(order, site, Point::AfterOutcome);
+        faults::after_patch(order, patch_of);
     }
     match result {
         Ok(written) if wanted => {

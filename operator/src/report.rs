@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use comanda_crds::{ConditionType, Order, OrderStatus, Phase, Reason};
 use comanda_saga::status::{carry_times, is_news};
-use comanda_saga::{Point, Site};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Resource, ResourceExt};
@@ -13,7 +12,7 @@ use tracing::debug;
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
-use crate::faults;
+use crate::faults::{self, Patched};
 use crate::memory::Memory;
 
 /// Longest note of an Event, in bytes: the API server refuses a longer one, and nobody sees it.
@@ -42,10 +41,10 @@ pub async fn report(
     let orders: Api<Order> = Api::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
     let name = order.name_any();
     context.metrics.api_writes.with_label_values(&["status"]).inc();
-    faults::at(order, Site::Status, Point::BeforeIntent);
+    faults::before_patch(order, Patched::Status);
     match bounded(orders.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch))).await {
         Ok(written) => {
-            faults::at(order, Site::Status, Point::AfterOutcome);
+            faults::after_patch(order, Patched::Status);
             memory.written = Some(Arc::new(written));
         }
         Err(Error::NotFound) => return Ok(()),

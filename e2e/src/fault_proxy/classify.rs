@@ -1,8 +1,9 @@
 //! Which effect of which order a call is, by what is on the wire.
 
+use comanda_boundary::{self as boundary, Boundary, Crossing, Point, Site};
 use comanda_crds::FINALIZER;
 use comanda_saga::effect::Kind;
-use comanda_saga::{Boundary, Crossing, Effect, Point, Record, Site, boundary};
+use comanda_saga::{Effect, Record};
 use serde::Serialize;
 use serde_json::{Map, Value};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comanda_saga::{Boundary, Point, Site};
+use comanda_boundary::{Boundary, Point, Site};
 use jiff::Timestamp;
 use serde::Serialize;
 use strum::{EnumIter, IntoStaticStr};
@@ -187,7 +187,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use comanda_saga::{Crossing, Effect};
+    use comanda_boundary::Crossing;
+    use comanda_saga::Effect;
 
     use super::*;
 

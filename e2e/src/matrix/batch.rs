@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use comanda_saga::{Boundary, Site};
+use comanda_boundary::{Boundary, Site};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use strum::IntoEnumIterator as _;
 

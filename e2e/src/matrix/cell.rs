@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use comanda_saga::{Boundary, Point, Site};
+use comanda_boundary::{Boundary, Point, Site};
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::ending::Ending;

@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use comanda_boundary::{Boundary, Site};
 use comanda_crds::{Capture, Order, Timeouts};
-use comanda_saga::{Boundary, Site};
 use comfy_table::{Table, presets};
 use kube::Api;
 use rand::SeedableRng as _;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use comanda_saga::Boundary;
+use comanda_boundary::Boundary;
 
 use super::{GLANCE, SOON, Shop};
 use crate::fault_proxy::FaultProxy;

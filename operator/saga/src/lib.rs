@@ -5,7 +5,6 @@
 
 pub mod advance;
 pub mod apply;
-pub mod boundary;
 pub mod circumstances;
 pub mod custody;
 pub mod device;
@@ -25,7 +24,6 @@ pub mod transition;
 
 pub use advance::{Held, advance};
 pub use apply::Outcome;
-pub use boundary::{Boundary, Crossing, Point, Site};
 pub use circumstances::{Circumstances, Policy, Wishes};
 pub use comanda_crds::{Cause, Phase, Reason};
 pub use device::{CourierState, DeviceEvent, DeviceSignal, KitchenState};

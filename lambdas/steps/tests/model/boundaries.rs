@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
-use comanda_saga::{Boundary, Effect, Site};
+use comanda_boundary::{Boundary, Site};
+use comanda_saga::Effect;
 
 use crate::exploration::{explore, violated};
 use crate::faults::Fault;

@@ -1,8 +1,8 @@
 //! Faults at the boundaries of effects: a process dies there, stops there while a second one takes over, or
 //! what is on its way there happens twice.
 
+use comanda_boundary::{Boundary, Crossing, Point, Site, crossings};
 use comanda_saga::Record;
-use comanda_saga::boundary::{Boundary, Crossing, Point, Site, crossings};
 use comanda_saga::custody::Action;
 use comanda_steps::ports::LedgerError;
 use strum::{EnumIter, IntoEnumIterator};

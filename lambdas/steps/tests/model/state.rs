@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
+use comanda_boundary::Site;
 use comanda_crds::Capture;
 use comanda_saga::custody::Action;
-use comanda_saga::{Call, Effect, EntryState, Phase, Record, Site, Write};
+use comanda_saga::{Call, Effect, EntryState, Phase, Record, Write};
 use comanda_steps::carry::Request;
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,5 +1,5 @@
-use comanda_saga::boundary::crossings;
-use comanda_saga::{Boundary, Call, CourierState, Crossing, DeviceSignal, Effect, Point, Record, Site};
+use comanda_boundary::{Boundary, Crossing, Point, Site, crossings};
+use comanda_saga::{Call, CourierState, DeviceSignal, Effect, Record};
 
 use crate::support::driver::{Done, Driver, Lost};
 use crate::support::owner;

@@ -8,9 +8,7 @@ use std::str::FromStr;
 
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use crate::effect::Effect;
-use crate::journal::EntryState;
-use crate::record::Record;
+use comanda_saga::{Effect, EntryState, Record};
 
 /// Where something happens outside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
