@@ -191,8 +191,9 @@ pub struct Devices {
     #[schemars(length(max = 260))]
     #[x_kube(validation = Rule::new("self.matches('^[-.A-Za-z0-9]+:[0-9]{1,5}$')").message("endpoint must be host:port, such as abc-ats.iot.eu-west-1.amazonaws.com:8883"))]
     pub endpoint: String,
-    /// First level of every topic.
-    #[schemars(length(max = 40))]
+    /// First level of every topic. With the longest names of everything else, a topic then has the 256 bytes that AWS
+    /// IoT allows.
+    #[schemars(length(max = 22))]
     #[x_kube(validation = Rule::new("self.matches('^[-_A-Za-z0-9]+$')").message("topicPrefix must be one topic level of letters, digits, dashes and underscores"))]
     pub topic_prefix: String,
     /// The operator's certificate: a Secret with `tls.crt`, `tls.key` and the broker's `ca.crt`.

@@ -20,7 +20,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::fault_proxy::{FaultProxy, Routes};
-use crate::stack::aws::{CatalogueItem, DeviceCertificate};
+use crate::stack::aws::{
+    Holder, {CatalogueItem, DeviceCertificate},
+};
 use crate::stack::port::free_port;
 use crate::stack::process::Process;
 use crate::stack::progress::Progress;
@@ -87,7 +89,7 @@ impl Installation {
         // Another build may put its own program in the place of this one.
         let own = stack.dir().join("comanda-operator");
         std::fs::copy(&binary, &own).context("copying the operator")?;
-        let certificate = stack.aws.device_certificate("comanda-operator").await?;
+        let certificate = stack.aws.device_certificate("comanda-operator", &Holder::Operator).await?;
         let proxy = match build {
             Build::Plain => None,
             Build::Faults => Some(FaultProxy::start(&stack, certificate.clone()).await?),

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use comanda_e2e::stack::aws::Aws;
+use comanda_e2e::stack::aws::{Aws, DeviceCertificate, Holder};
 use comanda_e2e::stack::progress::Progress;
 use comanda_e2e::stack::simulators::{Device, Role, Simulator};
 use comanda_e2e::stack::tools::Tools;
+use comanda_steps::devices::{client_id, event_filters};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
-/// The operator's end of the broker.
+/// A client of the broker: the operator's end, or a device that says what it should not.
 struct Operator {
     client: AsyncClient,
     events: EventLoop,
@@ -43,7 +44,20 @@ impl World {
 
 impl Operator {
     async fn connect(aws: &Aws) -> Result<Self> {
-        let certificate = aws.device_certificate("operator").await?;
+        let mut operator = Self::of(aws, "comanda:local:acme:here", &Holder::Operator).await?;
+        for filter in event_filters("acme", "local") {
+            operator.client.subscribe(filter, QoS::AtLeastOnce).await?;
+            while !matches!(operator.events.poll().await?, Event::Incoming(Packet::SubAck(_))) {}
+        }
+        Ok(operator)
+    }
+
+    /// Connects as `client_id`, with what `holder` may do.
+    async fn of(aws: &Aws, client_id: &str, holder: &Holder) -> Result<Self> {
+        Self::with(aws, client_id, &aws.device_certificate(client_id, holder).await?).await
+    }
+
+    async fn with(aws: &Aws, client_id: &str, certificate: &DeviceCertificate) -> Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(aws.iot().ca_pem.as_bytes())?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -53,24 +67,33 @@ impl Operator {
             vec![CertificateDer::from_pem_slice(certificate.cert_pem.as_bytes())?],
             PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes())?,
         )?;
-        let mut options = MqttOptions::new("operator", &aws.iot().host, aws.iot().port);
+        let mut options = MqttOptions::new(client_id, &aws.iot().host, aws.iot().port);
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))));
         let (client, events) = AsyncClient::new(options, 100);
-        let mut operator = Self { client, events };
-        for kind in ["orders", "couriers"] {
-            operator.client.subscribe(format!("acme/+/stores/+/{kind}/+/events"), QoS::AtLeastOnce).await?;
-            while !matches!(operator.events.poll().await?, Event::Incoming(Packet::SubAck(_))) {}
-        }
-        Ok(operator)
+        let mut client = Self { client, events };
+        while !matches!(client.events.poll().await?, Event::Incoming(Packet::ConnAck(_))) {}
+        Ok(client)
     }
 
     async fn command(&self, kind: &str, order: &str, command: &str, id: &str, seq: u64) -> Result<()> {
-        let topic = format!("acme/shop/stores/centro/{kind}/{order}/{command}");
+        let topic = format!("acme/local/shop/centro/{kind}/{order}/{command}");
         let payload = json!({
             "command": command, "commandId": id, "seq": seq, "orderId": order,
             "items": [{ "sku": "margherita", "quantity": 1 }],
         });
         Ok(self.client.publish(topic, QoS::AtLeastOnce, false, payload.to_string()).await?)
+    }
+
+    /// Says who has an order, as Comanda does.
+    async fn assign(&self, order: &str, device: &str, seq: u64) -> Result<()> {
+        let base = format!("acme/local/shop/centro/couriers/{order}");
+        let assigned = json!({ "command": "assigned", "commandId": format!("{order}/assign"), "seq": seq, "orderId": order });
+        let taken = json!({
+            "command": "taken", "commandId": format!("{order}/taken"), "seq": seq, "orderId": order, "device": device,
+        });
+        let topic = format!("{base}/assigned/{device}");
+        self.client.publish(topic, QoS::AtLeastOnce, false, assigned.to_string()).await?;
+        Ok(self.client.publish(format!("{base}/taken"), QoS::AtLeastOnce, false, taken.to_string()).await?)
     }
 
     /// The events of the next while, until `last` comes or nothing does.
@@ -79,7 +102,8 @@ impl Operator {
         let mut heard = Vec::new();
         while let Ok(event) = tokio::time::timeout_at(deadline.into(), self.events.poll()).await {
             if let Event::Incoming(Packet::Publish(message)) = event? {
-                let event: Value = serde_json::from_slice(&message.payload)?;
+                let mut event: Value = serde_json::from_slice(&message.payload)?;
+                event["from"] = json!(message.topic.rsplit('/').next());
                 let ends = event["event"] == last;
                 heard.push(event);
                 if ends {
@@ -108,12 +132,12 @@ async fn a_kitchen_prepares_an_order_once_and_refuses_to_cancel_it_when_ready() 
     let mut world = World::new().await?;
     let simulator = world.start(&kitchen()).await?;
     for _ in 0..2 {
-        world.operator.command("orders", "o-1", "prepare", "c-1", 1).await?;
+        world.operator.command("kitchen", "o-1", "prepare", "c-1", 1).await?;
     }
     let events = world.operator.hear("ready").await?;
     assert_eq!(names(&events), ["accepted", "preparing", "ready"]);
-    assert!(events.iter().all(|event| event["seq"] == 1 && event["device"] == "kitchen-1"), "{events:?}");
-    world.operator.command("orders", "o-1", "cancel", "c-2", 2).await?;
+    assert!(events.iter().all(|event| event["seq"] == 1 && event["from"] == "kitchen-1"), "{events:?}");
+    world.operator.command("kitchen", "o-1", "cancel", "c-2", 2).await?;
     assert_eq!(names(&world.operator.hear("cancel-refused").await?), ["cancel-refused"]);
 
     let journal = simulator.journal()?;
@@ -127,22 +151,22 @@ async fn a_kitchen_prepares_an_order_once_and_refuses_to_cancel_it_when_ready() 
 async fn a_cancel_that_overtakes_its_order_keeps_it_from_being_prepared() -> Result<()> {
     let mut world = World::new().await?;
     let _simulator = world.start(&kitchen().rule("rejected-*=reject")).await?;
-    world.operator.command("orders", "o-1", "cancel", "c-2", 2).await?;
+    world.operator.command("kitchen", "o-1", "cancel", "c-2", 2).await?;
     assert_eq!(names(&world.operator.hear("cancelled").await?), ["cancelled"]);
-    world.operator.command("orders", "o-1", "prepare", "c-1", 1).await?;
-    world.operator.command("orders", "rejected-1", "prepare", "c-3", 1).await?;
+    world.operator.command("kitchen", "o-1", "prepare", "c-1", 1).await?;
+    world.operator.command("kitchen", "rejected-1", "prepare", "c-3", 1).await?;
     assert_eq!(names(&world.operator.hear("rejected").await?), ["rejected"]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_device_that_was_away_gets_what_it_missed() -> Result<()> {
+async fn a_device_whose_session_the_broker_keeps_gets_what_it_missed() -> Result<()> {
     let mut world = World::new().await?;
-    let mut simulator = world.start(&kitchen()).await?;
+    let mut simulator = world.start(&kitchen().flag("--keep-session")).await?;
     simulator.process.kill()?;
-    world.operator.command("orders", "o-1", "prepare", "c-1", 1).await?;
+    world.operator.command("kitchen", "o-1", "prepare", "c-1", 1).await?;
     // The certificate changes with the new process, the client id and so the session does not.
-    let _simulator = world.start(&kitchen()).await?;
+    let _simulator = world.start(&kitchen().flag("--keep-session")).await?;
     assert_eq!(names(&world.operator.hear("ready").await?), ["accepted", "preparing", "ready"]);
     Ok(())
 }
@@ -154,8 +178,8 @@ async fn the_first_courier_to_accept_has_the_order_and_the_other_stands_down() -
     let slow = world.start(&courier("courier-slow").arg("--accept-ms", "600")).await?;
     world.operator.command("couriers", "o-1", "deliver", "c-1", 1).await?;
     let events = world.operator.hear("delivered").await?;
-    assert_eq!(names(&events), ["accepted", "picked-up", "location", "delivered"]);
-    assert!(events.iter().all(|event| event["device"] == "courier-quick"), "{events:?}");
+    assert_eq!(names(&events), ["accepted", "picked-up", "delivered"]);
+    assert!(events.iter().all(|event| event["from"] == "courier-quick"), "{events:?}");
     assert!(
         slow.journal()?.iter().any(|line| line["kind"] == "stood-down" && line["for"] == "courier-quick")
     );
@@ -176,5 +200,115 @@ async fn a_courier_obeys_a_cancel_before_the_pick_up_and_refuses_it_after() -> R
     world.operator.command("couriers", "late", "cancel", "c-4", 2).await?;
     world.operator.hear("cancel-refused").await?;
     world.operator.hear("delivered").await?;
+    Ok(())
+}
+
+/// Says something on a topic; whether the broker took it. AWS IoT closes the connection of who may not.
+async fn is_let(aws: &Aws, device: &Device, topic: &str) -> Result<bool> {
+    let mut client = Operator::of(aws, &device.name, &device.holder()).await?;
+    client.client.publish(topic, QoS::AtLeastOnce, false, "{}").await?;
+    loop {
+        match tokio::time::timeout(Duration::from_secs(5), client.events.poll()).await? {
+            Ok(Event::Incoming(Packet::PubAck(_))) => return Ok(true),
+            Ok(_) => {}
+            Err(_) => return Ok(false),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_policies_let_a_device_speak_as_itself_in_its_store_and_role_and_in_no_other_way() -> Result<()> {
+    let world = World::new().await?;
+    let tablet = Device::new(Role::Kitchen, "tablet-1", "acme").of("shop", "centro");
+    let bike = Device::new(Role::Courier, "bike-1", "acme").of("shop", "centro");
+    let base = "acme/local/shop/centro";
+    for (device, topic, may) in [
+        (&tablet, format!("{base}/kitchen/o-1/events/tablet-1"), true),
+        (&bike, format!("{base}/couriers/o-1/events/bike-1"), true),
+        (&bike, format!("{base}/positions/bike-1"), true),
+        // A kitchen as a courier, a device as another, a store as another, a tenant as another.
+        (&tablet, format!("{base}/couriers/o-1/events/tablet-1"), false),
+        (&tablet, format!("{base}/kitchen/o-1/events/tablet-2"), false),
+        (&bike, format!("{base}/couriers/o-1/events/bike-2"), false),
+        (&tablet, "acme/local/shop/norte/kitchen/o-1/events/tablet-1".to_owned(), false),
+        (&tablet, "acme/local/cafe/centro/kitchen/o-1/events/tablet-1".to_owned(), false),
+        (&tablet, "acme/other/shop/centro/kitchen/o-1/events/tablet-1".to_owned(), false),
+        (&tablet, "other/local/shop/centro/kitchen/o-1/events/tablet-1".to_owned(), false),
+        // Nobody but Comanda commands, and nobody is where another is.
+        (&bike, format!("{base}/couriers/o-1/assigned/bike-1"), false),
+        (&tablet, format!("{base}/kitchen/o-1/prepare"), false),
+        (&bike, format!("{base}/positions/bike-2"), false),
+    ] {
+        assert_eq!(is_let(&world.aws, device, &topic).await?, may, "{} on {topic}", device.name);
+    }
+    // Nor does a device connect under the name of another: its client id is not its thing's.
+    let certificate = world.aws.device_certificate("bike-1", &bike.holder()).await?;
+    let refused = Operator::with(&world.aws, "bike-2", &certificate).await;
+    assert!(refused.is_err(), "a courier connected as another");
+    Ok(())
+}
+
+/// Two installations share a broker and a prefix, and one of them runs in two clusters.
+#[tokio::test]
+async fn operators_on_one_broker_neither_hear_nor_evict_one_another() -> Result<()> {
+    let mut world = World::new().await?;
+    let mut listeners = Vec::new();
+    for (installation, cluster) in [("local", "lisbon"), ("local", "porto"), ("other", "lisbon")] {
+        let id = client_id(installation, "acme", cluster);
+        let mut client = Operator::of(&world.aws, &id, &Holder::Operator).await?;
+        for filter in event_filters("acme", installation) {
+            client.client.subscribe(filter, QoS::AtLeastOnce).await?;
+            while !matches!(client.events.poll().await?, Event::Incoming(Packet::SubAck(_))) {}
+        }
+        listeners.push(client);
+    }
+    let _kitchen = world.start(&kitchen()).await?;
+    world.operator.command("kitchen", "o-1", "prepare", "c-1", 1).await?;
+    world.operator.hear("ready").await?;
+    let mut other = listeners.pop().context("three")?;
+    for mut listener in listeners {
+        // An evicted client would get an error here.
+        assert_eq!(names(&listener.hear("ready").await?), ["accepted", "preparing", "ready"]);
+    }
+    let silence = format!("{:#}", other.hear("ready").await.expect_err("the other installation heard it"));
+    assert!(silence.contains("heard []"), "{silence}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_courier_goes_when_it_is_assigned_and_stands_down_when_another_is() -> Result<()> {
+    let mut world = World::new().await?;
+    let waits = |name| courier(name).arg("--accept-ms", "20").arg("--await-assigned", "true");
+    let _one = world.start(&waits("bike-1").rule("declined=decline")).await?;
+    let two = world.start(&waits("bike-2").rule("declined=silent-after-accept")).await?;
+    world.operator.command("couriers", "o-1", "deliver", "c-1", 1).await?;
+    let mut accepted = world.operator.hear("accepted").await?;
+    accepted.extend(world.operator.hear("accepted").await?);
+    assert_eq!(names(&accepted), ["accepted", "accepted"]);
+    world.operator.assign("o-1", "bike-1", 2).await?;
+    let events = world.operator.hear("delivered").await?;
+    assert_eq!(names(&events), ["picked-up", "delivered"]);
+    assert!(events.iter().all(|event| event["from"] == "bike-1" && event["seq"] == 2), "{events:?}");
+    assert!(two.journal()?.iter().any(|line| line["kind"] == "stood-down" && line["for"] == "bike-1"));
+
+    world.operator.command("couriers", "declined", "deliver", "c-5", 1).await?;
+    let mut answers = world.operator.hear("declined").await.unwrap_or_default();
+    answers.extend(world.operator.hear("accepted").await.unwrap_or_default());
+    assert!(
+        answers.iter().any(|event| event["event"] == "declined" && event["from"] == "bike-1"),
+        "{answers:?}"
+    );
+    world.operator.assign("declined", "bike-2", 2).await?;
+    assert!(world.operator.hear("picked-up").await.is_err(), "the courier said more than accepted");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_impostor_speaks_on_its_own_topic_and_calls_itself_another_in_what_it_says() -> Result<()> {
+    let mut world = World::new().await?;
+    let _kitchen = world.start(&kitchen().rule("forged=impostor")).await?;
+    world.operator.command("kitchen", "forged", "prepare", "c-1", 1).await?;
+    let forged = world.operator.hear("ready").await?;
+    assert!(forged.iter().all(|event| event["device"] == "another" && event["from"] == "kitchen-1"));
     Ok(())
 }

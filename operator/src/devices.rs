@@ -1,13 +1,14 @@
 //! What kitchens and couriers say: into the ledger first, acknowledged second, the order woken third.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use comanda_crds::Order;
-use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Identity, Phase};
+use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Identity, KitchenState, Phase};
 use comanda_steps::adapters::iot::Incoming;
-use comanda_steps::devices::{EventTopic, parse_event};
+use comanda_steps::devices::{EventTopic, Side, parse_event};
 use comanda_steps::ports::{Ledger, LedgerError, Loaded};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
@@ -25,6 +26,8 @@ const LANES: usize = 32;
 const LANE: usize = 128;
 /// Of how many such waits in a row one is told.
 const QUIET: u64 = 60;
+/// How much of a topic that does not count is logged, in characters.
+const LOGGED: usize = 256;
 /// How long a message waits for a ledger that does not answer before it is tried again.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
 
@@ -65,7 +68,8 @@ pub async fn take_in(mut connections: mpsc::UnboundedReceiver<Connection>, audie
 /// When keeping a message does.
 async fn serve(connection: Connection, audience: Audience) {
     let Connection { mut messages, topic_prefix, installation, ledger } = connection;
-    let keeper = Arc::new(Keeper { topic_prefix, installation, ledger, audience });
+    let counts = Counts::default();
+    let keeper = Arc::new(Keeper { topic_prefix, installation, ledger, audience, counts });
     let mut lanes = JoinSet::new();
     let queues: Vec<_> = (0..LANES)
         .map(|_| {
@@ -122,6 +126,40 @@ struct Keeper {
     installation: String,
     ledger: Arc<dyn Ledger>,
     audience: Audience,
+    counts: Counts,
+}
+
+/// How many events are kept of an order and a side. A device that behaves says a handful.
+const MAX_EVENTS: usize = 64;
+/// Of those, how many stay free for what decides about an order: a flood of `accepted` keeps no `ready` out.
+const RESERVED: usize = 16;
+/// Of how many orders and sides events are counted at once. More are counted from zero again.
+const COUNTED: usize = 20_000;
+
+/// How many events of each order and side this process has put into the ledger.
+#[derive(Default)]
+struct Counts(Mutex<HashMap<(Identity, Side), usize>>);
+
+impl Counts {
+    /// Whether there is room for one more event.
+    fn has_room(&self, identity: &Identity, side: Side, signal: DeviceSignal) -> bool {
+        let begins = matches!(
+            signal,
+            DeviceSignal::Kitchen(KitchenState::Accepted | KitchenState::Preparing)
+                | DeviceSignal::Courier(CourierState::Accepted)
+        );
+        let most = if begins { MAX_EVENTS - RESERVED } else { MAX_EVENTS };
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&(identity.clone(), side)).is_none_or(|count| *count < most)
+    }
+
+    fn add(&self, identity: &Identity, side: Side) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= COUNTED {
+            counts.clear();
+        }
+        *counts.entry((identity.clone(), side)).or_default() += 1;
+    }
 }
 
 /// What keeping an event came to.
@@ -141,16 +179,19 @@ impl Keeper {
     async fn keep(&self, incoming: Incoming) -> Option<ObjectRef<Order>> {
         let Audience { live, metrics, .. } = &self.audience;
         let refuse = |why: &dyn std::fmt::Display| {
-            warn!(%why, "a device sent something that does not count; it is dropped");
+            let topic: String = incoming.topic().chars().take(LOGGED).collect();
+            warn!(%topic, %why, "a device sent something that does not count; it is dropped");
             metrics.device_events.with_label_values(&["refused"]).inc();
         };
         // A message that can never count would come again for ever: it is acknowledged all the same.
-        let Some(topic) = EventTopic::parse(&self.topic_prefix, incoming.topic()) else {
-            refuse(&"its topic carries no events");
+        let topic = EventTopic::parse(&self.topic_prefix, incoming.topic())
+            .filter(|topic| topic.is_of_installation(&self.installation));
+        let Some(topic) = topic else {
+            refuse(&"its topic carries no events of this installation");
             incoming.acknowledge();
             return None;
         };
-        let event = match parse_event(topic.side, incoming.payload(), Timestamp::now()) {
+        let event = match parse_event(&topic, incoming.payload(), Timestamp::now()) {
             Ok(Some(event)) => event,
             Ok(None) => {
                 incoming.acknowledge();
@@ -164,19 +205,27 @@ impl Keeper {
         };
         let identity = Identity {
             installation: self.installation.clone(),
-            tenant: topic.tenant,
-            order_id: topic.order_id,
+            tenant: topic.tenant.clone(),
+            order_id: topic.order_id.clone(),
         };
         if live.has_heard(&identity, &event) {
             metrics.device_events.with_label_values(&["known"]).inc();
             incoming.acknowledge();
             return None;
         }
+        if !self.counts.has_room(&identity, topic.side, event.signal) {
+            refuse(&"its side has said more of the order than is kept");
+            incoming.acknowledge();
+            return None;
+        }
         let count = |result| metrics.device_events.with_label_values(&[result]).inc();
         let mut failures = 0_u64;
         loop {
-            match self.record(&identity, &topic.store, &event).await {
-                Ok(Kept::New) => count("kept"),
+            match self.record(&identity, &topic, &event).await {
+                Ok(Kept::New) => {
+                    self.counts.add(&identity, topic.side);
+                    count("kept");
+                }
                 Ok(Kept::Known) => count("known"),
                 Ok(Kept::AfterUndo) => {
                     count("after_undo");
@@ -216,16 +265,16 @@ impl Keeper {
     async fn record(
         &self,
         identity: &Identity,
-        store: &str,
+        topic: &EventTopic,
         event: &DeviceEvent,
     ) -> Result<Kept, LedgerError> {
         let mut undone = false;
-        if self.audience.live.store_of(identity).as_deref() != Some(store) {
+        if !self.audience.live.store_of(identity).is_some_and(|store| topic.is_of_store(&store)) {
             // An object can follow an order that it turns out not to own: the ledger knows.
             let Some(Loaded { record, .. }) = self.ledger.load(identity).await? else {
                 return Ok(Kept::Foreign);
             };
-            if record.terms.store != store {
+            if !topic.is_of(&record) {
                 return Ok(Kept::Foreign);
             }
             undone = record.phase.is_final() && record.phase != Phase::Delivered;
@@ -237,5 +286,39 @@ impl Keeper {
             true => Kept::New,
             false => Kept::Known,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_kept_up_to_a_bound_and_a_ready_finds_room_in_it() {
+        let counts = Counts::default();
+        let order = |id: &str| Identity {
+            installation: "bistro".to_owned(),
+            tenant: "shop".to_owned(),
+            order_id: id.to_owned(),
+        };
+        let mut kept = 0;
+        let mut say = |signal| {
+            let room = counts.has_room(&order("a-1"), Side::Kitchen, signal);
+            if room {
+                counts.add(&order("a-1"), Side::Kitchen);
+                kept += 1;
+            }
+            room
+        };
+        for _ in 0..10_000 {
+            say(DeviceSignal::Kitchen(KitchenState::Accepted));
+        }
+        assert!(say(DeviceSignal::Kitchen(KitchenState::Ready)));
+        for _ in 0..10_000 {
+            say(DeviceSignal::Kitchen(KitchenState::Ready));
+        }
+        assert_eq!(kept, MAX_EVENTS);
+        assert!(counts.has_room(&order("a-1"), Side::Courier, DeviceSignal::Courier(CourierState::Accepted)));
+        assert!(counts.has_room(&order("a-2"), Side::Kitchen, DeviceSignal::Kitchen(KitchenState::Ready)));
     }
 }

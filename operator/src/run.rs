@@ -251,7 +251,7 @@ async fn work(
     let (connect, brokers) = mpsc::unbounded_channel();
     let (wake, woken) = mpsc::unbounded_channel::<ObjectRef<Order>>();
     let (connected, connections) = mpsc::unbounded_channel();
-    let services = Arc::new(Pool::new(aws, namespace, secrets, connect, connected));
+    let services = Arc::new(Pool::new(aws, namespace, cluster.clone(), secrets, connect, connected));
     let live = Arc::new(Live::default());
 
     let (order_store, order_writer) = reflector::store::<Order>();

@@ -10,7 +10,7 @@ use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::adapters::sns::SnsNotifier;
 use comanda_steps::adapters::stripe::StripePayments;
 use comanda_steps::calls;
-use comanda_steps::devices::event_filters;
+use comanda_steps::devices::{client_id, event_filters};
 use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, Payments};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -63,6 +63,7 @@ pub struct Connection {
 pub struct Pool {
     aws: SdkConfig,
     namespace: String,
+    cluster: String,
     secrets: Store<Secret>,
     connections: mpsc::UnboundedSender<Connection>,
     connected: mpsc::UnboundedSender<()>,
@@ -86,17 +87,19 @@ struct Built {
 }
 
 impl Pool {
-    /// A pool that calls AWS with `aws`, reads Secrets of `namespace` from the cache `secrets`, hands each
-    /// connection to a broker that it makes to `connections`, and tells `connected` each time that one stands.
+    /// A pool that calls AWS with `aws`, reads Secrets of `namespace` from the cache `secrets`, goes to brokers by the
+    /// name of `cluster`, hands each connection that it makes to `connections`, and tells `connected` each time that
+    /// one stands.
     pub fn new(
         aws: SdkConfig,
         namespace: String,
+        cluster: String,
         secrets: Store<Secret>,
         connections: mpsc::UnboundedSender<Connection>,
         connected: mpsc::UnboundedSender<()>,
     ) -> Self {
         let (built, brokers) = (Mutex::default(), Mutex::default());
-        Self { aws, namespace, secrets, connections, connected, built, brokers }
+        Self { aws, namespace, cluster, secrets, connections, connected, built, brokers }
     }
 
     /// The services of a class. They are built anew when one of the class's Secrets changed.
@@ -148,7 +151,7 @@ impl Pool {
     /// The connection to the class's broker. Classes that differ in something else share it: a second
     /// client with the same id would evict the first, for ever.
     fn broker(&self, class: &OrderClassSpec, ledger: &Arc<dyn Ledger>) -> Result<Arc<IotDevices>, Error> {
-        let client_id = format!("comanda-{}-{}", class.installation, class.devices.topic_prefix);
+        let client_id = client_id(&class.installation, &class.devices.topic_prefix, &self.cluster);
         let name = &class.devices.certificate.secret_name;
         let certificate = self.secret(name)?.metadata.resource_version.clone();
         let mut brokers = lock(&self.brokers);
@@ -173,7 +176,7 @@ impl Pool {
             endpoint: class.devices.endpoint.clone(),
             client_id: client_id.clone(),
             pem: Pem { certificate: pem("tls.crt")?, key: pem("tls.key")?, authority: pem("ca.crt")? },
-            filters: event_filters(&class.devices.topic_prefix),
+            filters: event_filters(&class.devices.topic_prefix, &class.installation),
         })
         .map_err(class_error)?;
         // The receiver goes when the controllers stop.

@@ -1,7 +1,8 @@
-//! A courier's telephone: `deliver` leads to `accepted`, `picked-up`, `location` and `delivered`.
+//! A courier's telephone: `deliver` leads to `accepted`, `assigned` to `picked-up`, positions and `delivered`.
 //!
-//! Several couriers hear of the same order. The first `accepted` the broker passes on decides who has it; the others
-//! stand down. Before the pick-up a cancel is obeyed, after it refused.
+//! Several couriers are offered the same order. Comanda says who has it; the others stand down when they hear `taken`.
+//! A courier that does not wait for that (see [`COMANDA_ASSIGNS`](super::COMANDA_ASSIGNS)) goes on after its own
+//! `accepted` and stands down when another's comes first. Before the pick-up a cancel is obeyed, after it refused.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ pub(super) struct Courier {
     accept: Duration,
     pickup: Duration,
     deliver: Duration,
+    await_assigned: bool,
     inbox: Mutex<Inbox>,
     trips: Trips,
 }
@@ -35,15 +37,21 @@ type Trips = Arc<Mutex<HashMap<Order, Trip>>>;
 struct Trip {
     stop: CancellationToken,
     picked_up: bool,
-    /// The device whose `accepted` came first.
+    /// The device that has the order.
     taken_by: Option<String>,
 }
 
 impl Courier {
-    pub(super) fn new(outbox: Outbox, options: &DeviceOptions, pickup: Duration, deliver: Duration) -> Self {
+    pub(super) fn new(
+        outbox: Outbox,
+        options: &DeviceOptions,
+        pickup: Duration,
+        deliver: Duration,
+        await_assigned: bool,
+    ) -> Self {
         let (rules, accept) = (options.rules.clone(), Duration::from_millis(options.accept_ms));
         let (inbox, trips) = (Mutex::default(), Trips::default());
-        Self { outbox, rules, accept, pickup, deliver, inbox, trips }
+        Self { outbox, rules, accept, pickup, deliver, await_assigned, inbox, trips }
     }
 
     fn deliver(&self, order: Order, behaviour: Behaviour, seq: u64) {
@@ -53,7 +61,33 @@ impl Courier {
             return self.stood_down(&order, trip);
         }
         trip.stop = CancellationToken::new();
-        let ride = Ride {
+        let (stop, ride) = (trip.stop.clone(), self.ride(order, behaviour, seq));
+        if self.await_assigned {
+            tokio::spawn(stop.run_until_cancelled_owned(async move {
+                ride.answer().await;
+            }));
+        } else {
+            tokio::spawn(stop.run_until_cancelled_owned(async move {
+                if ride.answer().await {
+                    ride.go().await;
+                }
+            }));
+        }
+    }
+
+    /// The order is this courier's.
+    fn assigned(&self, order: Order, behaviour: Behaviour, seq: u64) {
+        let mut trips = locked(&self.trips);
+        let trip = trips.entry(order.clone()).or_default();
+        trip.taken_by = Some(self.outbox.device.clone());
+        trip.stop = CancellationToken::new();
+        if behaviour != Behaviour::SilentAfterAccept {
+            tokio::spawn(trip.stop.clone().run_until_cancelled_owned(self.ride(order, behaviour, seq).go()));
+        }
+    }
+
+    fn ride(&self, order: Order, behaviour: Behaviour, seq: u64) -> Ride {
+        Ride {
             outbox: self.outbox.clone(),
             trips: Arc::clone(&self.trips),
             accept: behaviour.pace(self.accept),
@@ -62,8 +96,7 @@ impl Courier {
             order,
             behaviour,
             seq,
-        };
-        tokio::spawn(trip.stop.clone().run_until_cancelled_owned(ride.go()));
+        }
     }
 
     fn cancel(&self, order: &Order, behaviour: Behaviour, seq: u64) {
@@ -83,14 +116,19 @@ impl Courier {
     }
 
     /// Hears what couriers of the store say, this one included.
-    fn overhear(&self, order: &Order, payload: &[u8]) {
+    fn overhear(&self, order: &Order, device: String, payload: &[u8]) {
         let Ok(event) = serde_json::from_slice::<Event>(payload) else { return };
-        if event.name != "accepted" {
-            return;
+        if event.name == "accepted" {
+            let first = locked(&self.trips).get(order).and_then(|trip| trip.taken_by.clone());
+            self.taken(order, first.unwrap_or(device));
         }
+    }
+
+    /// Another courier has the order, or this one.
+    fn taken(&self, order: &Order, device: String) {
         let mut trips = locked(&self.trips);
         let trip = trips.entry(order.clone()).or_default();
-        trip.taken_by.get_or_insert(event.device);
+        trip.taken_by = Some(device);
         if trip.belongs_to_another(&self.outbox.device) && !trip.picked_up && !trip.stop.is_cancelled() {
             trip.stop.cancel();
             self.stood_down(order, trip);
@@ -109,14 +147,21 @@ impl Trip {
 }
 
 impl Device for Courier {
-    fn topics() -> &'static [&'static str] {
-        &["couriers/+/deliver", "couriers/+/cancel", "couriers/+/events"]
+    fn topics(&self) -> Vec<String> {
+        let mut topics = ["couriers/+/deliver", "couriers/+/cancel"].map(str::to_owned).to_vec();
+        if self.await_assigned {
+            let own = format!("couriers/+/assigned/{}", self.outbox.device);
+            topics.extend(["couriers/+/taken".to_owned(), own]);
+        } else {
+            topics.push("couriers/+/events/+".to_owned());
+        }
+        topics
     }
 
     fn receive(&self, topic: Topic, payload: &[u8]) {
-        let Topic { order, verb } = topic;
-        if verb == "events" {
-            return self.overhear(&order, payload);
+        let Topic { order, verb, device } = topic;
+        if let ("events", Some(device)) = (verb.as_str(), device) {
+            return self.overhear(&order, device, payload);
         }
         let Ok(command) = serde_json::from_slice::<Command>(payload) else {
             let details = json!({ "orderId": order.id, "payload": String::from_utf8_lossy(payload) });
@@ -129,6 +174,8 @@ impl Device for Courier {
             (Verdict::Duplicate | Verdict::Stale, ..)
             | (_, _, Behaviour::Silent)
             | (_, "cancel", Behaviour::DeadAtCancel) => {}
+            (_, "assigned", _) => self.assigned(order, behaviour, command.seq),
+            (_, "taken", _) => self.taken(&order, command.device.unwrap_or_default()),
             (_, "deliver", _) => self.deliver(order, behaviour, command.seq),
             (_, "cancel", _) => self.cancel(&order, behaviour, command.seq),
             (_, other, _) => self.outbox.journal.write("unknown-command", json!({ "command": other })),
@@ -149,9 +196,19 @@ struct Ride {
 }
 
 impl Ride {
-    async fn go(self) {
+    /// Answers the offer; whether this courier would go.
+    async fn answer(&self) -> bool {
         tokio::time::sleep(self.accept).await;
+        if self.behaviour == Behaviour::Decline {
+            self.send(Report::new("declined", self.seq).because("too far"));
+            return false;
+        }
         self.say("accepted");
+        self.outbox.flood(&self.order, self.behaviour, self.seq);
+        self.behaviour != Behaviour::SilentAfterAccept
+    }
+
+    async fn go(self) {
         tokio::time::sleep(self.pickup).await;
         if self.behaviour == Behaviour::FailBeforePickup {
             return self.send(Report::new("failed", self.seq).because("the bicycle has a flat tyre"));
@@ -161,7 +218,7 @@ impl Ride {
         }
         tokio::time::sleep(self.deliver / 2).await;
         let position = json!({ "latitude": -23.5505, "longitude": -46.6333 });
-        self.send(Report { position: Some(position), ..Report::new("location", self.seq) });
+        self.outbox.position(&self.order, &position);
         tokio::time::sleep(self.deliver / 2).await;
         if self.behaviour == Behaviour::FailAfterPickup {
             return self.send(Report::new("failed", self.seq).because("nobody opened the door"));

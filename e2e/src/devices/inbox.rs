@@ -45,12 +45,12 @@ mod tests {
     use super::*;
 
     fn order() -> Order {
-        let [tenant, store, kind, id] = ["t", "s", "orders", "o"].map(str::to_owned);
-        Order { tenant, store, kind, id }
+        let [installation, tenant, store, kind, id] = ["i", "t", "s", "kitchen", "o"].map(str::to_owned);
+        Order { installation, tenant, store, kind, id }
     }
 
     fn command(id: &str, seq: u64) -> Command {
-        Command { name: "prepare".to_owned(), id: id.to_owned(), seq }
+        Command { name: "prepare".to_owned(), id: id.to_owned(), seq, device: None }
     }
 
     #[test]

@@ -68,8 +68,8 @@ impl Kitchen {
 }
 
 impl Device for Kitchen {
-    fn topics() -> &'static [&'static str] {
-        &["orders/+/prepare", "orders/+/cancel"]
+    fn topics(&self) -> Vec<String> {
+        ["kitchen/+/prepare", "kitchen/+/cancel"].map(str::to_owned).to_vec()
     }
 
     fn receive(&self, topic: Topic, payload: &[u8]) {
@@ -119,6 +119,7 @@ impl Cook {
             }
             _ => {
                 self.say("accepted");
+                self.outbox.flood(&self.order, self.behaviour, self.seq);
                 self.say("preparing");
                 tokio::time::sleep(self.prepare).await;
                 self.finish();

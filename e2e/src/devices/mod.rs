@@ -19,6 +19,10 @@ use anyhow::Result;
 
 use rules::Rule;
 
+/// Whether Comanda says who has an order, by `assigned` and `taken`. As long as it does not, a courier goes on after its
+/// own `accepted`, and stands down when it hears another's.
+pub const COMANDA_ASSIGNS: bool = false;
+
 /// Options of both subcommands.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DeviceOptions {
@@ -40,9 +44,18 @@ pub struct DeviceOptions {
     /// The topic prefix of the installation
     #[arg(long)]
     pub prefix: String,
-    /// A store to serve, repeatable; `+` means all
-    #[arg(long = "store", default_value = "+")]
-    pub stores: Vec<String>,
+    /// The installation, as in the order class
+    #[arg(long)]
+    pub installation: String,
+    /// The tenant (namespace) to serve; `+` means all
+    #[arg(long, default_value = "+")]
+    pub tenant: String,
+    /// The store to serve; `+` means all
+    #[arg(long, default_value = "+")]
+    pub store: String,
+    /// Lets the broker keep the session while the device is away; without it, the session is clean
+    #[arg(long)]
+    pub keep_session: bool,
     /// The file for what is received and sent, as JSON lines
     #[arg(long)]
     pub log: PathBuf,
@@ -75,6 +88,9 @@ pub struct CourierOptions {
     /// How long the way to the customer takes, in milliseconds
     #[arg(long, default_value_t = 1500)]
     pub deliver_ms: u64,
+    /// Whether to go on only when Comanda has said that the order is this courier's
+    #[arg(long, default_value_t = COMANDA_ASSIGNS, action = clap::ArgAction::Set)]
+    pub await_assigned: bool,
 }
 
 /// Is a kitchen until the process ends.
@@ -92,6 +108,8 @@ pub async fn run_kitchen(options: KitchenOptions) -> Result<()> {
 /// When a certificate cannot be read or the log cannot be written.
 pub async fn run_courier(options: CourierOptions) -> Result<()> {
     let [pickup, deliver] = [options.pickup_ms, options.deliver_ms].map(Duration::from_millis);
-    session::run(&options.device, |outbox| courier::Courier::new(outbox, &options.device, pickup, deliver))
-        .await
+    session::run(&options.device, |outbox| {
+        courier::Courier::new(outbox, &options.device, pickup, deliver, options.await_assigned)
+    })
+    .await
 }

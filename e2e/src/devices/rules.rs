@@ -24,6 +24,14 @@ pub enum Behaviour {
     Duplicate,
     /// Kitchen: sends `ready` before `accepted` and `preparing`.
     OutOfOrder,
+    /// Says `accepted` this many times more, each under an id of its own.
+    Flood(u32),
+    /// Calls itself by another name than its topic does.
+    Impostor,
+    /// Courier: does not take the offer.
+    Decline,
+    /// Courier: accepts, and is never heard of again.
+    SilentAfterAccept,
     /// Courier: accepts, then fails.
     FailBeforePickup,
     /// Courier: picks up, then fails.
@@ -54,11 +62,17 @@ impl FromStr for Behaviour {
         if let Some(ms) = text.strip_prefix("slow:") {
             return Ok(Self::Slow(Duration::from_millis(ms.parse().context("slow:<milliseconds>")?)));
         }
+        if let Some(times) = text.strip_prefix("flood:") {
+            return Ok(Self::Flood(times.parse().context("flood:<events>")?));
+        }
         Ok(match text {
             "normal" => Self::Normal,
             "reject" => Self::Reject,
             "silent" => Self::Silent,
             "dead-at-cancel" => Self::DeadAtCancel,
+            "impostor" => Self::Impostor,
+            "decline" => Self::Decline,
+            "silent-after-accept" => Self::SilentAfterAccept,
             "duplicate" => Self::Duplicate,
             "out-of-order" => Self::OutOfOrder,
             "fail-before-pickup" => Self::FailBeforePickup,

@@ -1,4 +1,4 @@
-//! The MQTT session of a device: mutual TLS, `QoS` 1, kept by the broker while the device is away.
+//! The MQTT session of a device: mutual TLS, `QoS` 1, clean unless it is told otherwise.
 
 use std::fs;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(300);
 
 /// A kitchen or a courier.
 pub(super) trait Device {
-    /// The topics of one store to listen on, below `<prefix>/<tenant>/stores/<store>/`.
-    fn topics() -> &'static [&'static str];
+    /// The topics of one store to listen on, below `<prefix>/<installation>/<tenant>/<store>/`.
+    fn topics(&self) -> Vec<String>;
 
     /// Takes one message. It must not wait: the session is served by the same task.
     fn receive(&self, topic: Topic, payload: &[u8]);
@@ -48,17 +48,17 @@ pub(super) async fn run<D: Device>(options: &DeviceOptions, device: impl FnOnce(
         device: options.client_id.clone(),
         journal: journal.clone(),
     };
-    let filters = filters::<D>(options);
-    serve(&client, events, &filters, &journal, &options.prefix, &device(outbox)).await
+    let device = device(outbox);
+    let filters = filters(&device, options);
+    serve(&client, events, &filters, &journal, &options.prefix, &device).await
 }
 
-fn filters<D: Device>(options: &DeviceOptions) -> Vec<SubscribeFilter> {
-    let topics = options.stores.iter().flat_map(|store| D::topics().iter().map(move |topic| (store, topic)));
+fn filters(device: &impl Device, options: &DeviceOptions) -> Vec<SubscribeFilter> {
+    let DeviceOptions { prefix, installation, tenant, store, .. } = options;
+    let topics = device.topics().into_iter();
     topics
-        .map(|(store, topic)| {
-            // Any tenant: the device belongs to a store.
-            SubscribeFilter::new(format!("{}/+/stores/{store}/{topic}", options.prefix), QoS::AtLeastOnce)
-        })
+        .map(|topic| format!("{prefix}/{installation}/{tenant}/{store}/{topic}"))
+        .map(|filter| SubscribeFilter::new(filter, QoS::AtLeastOnce))
         .collect()
 }
 
@@ -96,7 +96,9 @@ fn mqtt_options(options: &DeviceOptions) -> Result<MqttOptions> {
     let mut mqtt =
         MqttOptions::new(&options.client_id, host, port.parse().context("the port of --endpoint")?);
     mqtt.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls(options)?))));
-    mqtt.set_clean_session(false).set_keep_alive(Duration::from_secs(30)).set_inflight(IN_FLIGHT);
+    mqtt.set_clean_session(!options.keep_session)
+        .set_keep_alive(Duration::from_secs(30))
+        .set_inflight(IN_FLIGHT);
     mqtt.set_max_packet_size(LARGEST_MESSAGE, LARGEST_MESSAGE);
     Ok(mqtt)
 }

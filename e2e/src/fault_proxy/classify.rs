@@ -165,10 +165,10 @@ fn sns(body: &[u8]) -> Call {
 pub(super) fn mqtt(topic: &str) -> Call {
     let call = Call::new(Service::Mqtt, format!("PUBLISH {topic}"));
     let parts: Vec<&str> = topic.split('/').collect();
-    let [_, namespace, "stores", _, who, name, command] = &parts[..] else { return call };
+    let [_, _, namespace, _, who, name, command] = &parts[..] else { return call };
     let effect = match (*who, *command) {
-        ("orders", "prepare") => Effect::Prepare,
-        ("orders", "cancel") => Effect::RecallKitchen,
+        ("kitchen", "prepare") => Effect::Prepare,
+        ("kitchen", "cancel") => Effect::RecallKitchen,
         ("couriers", "deliver") => Effect::Deliver,
         ("couriers", "cancel") => Effect::RecallCourier,
         _ => return call,
@@ -236,8 +236,8 @@ mod tests {
             [Crossing::Effect(Site::Effect(Effect::NotifyEnding))]
         );
 
-        let recall = mqtt("comanda/shop/stores/madrid/couriers/one/cancel");
+        let recall = mqtt("comanda/local/shop/madrid/couriers/one/cancel");
         assert_eq!(recall.crossings, [Crossing::Effect(Site::Effect(Effect::RecallCourier))]);
-        assert_eq!(mqtt("comanda/shop/stores/madrid/orders/one/events").crossings, []);
+        assert_eq!(mqtt("comanda/local/shop/madrid/kitchen/one/events/tablet").crossings, []);
     }
 }

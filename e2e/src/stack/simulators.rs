@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Stack;
-use super::aws::Aws;
+use super::aws::{Aws, Holder, Place};
 use super::process::Process;
+use crate::installation::INSTALLATION;
 
 /// A simulated device to start.
 #[derive(Clone, Debug)]
@@ -21,8 +22,12 @@ pub struct Device {
     pub name: String,
     /// `--prefix`, as in the order class.
     pub prefix: String,
-    /// `--store`; empty means all.
-    pub stores: Vec<String>,
+    /// `--installation`, as in the order class.
+    pub installation: String,
+    /// `--tenant`, to which its policy binds it; none means all.
+    pub tenant: Option<String>,
+    /// `--store`, to which its policy binds it; none means all.
+    pub store: Option<String>,
     /// `--rule`, first match wins.
     pub rules: Vec<String>,
     /// Anything else, such as `--prepare-ms 50`.
@@ -51,14 +56,40 @@ impl Role {
 impl Device {
     /// A device that serves every store and behaves.
     pub fn new(role: Role, name: &str, prefix: &str) -> Self {
-        let (stores, rules, args) = (Vec::new(), Vec::new(), Vec::new());
-        Self { role, name: name.to_owned(), prefix: prefix.to_owned(), stores, rules, args }
+        let [name, prefix, installation] = [name, prefix, INSTALLATION].map(str::to_owned);
+        let (tenant, store, rules, args) = (None, None, Vec::new(), Vec::new());
+        Self { role, name, prefix, installation, tenant, store, rules, args }
+    }
+
+    /// Binds it to one store of a tenant.
+    #[must_use]
+    pub fn of(mut self, tenant: &str, store: &str) -> Self {
+        self.tenant = Some(tenant.to_owned());
+        self.store = Some(store.to_owned());
+        self
+    }
+
+    /// What its certificate lets it do.
+    pub fn holder(&self) -> Holder {
+        let (prefix, installation) = (self.prefix.clone(), self.installation.clone());
+        let place = Place { prefix, installation, tenant: self.tenant.clone(), store: self.store.clone() };
+        match self.role {
+            Role::Kitchen => Holder::Kitchen(place),
+            Role::Courier => Holder::Courier(place),
+        }
     }
 
     /// Adds a rule such as `slow-*=slow:2000`.
     #[must_use]
     pub fn rule(mut self, rule: &str) -> Self {
         self.rules.push(rule.to_owned());
+        self
+    }
+
+    /// Adds an option that has no value.
+    #[must_use]
+    pub fn flag(mut self, name: &str) -> Self {
+        self.args.push(name.to_owned());
         self
     }
 
@@ -86,7 +117,7 @@ impl Simulator {
     /// When it cannot connect to the broker.
     pub async fn start(aws: &Aws, program: &Path, dir: &Path, device: &Device) -> Result<Self> {
         let iot = aws.iot();
-        let certificate = aws.device_certificate(&device.name).await?;
+        let certificate = aws.device_certificate(&device.name, &device.holder()).await?;
         fs::create_dir_all(dir)?;
         let journal = dir.join(format!("{}.jsonl", device.name));
 
@@ -95,7 +126,9 @@ impl Simulator {
         command.arg("--ca").arg(&iot.ca_file).arg("--cert").arg(&certificate.cert_file);
         command.arg("--key").arg(&certificate.key_file).arg("--log").arg(&journal);
         command.args(["--client-id", &device.name, "--prefix", &device.prefix]);
-        command.args(device.stores.iter().flat_map(|store| ["--store", store]));
+        command.args(["--installation", &device.installation]);
+        command.args(device.tenant.iter().flat_map(|tenant| ["--tenant", tenant]));
+        command.args(device.store.iter().flat_map(|store| ["--store", store]));
         command.args(device.rules.iter().flat_map(|rule| ["--rule", rule]));
         command.args(&device.args);
 

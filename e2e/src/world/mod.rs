@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::installation::{INSTALLATION, Installation, Operator, PREFIX};
 use crate::stack::Options;
-use crate::stack::aws::CatalogueItem;
+use crate::stack::aws::{CatalogueItem, Holder};
 use crate::stack::progress::Progress;
 use crate::stack::simulators::{Device, Role, Simulator};
 
@@ -249,7 +249,7 @@ impl World {
     /// When the broker refuses it.
     pub async fn connect_device(&self, client_id: &str) -> Result<IotDevices> {
         let aws = &self.installation.stack.aws;
-        let certificate = aws.device_certificate(client_id).await?;
+        let certificate = aws.device_certificate(client_id, &Holder::Anyone).await?;
         let pem = Pem {
             certificate: certificate.cert_pem,
             key: certificate.key_pem,

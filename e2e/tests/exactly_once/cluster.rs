@@ -39,7 +39,7 @@ pub async fn a_cluster_that_is_lost_and_made_anew_finishes_its_orders_and_charge
         until_recorded(&shop, order, |record| record["epoch"] == 2).await?;
     }
     let kitchen = Mouth::connect(world, "new-kitchen", "kitchen").await?;
-    kitchen.say(PREFIX, &shop, "orders", "silent-open", ("ready", 1)).await?;
+    kitchen.say(PREFIX, &shop, "kitchen", "silent-open", ("ready", 1)).await?;
     let courier = Mouth::connect(world, "new-courier", "courier").await?;
     let seq = sent["journal"]["Deliver"]["seq"].as_u64().context("a command has a number")?;
     courier.say(PREFIX, &shop, "couriers", "mute-open", ("delivered", seq)).await?;

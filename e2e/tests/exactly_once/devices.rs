@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Phase, StepState};
-use comanda_e2e::installation::PREFIX;
+use comanda_e2e::installation::{INSTALLATION, PREFIX};
 use comanda_e2e::world::{SOON, STORE, Shop, World, condition};
 use comanda_steps::adapters::iot::IotDevices;
 use comanda_steps::ports::Devices;
@@ -22,7 +22,7 @@ impl Mouth {
         Ok(Self { session: world.connect_device(client_id).await?, name: name.to_owned() })
     }
 
-    /// Says something of an order, in answer to the command `seq`. `side` is `orders` for a kitchen and
+    /// Says something of an order, in answer to the command `seq`. `side` is `kitchen` for a kitchen and
     /// `couriers` for a courier.
     pub async fn say(
         &self,
@@ -33,9 +33,10 @@ impl Mouth {
         event: (&str, u64),
     ) -> Result<()> {
         let (event, seq) = event;
-        let topic = format!("{prefix}/{}/stores/{STORE}/{side}/{order}/events", shop.namespace);
+        let topic =
+            format!("{prefix}/{INSTALLATION}/{}/{STORE}/{side}/{order}/events/{}", shop.namespace, self.name);
         let id = uuid::Uuid::new_v4().to_string();
-        let payload = json!({ "eventId": id, "event": event, "device": self.name, "seq": seq });
+        let payload = json!({ "eventId": id, "event": event, "seq": seq });
         self.session.send(&topic, payload.to_string().into_bytes()).await?;
         Ok(())
     }
@@ -63,7 +64,7 @@ pub async fn a_ready_after_the_undo_changes_nothing(world: &World) -> Result<()>
     shop.until_phase("silent-late", Phase::Cancelled).await?;
     let mouth = Mouth::connect(world, "late-kitchen", "kitchen").await?;
     for event in ["accepted", "preparing", "ready"] {
-        mouth.say(PREFIX, &shop, "orders", "silent-late", (event, 1)).await?;
+        mouth.say(PREFIX, &shop, "kitchen", "silent-late", (event, 1)).await?;
     }
     // It was heard, and written down.
     until_recorded(&shop, "silent-late", |record| record["kitchen"]["state"] == "Ready").await?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, Phase};
 use comanda_e2e::fault_proxy::classify::Service;
+use comanda_e2e::installation::INSTALLATION;
 use comanda_e2e::stack::simulators::{Device, Role};
 use comanda_e2e::world::{SOON, STORE, World, patience};
 
@@ -61,7 +62,10 @@ pub async fn an_event_is_acknowledged_when_the_ledger_has_it_and_not_before(worl
     // Events of one topic wait for one another: the next one shall find nobody before it.
     until_recorded(&shop, "slow-unkept", |record| record["kitchen"]["state"] == "Preparing").await?;
     let proxy = shop.proxy()?;
-    let events = format!("PUBLISH unruled/{}/stores/{STORE}/orders/slow-unkept/events", shop.namespace);
+    let events = format!(
+        "PUBLISH unruled/{INSTALLATION}/{}/{STORE}/kitchen/slow-unkept/events/unruled-kitchen",
+        shop.namespace
+    );
     let arrived = || proxy.passed().iter().filter(|passed| passed.line == events).count();
     proxy.take_down(Service::DynamoDb);
     let before = arrived();

@@ -40,7 +40,7 @@ pub async fn an_order_lost_and_applied_again_ten_times_is_one_order(world: &Worl
     let record = until_recorded(&shop, "silent-ten", |record| record["epoch"] == 11).await?;
     ensure!(record["phase"] == "Preparing", "{record:#}");
     let mouth = Mouth::connect(world, "ten-kitchen", "kitchen").await?;
-    mouth.say(PREFIX, &shop, "orders", "silent-ten", ("ready", 1)).await?;
+    mouth.say(PREFIX, &shop, "kitchen", "silent-ten", ("ready", 1)).await?;
     shop.until_phase("silent-ten", Phase::Delivered).await?;
     shop.expect_delivered("silent-ten").await?;
     for _ in 0..10 {
@@ -140,7 +140,7 @@ pub async fn a_class_made_anew_with_another_ledger_starts_no_order_again(world: 
         shop.order(order, exiled).await?;
         shop.until_phase(order, Phase::Preparing).await?;
     }
-    mouth.say("exiled", &shop, "orders", "finished", ("ready", 1)).await?;
+    mouth.say("exiled", &shop, "kitchen", "finished", ("ready", 1)).await?;
     until_recorded(&shop, "finished", |record| record["journal"]["Deliver"]["state"] == "Done").await?;
     mouth.say("exiled", &shop, "couriers", "finished", ("delivered", 2)).await?;
     shop.until_phase("finished", Phase::Delivered).await?;

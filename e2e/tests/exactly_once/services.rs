@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, OrderClass, OrderSpec, Phase};
 use comanda_e2e::fault_proxy::FaultProxy;
 use comanda_e2e::fault_proxy::classify::Service;
+use comanda_e2e::stack::aws::Holder;
 use comanda_e2e::world::{PATIENT, SOON, Shop, World, charged_once, patience};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::Api;
@@ -240,7 +241,7 @@ pub async fn a_stripe_that_is_away_for_long_is_waited_for_and_charges_once(world
     let turn = TURN.read().await;
     let shop = world.market("stripe-away").await?;
     let stack = &world.installation.stack;
-    let certificate = stack.aws.device_certificate("stripe-away").await?;
+    let certificate = stack.aws.device_certificate("stripe-away", &Holder::Operator).await?;
     let proxy = FaultProxy::start(stack, certificate).await?;
     let mut spec = world.installation.class_spec(patience(), Capture::WhenReady);
     spec.payments.stripe.url.clone_from(&proxy.routes().stripe);

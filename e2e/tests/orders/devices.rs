@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, OrderClass, Phase};
-use comanda_e2e::installation::PREFIX;
+use comanda_e2e::installation::{INSTALLATION, PREFIX};
 use comanda_steps::ports::Devices;
 use kube::Api;
 use kube::api::DeleteParams;
@@ -50,7 +50,7 @@ pub async fn events_of_one_broker_do_not_wait_for_the_ledger_of_another(world: &
     let tablet = world.connect_device("elsewhere").await?;
     // More than are kept at once, each of an order of its own.
     for order in 0..200 {
-        let topic = format!("elsewhere/two-ledgers/stores/{STORE}/orders/{order}/events");
+        let topic = format!("elsewhere/{INSTALLATION}/two-ledgers/{STORE}/kitchen/{order}/events/elsewhere");
         let event = r#"{"eventId":"e-1","event":"ready","device":"elsewhere","seq":1}"#;
         tablet.send(&topic, event.as_bytes().to_vec()).await?;
     }
@@ -70,11 +70,11 @@ pub async fn events_of_another_store_and_unreadable_ones_are_dropped(world: &Wor
     for (store, payload) in [
         ("tokyo", r#"{"eventId":"forged-1","event":"ready","device":"intruder","seq":1}"#),
         ("madrid", r#"{"eventId":"forged-2","event":"ready","device":"intruder","seq":99}"#),
-        ("madrid", r#"{"eventId":"forged 3","event":"ready","device":"intruder","seq":1}"#),
+        ("madrid", r#"{"eventId":"forged-3","event":"ready","device":"kitchen","seq":1}"#),
         ("madrid", r#"{"eventId":"forged-4","event":"exploded","device":"intruder","seq":1}"#),
         ("madrid", "not JSON at all"),
     ] {
-        let topic = format!("{PREFIX}/forged/stores/{store}/orders/silent-forged/events");
+        let topic = format!("{PREFIX}/{INSTALLATION}/forged/{store}/kitchen/silent-forged/events/intruder");
         intruder.send(&topic, payload.as_bytes().to_vec()).await?;
     }
     shop.until_phase("silent-forged", Phase::Failed).await?;

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use comanda_crds::{Capture, OrderClass, OrderStatus, Phase};
-use comanda_e2e::installation::{INSTALLATION, PREFIX};
+use comanda_e2e::installation::INSTALLATION;
 use comanda_e2e::stack::port::free_port;
 use comanda_e2e::stripe_proxy::faults::{Action, Fault, Match};
 use comanda_e2e::world::{CLASS, SOON, STORE, World, condition, timeouts, until};
@@ -208,23 +210,22 @@ pub async fn what_a_rule_kept_while_nobody_listened_is_heard(world: &World) -> R
         shop.until_phase(order, Phase::Preparing).await?;
     }
     world.kill_operator().await?;
-    // As the rule of docs/order-classes.md writes it. What another store says does not count.
+    // As the rule of docs/devices.md writes it. What another store says does not count.
     let aws = &world.installation.stack.aws;
     let client = aws.dynamodb();
     for (order, store) in [("silent-kept", STORE), ("silent-neighbour", "tokyo")] {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let number = |value: i64| AttributeValue::N(value.to_string());
-        let topic = format!("{PREFIX}/kept/stores/{store}/orders/{order}/events");
+        let at = Timestamp::now().as_millisecond();
+        let said = r#"{"eventId":"kept-1","event":"ready","seq":1}"#;
         client
             .put_item()
             .table_name(&aws.resources().ledger_table)
-            .item("pk", text(&topic))
-            .item("sk", text("kept-1"))
-            .item("eventId", text("kept-1"))
-            .item("event", text("ready"))
-            .item("device", text("kitchen"))
-            .item("seq", number(1))
-            .item("at", number(Timestamp::now().as_millisecond()))
+            .item("pk", text(&format!("SAID#{INSTALLATION}/kept/{order}")))
+            .item("sk", text(&format!("kitchen#kitchen#{at}#kept-1")))
+            .item("store", text(store))
+            .item("payload", text(&STANDARD.encode(said)))
+            .item("at", number(at))
             .send()
             .await?;
     }

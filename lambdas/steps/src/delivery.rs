@@ -70,7 +70,7 @@ mod tests {
             },
             "recipient": {"name": "Ana Torres", "phone": "+34600000000", "country": "ES"},
         });
-        assert_eq!(broker.sent(), [("comanda/shop/stores/centro/couriers/a-1/deliver".to_owned(), expected)]);
+        assert_eq!(broker.sent(), [("comanda/bistro/shop/centro/couriers/a-1/deliver".to_owned(), expected)]);
     }
 
     #[tokio::test]
@@ -79,7 +79,7 @@ mod tests {
         let outcome = undo_deliver(&intending(Effect::RecallCourier), &broker).await;
         assert_eq!(outcome, Outcome::Sent(Effect::RecallCourier));
         let (topic, command) = broker.sent().remove(0);
-        assert_eq!(topic, "comanda/shop/stores/centro/couriers/a-1/cancel");
+        assert_eq!(topic, "comanda/bistro/shop/centro/couriers/a-1/cancel");
         assert_eq!(command.get("address"), None);
     }
 

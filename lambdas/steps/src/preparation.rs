@@ -46,7 +46,7 @@ mod tests {
             "orderId": "a-1",
             "items": [{"sku": "margherita", "quantity": 2}],
         });
-        assert_eq!(broker.sent(), [("comanda/shop/stores/centro/orders/a-1/prepare".to_owned(), expected)]);
+        assert_eq!(broker.sent(), [("comanda/bistro/shop/centro/kitchen/a-1/prepare".to_owned(), expected)]);
     }
 
     #[tokio::test]
@@ -56,7 +56,7 @@ mod tests {
         record.intend(Effect::RecallKitchen, crate::fixtures::now());
         assert_eq!(undo_prepare(&record, &broker).await, Outcome::Sent(Effect::RecallKitchen));
         let (topic, command) = broker.sent().remove(0);
-        assert_eq!(topic, "comanda/shop/stores/centro/orders/a-1/cancel");
+        assert_eq!(topic, "comanda/bistro/shop/centro/kitchen/a-1/cancel");
         assert_eq!((&command["command"], &command["seq"]), (&json!("cancel"), &json!(2)));
         assert_eq!(command["commandId"], "bistro/shop/a-1/recall-kitchen/1");
     }

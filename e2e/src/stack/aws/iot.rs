@@ -8,8 +8,86 @@ use serde_json::{Value, json};
 
 use super::REGION;
 
-/// Lets a device do anything; ministack evaluates it only with `AUTH=true`.
-const DEVICE_POLICY: &str = "comanda-device";
+/// The policies that ship: see `docs/devices.md`.
+const KITCHEN: &str = include_str!("../../../../lambdas/iot-policies/kitchen.json");
+const COURIER: &str = include_str!("../../../../lambdas/iot-policies/courier.json");
+const OPERATOR: &str = include_str!("../../../../lambdas/iot-policies/operator.json");
+
+/// What a certificate lets its holder do.
+#[derive(Clone, Debug)]
+pub enum Holder {
+    /// What an operator may, below every prefix of every installation: scenes make classes of their own.
+    Operator,
+    /// What a tablet may in its kitchen.
+    Kitchen(Place),
+    /// What a courier may in their store.
+    Courier(Place),
+    /// Anything: a scene that plays several devices, or forges them.
+    Anyone,
+}
+
+/// Where a device belongs. What is absent is not bound: the simulators of a scene serve several stores.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The first level of its topics.
+    pub prefix: String,
+    /// The installation.
+    pub installation: String,
+    /// The attribute `tenant` of its thing.
+    pub tenant: Option<String>,
+    /// The attribute `store` of its thing.
+    pub store: Option<String>,
+}
+
+impl Holder {
+    /// The policy's name and document, and the thing's attributes.
+    fn policy(&self) -> (String, String, Value) {
+        let any = Place { prefix: "*".to_owned(), installation: "*".to_owned(), ..Place::default() };
+        let (kind, document, place) = match self {
+            Self::Operator => ("operator", OPERATOR.to_owned(), &any),
+            Self::Kitchen(place) => ("kitchen", KITCHEN.to_owned(), place),
+            Self::Courier(place) => ("courier", courier_policy(), place),
+            Self::Anyone => {
+                let statement = json!({ "Effect": "Allow", "Action": "iot:*", "Resource": "*" });
+                let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
+                ("anyone", document.to_string(), &any)
+            }
+        };
+        let mut document = document
+            .replace("REGION:ACCOUNT", &format!("{REGION}:{ACCOUNT}"))
+            .replace("PREFIX", &place.prefix)
+            .replace("INSTALLATION", &place.installation);
+        let mut attributes = serde_json::Map::new();
+        let mut name = format!("comanda-{kind}-{}-{}", place.prefix, place.installation).replace('*', "any");
+        for (attribute, value) in [("tenant", &place.tenant), ("store", &place.store)] {
+            if let Some(value) = value {
+                attributes.insert(attribute.to_owned(), json!(value));
+                name += "-bound";
+            } else {
+                let variable = format!("${{iot:Connection.Thing.Attributes[{attribute}]}}");
+                document = document.replace(&variable, "*");
+                name += "-any";
+            }
+        }
+        (name, document, Value::Object(attributes))
+    }
+}
+
+/// The policy that ships, and what couriers need as long as they have to hear one another: see
+/// [`COMANDA_ASSIGNS`](crate::devices::COMANDA_ASSIGNS).
+fn courier_policy() -> String {
+    let extra = r#"topicfilter/PREFIX/INSTALLATION/*/couriers/+/events/+", "arn:aws:iot:REGION:ACCOUNT:topic/PREFIX/INSTALLATION/*/couriers/*/events/*"#;
+    let statement = format!(
+        r#"{{ "Effect": "Allow", "Action": ["iot:Subscribe", "iot:Receive"], "Resource": ["arn:aws:iot:REGION:ACCOUNT:{extra}"] }}"#
+    );
+    if crate::devices::COMANDA_ASSIGNS {
+        return COURIER.to_owned();
+    }
+    COURIER.replacen("\"Statement\": [", &format!("\"Statement\": [\n    {statement},"), 1)
+}
+
+/// ministack's only account.
+const ACCOUNT: &str = "000000000000";
 
 /// Where devices and the operator connect.
 #[derive(Clone, Debug)]
@@ -46,20 +124,17 @@ impl IotEndpoint {
         let ca_pem = answer.text().await?;
         let ca_file = dir.join("ca.pem");
         fs::write(&ca_file, &ca_pem)?;
-
-        let statement = json!({ "Effect": "Allow", "Action": "iot:*", "Resource": "*" });
-        let document = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
-        let path = format!("/policies/{DEVICE_POLICY}");
-        call(endpoint, reqwest::Method::POST, &path, json!({ "policyDocument": document })).await?;
         Ok(Self { host: "localhost".to_owned(), port, ca_pem, ca_file, dir })
     }
 
     /// Makes the rule that keeps what devices say in the ledger, whoever listens. It is that of
-    /// `docs/order-classes.md`.
+    /// `docs/devices.md`.
     pub(super) async fn keep_events(&self, endpoint: &str, prefix: &str, table: &str) -> Result<()> {
         let sql = format!(
-            "SELECT topic() AS pk, device + '#' + eventId AS sk, eventId, event, device, seq, reason, timestamp() AS at, \
-             timestamp() / 1000 + 2592000 AS expires FROM '{prefix}/+/stores/+/+/+/events' WHERE event <> 'location'"
+            "SELECT 'SAID#' + topic(2) + '/' + topic(3) + '/' + topic(6) AS pk, \
+             topic(5) + '#' + topic(8) + '#' + timestamp() + '#' + newuuid() AS sk, topic(4) AS store, \
+             encode(*, 'base64') AS payload, timestamp() AS at, timestamp() / 1000 + 2592000 AS expires \
+             FROM '{prefix}/+/+/+/+/+/events/+'"
         );
         let writer = "arn:aws:iam::000000000000:role/device-events";
         let action = json!({ "dynamoDBv2": { "roleArn": writer, "putItem": { "tableName": table } } });
@@ -73,14 +148,29 @@ impl IotEndpoint {
         format!("{}:{}", self.host, self.port)
     }
 
-    pub(super) async fn device_certificate(&self, endpoint: &str, name: &str) -> Result<DeviceCertificate> {
+    pub(super) async fn device_certificate(
+        &self,
+        endpoint: &str,
+        name: &str,
+        holder: &Holder,
+    ) -> Result<DeviceCertificate> {
         let path = "/keys-and-certificate?setAsActive=true";
         let made = call(endpoint, reqwest::Method::POST, path, Value::Null).await?;
         let field = |value: &Value| value.as_str().map(str::to_owned).context("IoT left out a field");
         let cert_pem = field(&made["certificatePem"])?;
         let key_pem = field(&made["keyPair"]["PrivateKey"])?;
-        let target = json!({ "target": field(&made["certificateArn"])? });
-        call(endpoint, reqwest::Method::PUT, &format!("/target-policies/{DEVICE_POLICY}"), target).await?;
+        let certificate = field(&made["certificateArn"])?;
+        let (policy, document, attributes) = holder.policy();
+        let document = json!({ "policyDocument": document });
+        created(call(endpoint, reqwest::Method::POST, &format!("/policies/{policy}"), document).await)?;
+        let thing = json!({ "attributePayload": { "attributes": attributes } });
+        // A device that is started again has the thing already.
+        created(call(endpoint, reqwest::Method::POST, &format!("/things/{name}"), thing).await)?;
+        let path = format!("/things/{name}/principals");
+        let attach = request(endpoint, reqwest::Method::PUT, &path).header("x-amzn-principal", &certificate);
+        attach.send().await?.error_for_status().context("attaching a certificate to its thing")?;
+        let target = json!({ "target": certificate });
+        call(endpoint, reqwest::Method::PUT, &format!("/target-policies/{policy}"), target).await?;
 
         let [cert_file, key_file] = ["cert", "key"].map(|part| self.dir.join(format!("{name}.{part}.pem")));
         fs::write(&cert_file, &cert_pem)?;
@@ -91,15 +181,46 @@ impl IotEndpoint {
 
 /// One call of the control plane, without the SDK, which would be a crate of its own for three calls.
 async fn call(endpoint: &str, method: reqwest::Method, path: &str, body: Value) -> Result<Value> {
-    // ministack finds the service in the credential's scope and does not verify the signature unless told to.
-    let scope = format!("AWS4-HMAC-SHA256 Credential=comanda-local/20250101/{REGION}/iot/aws4_request");
-    let authorization = format!("{scope}, SignedHeaders=host, Signature=none");
-    let request = reqwest::Client::new().request(method, format!("{endpoint}{path}"));
-    let answer = request.header("authorization", authorization).json(&body).send().await?;
+    let answer = request(endpoint, method, path).json(&body).send().await?;
     let status = answer.status();
     let text = answer.text().await?;
     if !status.is_success() {
         bail!("IoT answered {status} to {path}: {text}");
     }
     Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+fn request(endpoint: &str, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    // ministack finds the service in the credential's scope and does not verify the signature unless told to.
+    let scope = format!("AWS4-HMAC-SHA256 Credential=comanda-local/20250101/{REGION}/iot/aws4_request");
+    let authorization = format!("{scope}, SignedHeaders=host, Signature=none");
+    reqwest::Client::new().request(method, format!("{endpoint}{path}")).header("authorization", authorization)
+}
+
+/// What was there already is as good as made.
+fn created(answer: Result<Value>) -> Result<()> {
+    match answer {
+        Err(error) if error.to_string().contains("AlreadyExists") => Ok(()),
+        answer => answer.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The limit counts no white space.
+    /// Source: <https://docs.aws.amazon.com/general/latest/gr/iot-core.html#security-limits>.
+    #[test]
+    fn the_policies_that_ship_are_json_of_at_most_2048_characters() {
+        for (name, policy) in [("kitchen", KITCHEN), ("courier", COURIER), ("operator", OPERATOR)] {
+            let document: Value = serde_json::from_str(policy).expect("JSON");
+            // With a region, an account and the longest prefix and installation in their places.
+            let [region, prefix, installation] =
+                ["ap-southeast-2".to_owned(), "p".repeat(22), "i".repeat(32)];
+            let filled = document.to_string().replace("REGION:ACCOUNT", &format!("{region}:{ACCOUNT}"));
+            let filled = filled.replace("PREFIX", &prefix).replace("INSTALLATION", &installation);
+            assert!(filled.len() <= 2048, "{name}: {} characters", filled.len());
+        }
+    }
 }

@@ -21,7 +21,7 @@ use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
 pub use catalogue::CatalogueItem;
-pub use iot::{DeviceCertificate, IotEndpoint};
+pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
 
 /// The region everything is in.
@@ -177,12 +177,13 @@ impl Aws {
         }
     }
 
-    /// Issues a certificate for the device `name`, writes it below the run directory and returns it.
+    /// Makes the device `name` a thing with the policy of its holder, issues a certificate, writes it below the run
+    /// directory and returns it.
     ///
     /// # Errors
     /// When `IoT` refuses.
-    pub async fn device_certificate(&self, name: &str) -> Result<DeviceCertificate> {
-        self.iot.device_certificate(&self.endpoint, name).await
+    pub async fn device_certificate(&self, name: &str, holder: &Holder) -> Result<DeviceCertificate> {
+        self.iot.device_certificate(&self.endpoint, name, holder).await
     }
 
     /// Makes IoT keep what devices say below `prefix` in the ledger, whether or not an operator listens.

@@ -1,8 +1,17 @@
-"""ministack, with subscriptions as MQTT 3.1.1 demands them (section 3.8.4): a filter that a session has already is
-replaced, not added. Without this, a client that subscribes at each connection to the session it resumes gets every
-message once more with each of them, until the broker does nothing else.
+"""ministack, with three corrections.
+
+Subscriptions are as MQTT 3.1.1 demands them (section 3.8.4): a filter that a session has already is replaced, not
+added. Without this, a client that subscribes at each connection to the session it resumes gets every message once more
+with each of them, until the broker does nothing else.
+
+Device certificates are held to their policies, as AWS IoT does. ministack does that with AUTH=true only, which holds
+every other service to policies as well.
+
+`${iot:Connection.Thing.Attributes[name]}` in a policy is the attribute of the thing that the certificate is attached
+to. ministack leaves it as it stands, so such a statement allows nothing.
 """
 
+import re
 import runpy
 
 from ministack.services import iot
@@ -24,4 +33,26 @@ async def replace(account, region, topic_filter, deliver, *options, **more):
 
 
 iot.broker_subscribe = replace
+
+
+def evaluates_policies(session):
+    return session.certificate_id is not None or session.iam_credential is not None
+
+
+iot._WSSession._evaluates_policies = evaluates_policies
+iot._POLICY_VARIABLE_RE = re.compile(r"\$\{(iot:[A-Za-z.]+(?:\[[^\]{}]+\])?)\}")
+context_of = iot._mqtt_policy_context
+
+
+def with_attributes(account, region, certificate, client):
+    context = context_of(account, region, certificate, client)
+    if "iot:connection.thing.thingname" in context:
+        with iot.request_scope(account, region):
+            thing = iot._things[client]
+        for name, value in (thing.get("attributes") or {}).items():
+            context[f"iot:connection.thing.attributes[{name.lower()}]"] = value
+    return context
+
+
+iot._mqtt_policy_context = with_attributes
 runpy.run_module("ministack", run_name="__main__", alter_sys=True)

@@ -4,6 +4,7 @@
 mod catalogue;
 mod contact;
 mod item;
+mod said;
 mod write;
 
 use async_trait::async_trait;
@@ -18,7 +19,6 @@ use self::item::{Item, number, text};
 use self::write::Refusal;
 use crate::adapters::aws::{describe, lasts};
 use crate::customer::Contact;
-use crate::devices::event_topics;
 use crate::ports::{Ledger, LedgerError, Loaded};
 
 pub use catalogue::DynamoCatalogue;
@@ -112,23 +112,34 @@ impl Ledger for DynamoLedger {
     }
 
     async fn said(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError> {
-        let mut events = Vec::new();
-        for (side, topic) in event_topics(record) {
-            let mut pages = self
+        let mut said = said::Said::default();
+        let mut start = None;
+        // Newest last within a device and side: from the end, what was said last comes first.
+        for _ in 0..said::MAX_PAGES {
+            let page = self
                 .client
                 .query()
                 .table_name(&self.table)
-                .key_condition_expression("pk = :topic")
-                .expression_attribute_values(":topic", text(topic))
+                .key_condition_expression("pk = :order")
+                .expression_attribute_values(":order", text(item::said_partition(record)))
+                .scan_index_forward(false)
+                .set_exclusive_start_key(start.take())
                 .consistent_read(true)
-                .into_paginator()
-                .items()
-                .send();
-            while let Some(found) = pages.next().await {
-                events.extend(item::read_said(side, found.map_err(|error| self.failure(&error))?));
+                .send()
+                .await
+                .map_err(|error| self.failure(&error))?;
+            for found in page.items.unwrap_or_default() {
+                if let Some((side, event)) = item::read_said(record, found) {
+                    said.add(side, event);
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(said.events());
             }
         }
-        Ok(events)
+        tracing::warn!(order = %record.identity, "devices said more of the order than is read; the newest counts");
+        Ok(said.events())
     }
 
     async fn create(&self, record: &Record, contact: Option<&Contact>) -> Result<(), LedgerError> {
