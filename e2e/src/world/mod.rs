@@ -113,6 +113,7 @@ impl World {
             .rule("slow*=slow:1500")
             .rule("dead*=dead-at-cancel")
             .rule("twice*=duplicate")
+            .rule("wild*=flood:10000")
             .rule("overtaking*=out-of-order");
         let courier = device(Role::Courier, "courier")
             .arg("--pickup-ms", "100")

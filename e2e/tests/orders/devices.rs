@@ -7,7 +7,7 @@ use comanda_steps::ports::Devices;
 use kube::Api;
 use kube::api::DeleteParams;
 
-use comanda_e2e::world::{STORE, World, timeouts, until};
+use comanda_e2e::world::{SOON, STORE, World, timeouts, until};
 
 pub async fn repeated_and_overtaking_events_change_nothing(world: &World) -> Result<()> {
     let shop = world.namespace("repeated").await?;
@@ -18,6 +18,24 @@ pub async fn repeated_and_overtaking_events_change_nothing(world: &World) -> Res
         shop.until_phase(name, Phase::Delivered).await?;
         shop.expect_delivered(name).await?;
     }
+    Ok(())
+}
+
+pub async fn a_tablet_that_says_ten_thousand_things_holds_up_no_order_and_fills_no_ledger(
+    world: &World,
+) -> Result<()> {
+    let shop = world.namespace("wild").await?;
+    shop.order("wild-1", |_| {}).await?;
+    shop.order("calm", |_| {}).await?;
+    shop.until_phase("calm", Phase::Delivered).await?;
+    let patience = SOON * 10;
+    shop.until("wild-1", patience, |status| status.phase == Phase::Delivered).await?;
+    shop.expect_delivered("wild-1").await?;
+    let order = format!("ORDER#{INSTALLATION}/wild/wild-1");
+    let items = world.installation.stack.aws.ledger_items().await?;
+    let of_order = items.iter().filter(|item| item["pk"] == order.as_str());
+    let kept = of_order.filter(|item| item["sk"].as_str().is_some_and(|sk| sk.starts_with("EVENT#"))).count();
+    ensure!(kept <= 2 * 64, "{kept} events are kept of the order");
     Ok(())
 }
 

@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         banks::a_disputed_charge_needs_a_person_and_is_not_refunded_again,
         banks::a_refund_that_the_bank_delays_holds_back_neither_the_stock_nor_the_message,
         devices::repeated_and_overtaking_events_change_nothing,
+        devices::a_tablet_that_says_ten_thousand_things_holds_up_no_order_and_fills_no_ledger,
         devices::a_tablet_dead_at_the_recall_does_not_hold_the_money,
         devices::events_of_one_broker_do_not_wait_for_the_ledger_of_another,
         devices::events_of_another_store_and_unreadable_ones_are_dropped,

@@ -130,9 +130,10 @@ impl IotEndpoint {
     /// Makes the rule that keeps what devices say in the ledger, whoever listens. It is that of
     /// `docs/devices.md`.
     pub(super) async fn keep_events(&self, endpoint: &str, prefix: &str, table: &str) -> Result<()> {
+        // ministack takes what begins and ends with a call for one call: hence the empty text before the key's levels.
         let sql = format!(
             "SELECT 'SAID#' + topic(2) + '/' + topic(3) + '/' + topic(6) AS pk, \
-             topic(5) + '#' + topic(8) + '#' + timestamp() + '#' + newuuid() AS sk, topic(4) AS store, \
+             '' + topic(5) + '#' + topic(8) + '#' + timestamp() + '#' + newuuid() AS sk, topic(4) AS store, \
              encode(*, 'base64') AS payload, timestamp() AS at, timestamp() / 1000 + 2592000 AS expires \
              FROM '{prefix}/+/+/+/+/+/events/+'"
         );
