@@ -19,7 +19,7 @@ use super::message::Topic;
 use super::outbox::Outbox;
 
 /// Messages that wait for the network; a burst of orders in a benchmark included.
-const QUEUE: usize = 10_000;
+const QUEUE: usize = 40_000;
 
 /// The largest message `IoT` Core takes.
 const LARGEST_MESSAGE: usize = 128 * 1024;
