@@ -164,11 +164,11 @@ async fn a_cancel_that_overtakes_its_order_keeps_it_from_being_prepared() -> Res
 #[tokio::test]
 async fn a_device_whose_session_the_broker_keeps_gets_what_it_missed() -> Result<()> {
     let mut world = World::new().await?;
-    let mut simulator = world.start(&kitchen().flag("--keep-session")).await?;
+    let mut simulator = world.start(&kitchen()).await?;
     simulator.process.kill()?;
     world.operator.command("kitchen", "o-1", "prepare", "c-1", 1).await?;
     // The certificate changes with the new process, the client id and so the session does not.
-    let _simulator = world.start(&kitchen().flag("--keep-session")).await?;
+    let _simulator = world.start(&kitchen()).await?;
     assert_eq!(names(&world.operator.hear("ready").await?), ["accepted", "preparing", "ready"]);
     Ok(())
 }

@@ -53,9 +53,9 @@ pub struct DeviceOptions {
     /// The store to serve; `+` means all
     #[arg(long, default_value = "+")]
     pub store: String,
-    /// Lets the broker keep the session while the device is away; without it, the session is clean
+    /// The session is clean: the broker keeps nothing while the device is away
     #[arg(long)]
-    pub keep_session: bool,
+    pub clean_session: bool,
     /// The file for what is received and sent, as JSON lines
     #[arg(long)]
     pub log: PathBuf,
