@@ -8,7 +8,7 @@ use std::time::Duration;
 use comanda_crds::Order;
 use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Identity, KitchenState, Phase};
 use comanda_steps::adapters::iot::Incoming;
-use comanda_steps::devices::{EventTopic, Side, parse_event};
+use comanda_steps::devices::{EventTopic, MAX_EVENTS, Side, parse_event};
 use comanda_steps::ports::{Ledger, LedgerError, Loaded};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
@@ -129,8 +129,6 @@ struct Keeper {
     counts: Counts,
 }
 
-/// How many events are kept of an order and a side. A device that behaves says a handful.
-const MAX_EVENTS: usize = 64;
 /// Of those, how many stay free for what decides about an order: a flood of `accepted` keeps no `ready` out.
 const RESERVED: usize = 16;
 /// Of how many orders and sides events are counted at once. More are counted from zero again.

@@ -129,7 +129,7 @@ impl InHand {
     }
 
     /// Forgets an intent whose call was not made: it is taken again.
-    pub fn forget_intent(&mut self) {
+    fn forget_intent(&mut self) {
         self.intended = None;
     }
 
@@ -182,11 +182,7 @@ impl InHand {
         }
     }
 
-    /// Takes over the answer to a call.
-    ///
-    /// # Errors
-    /// When it proves nothing.
-    pub fn answered(&mut self, outcome: Outcome, now: Timestamp) -> Result<(), CarryError> {
+    fn answered(&mut self, outcome: Outcome, now: Timestamp) -> Result<(), CarryError> {
         let unanswered = match &outcome {
             Outcome::Unknown { message, .. } => Err(CarryError::Unanswered(message.clone())),
             _ => Ok(()),
@@ -220,7 +216,7 @@ pub async fn carry<P: Ports>(
         if reach == Reach::OneStep && called {
             // What came of the call is written, and nothing further begun.
             if hand.record != hand.saved {
-                let write = Write::outcome(&hand.saved, hand.record.clone(), &around.writer);
+                let write = Write::over(&hand.saved, hand.record.clone(), StockChange::None, &around.writer);
                 hand.perform(Request::Write(Box::new(write), None), ports).await?;
             }
             return Ok(Wait::ForEvent);

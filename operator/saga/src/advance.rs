@@ -75,14 +75,9 @@ impl Case<'_> {
 
 impl Write {
     /// The write of `next` over what is saved.
-    pub(crate) fn over(saved: &Record, next: Record, stock: StockChange, writer: &str) -> Self {
+    pub fn over(saved: &Record, next: Record, stock: StockChange, writer: &str) -> Self {
         let record = Record { version: saved.version + 1, format: FORMAT, writer: writer.to_owned(), ..next };
         Self { record, create: false, stock }
-    }
-
-    /// The write of an outcome over what is saved, which moves no stock and begins nothing.
-    pub fn outcome(saved: &Record, next: Record, writer: &str) -> Self {
-        Self::over(saved, next, StockChange::None, writer)
     }
 }
 
@@ -203,14 +198,16 @@ fn stalled(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
 /// Any other goes on as far as it can, forward or back. Suspended, it does nothing forward.
 fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
     // What is known without any effect: all that a suspended order may write down.
-    let heard = case.next.clone();
+    let heard = case.around.wishes.suspend.then(|| case.next.clone());
     let wanted = plan::next(&mut case.next, case.around, case.held.payment_seen_at, case.now)?;
-    let is_held = case.around.wishes.suspend && case.next.direction == Direction::Forward;
+    if let Some(heard) = heard
+        && case.next.direction == Direction::Forward
+        && matches!(wanted, Wanted::Do(_) | Wanted::Read(_) | Wanted::Move(..))
+    {
+        case.next = heard;
+        return Ok(Some(case.written_or(Next::Wait(Wait::ForEvent))));
+    }
     Ok(Some(match wanted {
-        Wanted::Do(_) | Wanted::Read(_) | Wanted::Move(..) if is_held => {
-            case.next = heard;
-            case.written_or(Next::Wait(Wait::ForEvent))
-        }
         Wanted::Do(effect) => {
             case.next.intend(effect, case.now);
             case.write(StockChange::None, Some(effect))

@@ -1,7 +1,6 @@
 //! What a device says: strict in meaning, liberal in form.
 
-use comanda_saga::{CourierState, KitchenState};
-use comanda_saga::{DeviceEvent, DeviceSignal};
+use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, KitchenState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -26,7 +26,15 @@ pub enum Side {
     Courier,
 }
 
+/// How many events of an order and a side count. A device that behaves says a handful.
+pub const MAX_EVENTS: usize = 64;
+
 impl Side {
+    /// The side whose level in topics it is.
+    pub(crate) fn of_level(level: &str) -> Option<Self> {
+        [Self::Kitchen, Self::Courier].into_iter().find(|side| side.level() == level)
+    }
+
     /// Its level in topics.
     pub(crate) fn level(self) -> &'static str {
         match self {

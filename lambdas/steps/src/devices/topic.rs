@@ -162,7 +162,7 @@ impl EventTopic {
         let [installation, tenant, store, level, order_id, "events", device] = levels[..] else {
             return None;
         };
-        let side = [Side::Kitchen, Side::Courier].into_iter().find(|side| side.level() == level)?;
+        let side = Side::of_level(level)?;
         let bounded = INSTALLATION.admits(installation)
             && TENANT.admits(tenant)
             && STORE.admits(store)
@@ -186,7 +186,7 @@ impl EventTopic {
 
     /// Whether a device of this store speaks.
     pub fn is_of_store(&self, store: &str) -> bool {
-        self.store == STORE.of(store)
+        is_store_level(&self.store, store)
     }
 
     /// Whether the topic is of this installation.

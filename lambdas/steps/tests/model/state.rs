@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::boundaries::Met;
 use crate::faults::{Fault, Message};
 use crate::kept::Kept;
-use crate::support::at;
 use crate::support::world::{Device, World};
+use crate::support::{Ask, at};
 
 /// What may go wrong, and how often: the size of the exploration.
 #[derive(Clone, Copy, Debug)]
@@ -300,6 +300,15 @@ pub fn aged(record: &Record, tick: Tick) -> Record {
         }
     }
     record
+}
+
+impl From<Ask> for Task {
+    fn from(ask: Ask) -> Self {
+        match ask {
+            Ask::Object(action) => Self::Object(action),
+            Ask::Record(request) => Self::Record(request),
+        }
+    }
 }
 
 impl Task {

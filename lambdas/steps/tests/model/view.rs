@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use comanda_crds::Capture;
-use comanda_saga::custody;
 use comanda_saga::{
     CourierState, DeviceSignal, Effect, EntryState, KitchenState, Record, StockChange, Wait, status,
 };
@@ -48,29 +47,13 @@ pub struct Plan {
 
 impl View {
     fn plan(&self) -> Result<Plan, &'static str> {
-        let seen = self.see();
-        let observed = seen.observed(self.saved.as_deref().cloned());
-        let illegal = |_| "decided on an illegal transition";
-        let mut tasks: Vec<Task> =
-            custody::take(&observed, now()).map_err(illegal)?.into_iter().map(Task::Object).collect();
-        let mut wait = custody::wait(&observed, now());
-        let own = |hand: &InHand| hand.saved.is_owned_by(&observed.order.owner);
-        let hand = in_hand(self.saved.as_deref(), self.record.as_deref(), self.fresh);
-        if let Some(mut hand) = hand.filter(own).filter(|_| tasks.is_empty()) {
-            if let Some(defect) = self.defect {
-                spoil(defect, &mut hand.record);
-            }
-            match hand.next(&seen.circumstances(), now()).map_err(illegal)? {
-                Ok(request) => tasks.push(Task::Record(request)),
-                Err(rest) => {
-                    wait = rest;
-                    if hand.saved.phase.is_final() {
-                        let (action, _) = custody::release(&observed.order, &hand.saved, now());
-                        tasks.extend(action.map(Task::Object));
-                    }
-                }
-            }
+        let mut hand = in_hand(self.saved.as_deref(), self.record.as_deref(), self.fresh);
+        if let (Some(defect), Some(hand)) = (self.defect, &mut hand) {
+            spoil(defect, &mut hand.record);
         }
+        let (observed, asked) = self.see().asks(hand.as_ref(), now());
+        let (asks, wait) = asked.map_err(|_| "decided on an illegal transition")?;
+        let tasks: Vec<Task> = asks.into_iter().map(Task::from).collect();
         let returns = tasks.iter().filter_map(Task::write).any(|write| write.stock == StockChange::Return);
         let began = [Said::Preparing, Said::Ready, Said::KitchenWentOn];
         if returns && self.heard.iter().any(|(said, _)| began.contains(said)) {

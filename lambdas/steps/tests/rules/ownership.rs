@@ -1,7 +1,8 @@
 use comanda_saga::custody::Action;
 use comanda_saga::{Call, CourierState, Effect, Owner, Phase, Record};
 
-use crate::support::driver::{Ask, Done, Driver};
+use crate::support::Ask;
+use crate::support::driver::{Done, Driver};
 use crate::support::{at, class, facts, owner};
 
 /// The same manifest as another object: created again from Git, a backup or a new cluster.

@@ -4,8 +4,9 @@ use comanda_saga::{Call, Closed, CourierState, Effect, EntryState, KitchenState,
 use comanda_steps::carry::Request;
 use jiff::SignedDuration;
 
+use crate::support::Ask;
 use crate::support::TOTAL;
-use crate::support::driver::{Ask, Done, Driver, Lost};
+use crate::support::driver::{Done, Driver, Lost};
 use crate::support::world::Luck;
 
 fn shows(status: &OrderStatus, kind: &str) -> Option<String> {

@@ -4,8 +4,9 @@ use comanda_saga::{Call, Effect, KitchenState, Look, Phase, Wait};
 use comanda_steps::carry::Request;
 use jiff::SignedDuration;
 
+use crate::support::Ask;
 use crate::support::TOTAL;
-use crate::support::driver::{Ask, Driver, Lost};
+use crate::support::driver::{Driver, Lost};
 use crate::support::world::Luck;
 
 #[test]

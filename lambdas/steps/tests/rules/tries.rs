@@ -3,7 +3,8 @@
 use comanda_saga::{Call, Effect, EntryState, KitchenState, Look, Phase};
 use comanda_steps::carry::Request;
 
-use crate::support::driver::{Ask, Driver, Lost};
+use crate::support::Ask;
+use crate::support::driver::{Driver, Lost};
 use crate::support::world::Luck;
 
 #[test]

@@ -4,8 +4,9 @@ use comanda_saga::{
 use comanda_steps::carry::Request;
 use jiff::SignedDuration;
 
+use crate::support::Ask;
 use crate::support::TOTAL;
-use crate::support::driver::{Ask, Driver};
+use crate::support::driver::Driver;
 
 fn cancelled(mut shop: Driver) -> Driver {
     shop.o.order.cancel = Some("ordered twice".to_owned());

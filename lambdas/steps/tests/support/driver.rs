@@ -9,13 +9,13 @@ use comanda_saga::custody::{self, Action};
 use comanda_saga::{
     Call, CourierState, DeviceSignal, Effect, KitchenState, Outcome, Record, Wait, Write, status,
 };
-use comanda_steps::carry::{CarryError, InHand, Ports, Reach, Request, carry};
+use comanda_steps::carry::{CarryError, InHand, Ports, Reach, carry};
 use comanda_steps::ports::LedgerError;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::{Luck, World, commit};
-use super::{Seen, at, event, seen};
+use super::{Ask, Seen, at, event, seen};
 
 /// What gets lost of a call or a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +46,6 @@ pub struct Rest {
     pub status: OrderStatus,
     /// When it looks again.
     pub wait: Wait,
-}
-
-/// What an operator would do now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// To the object.
-    Object(Action),
-    /// For the record.
-    Record(Request),
 }
 
 /// The operator, the order and the world.
@@ -203,28 +194,9 @@ impl Driver {
 
     /// What an operator would do now, first, and what it shows meanwhile.
     pub fn decide(&self) -> Rest {
-        let observed = self.o.observed(self.hand.as_ref().map(|hand| hand.saved.clone()));
-        let mut asks: Vec<Ask> =
-            custody::take(&observed, self.now).expect("a decision").into_iter().map(Ask::Object).collect();
-        let mut wait = custody::wait(&observed, self.now);
-        if let Some(hand) = self.hand.as_ref().filter(|hand| asks.is_empty() && self.owns(hand)) {
-            match hand.next(&self.o.circumstances(), self.now).expect("a decision") {
-                Ok(request) => asks.push(Ask::Record(request)),
-                Err(rest) => {
-                    wait = rest;
-                    if hand.saved.phase.is_final() {
-                        let (action, due) = custody::release(&self.o.order, &hand.saved, self.now);
-                        asks.extend(action.map(Ask::Object));
-                        wait = due;
-                    }
-                }
-            }
-        }
+        let (observed, asked) = self.o.asks(self.hand.as_ref(), self.now);
+        let (asks, wait) = asked.expect("a decision");
         Rest { asks, status: status::project(&observed, self.now), wait }
-    }
-
-    fn owns(&self, hand: &InHand) -> bool {
-        hand.saved.is_owned_by(&self.o.order.owner)
     }
 
     /// Does the next thing to the object, or for the record.

@@ -8,10 +8,13 @@ use comanda_crds::{
     Capture, Catalogue, Devices, Ledger, Notifications, OrderClassSpec, OrderSpec, Payments, Retries,
     SecretKeyRef, SecretName, Stripe, Timeouts, Validation,
 };
+use comanda_saga::custody::{self, Action};
 use comanda_saga::observed::{ClassFacts, OrderFacts};
+use comanda_saga::transition::IllegalTransition;
 use comanda_saga::{
-    Circumstances, DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms, Trouble, digest,
+    Circumstances, DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms, Trouble, Wait, digest,
 };
+use comanda_steps::carry::{InHand, Request};
 use jiff::{SignedDuration, Timestamp};
 
 /// What the order of [`spec`] costs, in minor units.
@@ -106,6 +109,15 @@ pub fn owner(uid: &str) -> Owner {
     }
 }
 
+/// What an operator would do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To the object.
+    Object(Action),
+    /// For the record.
+    Record(Request),
+}
+
 /// What an operator sees of an order, beside what it has in hand.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -129,6 +141,38 @@ impl Seen {
             trouble: self.trouble.clone(),
             writer: self.writer.clone(),
         }
+    }
+
+    /// What an operator would do now, first, and when it looks again if that is nothing.
+    pub fn asks(
+        &self,
+        hand: Option<&InHand>,
+        now: Timestamp,
+    ) -> (Observed, Result<(Vec<Ask>, Wait), IllegalTransition>) {
+        let observed = self.observed(hand.map(|hand| hand.saved.clone()));
+        let asked = self.ask(&observed, hand, now);
+        (observed, asked)
+    }
+
+    fn ask(
+        &self,
+        observed: &Observed,
+        hand: Option<&InHand>,
+        now: Timestamp,
+    ) -> Result<(Vec<Ask>, Wait), IllegalTransition> {
+        let asks: Vec<Ask> = custody::take(observed, now)?.into_iter().map(Ask::Object).collect();
+        let own = |hand: &&InHand| hand.saved.is_owned_by(&self.order.owner);
+        let Some(hand) = hand.filter(own).filter(|_| asks.is_empty()) else {
+            return Ok((asks, custody::wait(observed, now)));
+        };
+        Ok(match hand.next(&self.circumstances(), now)? {
+            Ok(request) => (vec![Ask::Record(request)], Wait::ForEvent),
+            Err(_) if hand.saved.phase.is_final() => {
+                let (action, due) = custody::release(&self.order, &hand.saved, now);
+                (action.map(Ask::Object).into_iter().collect(), due)
+            }
+            Err(rest) => (asks, rest),
+        })
     }
 
     /// What the loop is told.

@@ -161,7 +161,7 @@ pub(super) fn read_said(record: &Record, item: Item) -> Option<(Side, DeviceEven
     let said: SaidItem = serde_dynamo::from_item(item).ok()?;
     let mut key = said.sk.split('#');
     let (level, device) = (key.next()?, key.next()?);
-    let side = [Side::Kitchen, Side::Courier].into_iter().find(|side| side.level() == level)?;
+    let side = Side::of_level(level)?;
     if !devices::is_device(device) || !devices::is_store_level(&said.store, &record.terms.store) {
         return None;
     }

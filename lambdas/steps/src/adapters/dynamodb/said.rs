@@ -4,12 +4,10 @@ use std::collections::HashMap;
 
 use comanda_saga::{DeviceEvent, DeviceSignal};
 
-use crate::devices::Side;
+use crate::devices::{MAX_EVENTS, Side};
 
 /// How many pages of an order are read: DynamoDB ends one at 1 MB, some 3,000 events of a usual size.
 pub(super) const MAX_PAGES: usize = 64;
-/// How many events of a side are handed on.
-const MAX_EVENTS: usize = 64;
 
 /// The earliest copy of each different thing that was said. What repeats another takes no room, so a flood of one
 /// word, under whatever ids, hides no other.
