@@ -7,7 +7,7 @@ use comanda_crds::Order;
 use comanda_saga::{DeviceEvent, Identity, Record};
 use kube::runtime::reflector::ObjectRef;
 
-use crate::memory::{Memory, knows};
+use crate::memory::Memory;
 
 /// The object of an order, and the store that may speak of it.
 struct Followed {
@@ -101,7 +101,11 @@ impl Live {
     /// The objects of all orders that a device may be about to speak of.
     pub fn listening(&self) -> Vec<ObjectRef<Order>> {
         let memories = lock(&self.memories);
-        memories.iter().filter(|(_, memory)| memory.listens()).map(|(object, _)| object.clone()).collect()
+        memories
+            .iter()
+            .filter(|(_, memory)| memory.saved().is_some_and(Record::is_spoken_of))
+            .map(|(object, _)| object.clone())
+            .collect()
     }
 
     /// Keeps an event that the ledger holds already; gives the object to wake, if one is followed.
@@ -115,9 +119,9 @@ impl Live {
     /// acknowledgement for.
     pub fn has_heard(&self, identity: &Identity, event: &DeviceEvent) -> bool {
         let object = lock(&self.followed).get(identity).map(|followed| followed.object.clone());
-        lock(&self.inbox).get(identity).is_some_and(|events| knows(events, event))
+        lock(&self.inbox).get(identity).is_some_and(|events| events.iter().any(|known| event.is_again(known)))
             || object.is_some_and(|object| {
-                lock(&self.memories).get(&object).is_some_and(|memory| knows(&memory.events, event))
+                lock(&self.memories).get(&object).is_some_and(|memory| memory.has_heard(event))
             })
     }
 
@@ -177,7 +181,9 @@ mod tests {
             !live.has_heard(&identity(), &event("e-1")),
             "whoever collects events puts them into the memory"
         );
-        live.put(first.clone(), Memory { events: vec![event("e-1")], ..Memory::default() });
+        let mut memory = told();
+        memory.hear(vec![event("e-1")]);
+        live.put(first.clone(), memory);
         assert!(live.has_heard(&identity(), &event("e-1")));
         live.forget(&second, &told());
         assert_eq!(

@@ -3,15 +3,10 @@
 use std::sync::Arc;
 
 use comanda_crds::Order;
-use comanda_saga::{DeviceEvent, Effect, Record, Trouble};
+use comanda_saga::{DeviceEvent, Record, Trouble};
 use comanda_steps::carry::InHand;
-use jiff::{SignedDuration, Timestamp};
-
-/// How long after a connection to the broker the ledger is read for what was said around it: long enough for
-/// an IoT rule to have kept it, and short of the time before which nobody is called silent.
-const CATCH_UP: SignedDuration = SignedDuration::from_secs(2);
-/// An order that is looked at anyway reads the events again when it has not done so for this long.
-const REREAD: SignedDuration = SignedDuration::from_secs(60);
+use comanda_steps::ports::Loaded;
+use jiff::Timestamp;
 
 /// What is remembered of one object between reconciles.
 #[derive(Clone, Default)]
@@ -20,10 +15,6 @@ pub struct Memory {
     pub hand: Option<InHand>,
     /// The ledger was read, so that a missing record is known to be missing.
     pub loaded: bool,
-    /// What devices said.
-    pub events: Vec<DeviceEvent>,
-    /// When the events in the ledger were last read.
-    pub events_read_at: Option<Timestamp>,
     /// Failures in a row.
     pub failures: u32,
     /// The last failure.
@@ -40,32 +31,26 @@ impl Memory {
         self.hand.as_ref().map(|hand| &hand.saved)
     }
 
-    /// True when a device may be about to speak of the order.
-    pub fn listens(&self) -> bool {
-        self.saved().is_some_and(listens)
-    }
-
-    /// When the events in the ledger have to be read again, because the connection to the broker began anew:
-    /// it may have dropped what was said around that time.
-    pub fn catch_up_at(&self, hearing_since: Option<Timestamp>) -> Option<Timestamp> {
-        let settled = hearing_since.filter(|_| self.listens())? + CATCH_UP;
-        self.events_read_at.is_none_or(|read_at| read_at < settled).then_some(settled)
-    }
-
-    /// True when the events in the ledger have to be read now: after a new connection, or because they were
-    /// not for long, and the order is looked at anyway.
-    pub fn events_due(&self, hearing_since: Option<Timestamp>, now: Timestamp) -> bool {
-        let old = self.events_read_at.is_none_or(|read_at| read_at + REREAD <= now);
-        (self.listens() && old) || self.catch_up_at(hearing_since).is_some_and(|time| time <= now)
-    }
-
-    /// Adds what is not known yet.
-    pub fn hear(&mut self, events: Vec<DeviceEvent>) {
-        for event in events {
-            if !knows(&self.events, &event) {
-                self.events.push(event);
+    /// Takes an order in hand that was just claimed, or written for its object. Of a new one nobody has spoken yet.
+    pub fn take_in_hand(&mut self, record: Record, now: Timestamp) {
+        match &mut self.hand {
+            Some(hand) => {
+                (hand.saved, hand.record) = (record.clone(), record);
             }
+            None => self.hand = Some(InHand::read(Loaded { record, events: Vec::new() }, now)),
         }
+    }
+
+    /// Adds what devices said, unless it is known.
+    pub fn hear(&mut self, events: Vec<DeviceEvent>) {
+        if let Some(hand) = &mut self.hand {
+            hand.hear(events);
+        }
+    }
+
+    /// True when a device said this before.
+    pub fn has_heard(&self, event: &DeviceEvent) -> bool {
+        self.hand.as_ref().is_some_and(|hand| hand.has_heard(event))
     }
 
     /// Forgets everything that the ledger knows better.
@@ -79,20 +64,12 @@ impl Memory {
     }
 }
 
-/// True when an event was heard before.
-pub fn knows(events: &[DeviceEvent], event: &DeviceEvent) -> bool {
-    events.iter().any(|known| event.is_again(known))
-}
-
-/// True when a device may be about to speak of the order.
-pub fn listens(record: &Record) -> bool {
-    !record.phase.is_final() && record.journal.contains_key(&Effect::Prepare)
-}
-
 #[cfg(test)]
 pub mod tests {
-    use comanda_crds::{OrderClassSpec, Phase};
-    use comanda_saga::{CourierState, DeviceSignal, Identity, KitchenState, Owner, Reason, Terms};
+    use comanda_crds::OrderClassSpec;
+    use comanda_saga::{CourierState, DeviceSignal, Effect, Identity, KitchenState, Owner, Reason, Terms};
+
+    use jiff::SignedDuration;
 
     use super::*;
 
@@ -142,12 +119,8 @@ pub mod tests {
     pub fn told() -> Memory {
         let mut record = record();
         record.intend(Effect::Prepare, at(0));
-        Memory {
-            hand: Some(InHand::new(record)),
-            loaded: true,
-            events_read_at: Some(at(0)),
-            ..Memory::default()
-        }
+        let hand = InHand::read(Loaded { record, events: Vec::new() }, at(0));
+        Memory { hand: Some(hand), loaded: true, ..Memory::default() }
     }
 
     pub fn event(id: &str) -> DeviceEvent {
@@ -162,56 +135,21 @@ pub mod tests {
     }
 
     #[test]
-    fn what_was_said_around_a_new_connection_is_read_from_the_ledger_once_and_not_too_early() {
-        let mut memory = told();
-        assert_eq!(memory.catch_up_at(Some(at(-10))), None, "it was read after that connection");
-        assert_eq!(memory.catch_up_at(Some(at(30))), Some(at(32)));
-        assert!(!memory.events_due(Some(at(30)), at(31)));
-        assert!(memory.events_due(Some(at(30)), at(32)));
-        memory.events_read_at = Some(at(31));
-        assert_eq!(memory.catch_up_at(Some(at(30))), Some(at(32)), "a rule may have been slower");
-        memory.events_read_at = Some(at(32));
-        assert_eq!(memory.catch_up_at(Some(at(30))), None);
-        assert!(!memory.events_due(Some(at(30)), at(33)));
-    }
-
-    #[test]
-    fn an_order_that_is_looked_at_anyway_reads_its_events_again_after_a_minute() {
-        let memory = told();
-        assert!(!memory.events_due(None, at(59)));
-        assert!(memory.events_due(None, at(60)));
-    }
-
-    #[test]
-    fn an_order_of_which_no_device_may_speak_reads_no_events() {
-        let mut untold = told();
-        untold.hand = Some(InHand::new(record()));
-        let mut over = told();
-        if let Some(hand) = &mut over.hand {
-            hand.saved.phase = Phase::Delivered;
-        }
-        for memory in [untold, over, Memory::default()] {
-            assert_eq!(memory.catch_up_at(Some(at(30))), None);
-            assert!(!memory.events_due(Some(at(30)), at(3600)));
-        }
-    }
-
-    #[test]
     fn what_the_ledger_knows_better_is_forgotten_and_the_back_off_goes_on() {
         let mut memory = told();
         memory.hear(vec![event("e-1"), event("e-1")]);
-        assert_eq!(memory.events.len(), 1, "an event that is known is no news");
+        let events = |memory: &Memory| memory.hand.as_ref().map(|hand| hand.events.len());
+        assert_eq!(events(&memory), Some(1), "an event that is known is no news");
         memory.failures = 3;
         memory.trouble = Some(Trouble { reason: Reason::Retrying, error: "no answer".to_owned() });
         memory.forget();
         assert_eq!((memory.hand, memory.loaded), (None, false));
-        assert_eq!((memory.events, memory.events_read_at), (Vec::new(), None));
         assert_eq!((memory.failures, memory.trouble.is_some()), (3, true));
     }
 
     #[test]
     fn ids_of_events_are_each_devices_own() {
-        let mut memory = Memory::default();
+        let mut memory = told();
         let numbered =
             |signal, device: &str| DeviceEvent { signal, device: device.to_owned(), ..event("e-1") };
         let courier = DeviceSignal::Courier(CourierState::Accepted);
@@ -223,6 +161,8 @@ pub mod tests {
         ];
         memory.hear(heard.to_vec());
         memory.hear(heard.to_vec());
-        assert_eq!(memory.events, heard);
+        let mut known = memory.hand.map(|hand| hand.events).unwrap_or_default();
+        known.sort_by_key(|event| heard.iter().position(|heard| heard == event));
+        assert_eq!(known, heard);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use comanda_crds::{FINALIZER, Order};
 use comanda_saga::Write;
 use comanda_saga::custody::Action;
-use comanda_steps::carry::InHand;
 use comanda_steps::customer::Contact;
+use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -68,7 +68,7 @@ async fn write(
     }
     context.metrics.ledger_writes.inc();
     faults::after_write(order, memory.saved(), &write.record);
-    memory.hand = Some(InHand::new(write.record));
+    memory.take_in_hand(write.record, Timestamp::now());
     Ok(())
 }
 

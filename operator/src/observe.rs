@@ -7,15 +7,15 @@ use comanda_crds::{
 };
 use comanda_saga::observed::{ClassFacts, Closed, OrderFacts};
 use comanda_saga::{Circumstances, Identity, Observed, Owner, Record, Terms, digest};
+use comanda_steps::calls;
 use comanda_steps::carry::InHand;
-use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
-use crate::memory::{Memory, listens};
+use crate::memory::Memory;
 
 /// Gathers everything a decision needs. The record of a live order is read once and then held: its
 /// version fences it.
@@ -37,12 +37,6 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
     if fresh || !memory.loaded || is_behind(order, memory) {
         load(&observed, memory, context).await?;
-    } else if memory.events_due(hearing_since(memory, observed.class.as_ref(), context), Timestamp::now()) {
-        let read_at = Timestamp::now();
-        if let Some(loaded) = find(&observed, context).await? {
-            memory.hear(loaded.events);
-        }
-        memory.events_read_at = Some(read_at);
     }
     let identity = &observed.order.identity;
     let owns = |memory: &Memory| {
@@ -119,15 +113,14 @@ pub fn circumstances(observed: &Observed, memory: &Memory, context: &Context) ->
     Circumstances {
         wishes: observed.wishes(),
         policy: observed.policy(),
-        events: memory.events.clone(),
-        hearing_since: hearing_since(memory, observed.class.as_ref(), context),
+        hearing_since: hearing_since(memory, context),
         writer: context.writer.clone(),
     }
 }
 
 /// The connection to the devices of the order's class, as pinned in its record.
-pub fn hearing_since(memory: &Memory, class: Option<&ClassFacts>, context: &Context) -> Option<Timestamp> {
-    let spec = memory.saved().map(|record| &record.class).or(class.map(|class| &class.spec))?;
+fn hearing_since(memory: &Memory, context: &Context) -> Option<Timestamp> {
+    let spec = memory.saved().map(|record| &record.class)?;
     context.services.of(spec).ok()?.broker.connected().borrow().as_ref().ok().copied()
 }
 
@@ -144,31 +137,17 @@ fn identity(order: &Order, memory: &Memory, class: Option<&OrderClass>) -> Ident
     Identity::of(installation, &namespace(order), &order.name_any(), &order.spec)
 }
 
-/// The order as the ledger of its class has it, with what devices said, whoever kept it there.
-async fn find(observed: &Observed, context: &Context) -> Result<Option<Loaded>, Error> {
+/// Reads the order from the ledger of its class.
+async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Result<(), Error> {
+    let read_at = Timestamp::now();
     let pinned = observed.record.as_ref().map(|record| &record.class);
     let class = pinned.or(observed.class.as_ref().map(|class| &class.spec));
     let class = class.ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
     let services = context.services.of(class)?;
-    let mut loaded = services.ledger.load(&observed.order.identity).await?;
-    if let Some(loaded) = loaded.as_mut().filter(|loaded| listens(&loaded.record)) {
-        loaded.events.extend(services.ledger.said(&loaded.record).await?);
-        // The first courier to speak has the order.
-        loaded.events.sort_by_key(|event| event.at);
-    }
-    Ok(loaded)
-}
-
-async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Result<(), Error> {
-    let read_at = Timestamp::now();
-    let loaded = find(observed, context).await?;
+    let loaded = calls::load(&*services.ledger, &observed.order.identity).await?;
     memory.forget();
     memory.loaded = true;
-    memory.events_read_at = Some(read_at);
-    if let Some(loaded) = loaded {
-        memory.hand = Some(InHand::new(loaded.record));
-        memory.hear(loaded.events);
-    }
+    memory.hand = loaded.map(|loaded| InHand::read(loaded, read_at));
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::{Error, Tell};
 use crate::memory::Memory;
 use crate::object;
-use crate::observe::{circumstances, hearing_since, is_behind, observe, remembered};
+use crate::observe::{circumstances, is_behind, observe, remembered};
 use crate::report::report;
 
 /// How many failures in a row an outsider is not bothered with.
@@ -66,8 +66,7 @@ async fn stages(order: &Arc<Order>, memory: &mut Memory, context: &Context) -> R
     }
     let observed = Observed { record: memory.saved().cloned(), ..observed };
     report(&order, status::project(&observed, Timestamp::now()), memory, context).await?;
-    let due = memory.catch_up_at(hearing_since(memory, None, context));
-    Ok(requeue(due.map_or(wait, |due| wait.or_at(due))))
+    Ok(requeue(wait))
 }
 
 fn is_owned(observed: &Observed, memory: &Memory) -> bool {

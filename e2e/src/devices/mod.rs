@@ -53,9 +53,9 @@ pub struct DeviceOptions {
     /// The store to serve; `+` means all
     #[arg(long, default_value = "+")]
     pub store: String,
-    /// The session is clean: the broker keeps nothing while the device is away
+    /// The broker keeps what comes while the device is away
     #[arg(long)]
-    pub clean_session: bool,
+    pub keep_session: bool,
     /// The file for what is received and sent, as JSON lines
     #[arg(long)]
     pub log: PathBuf,

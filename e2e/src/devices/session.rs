@@ -96,7 +96,7 @@ fn mqtt_options(options: &DeviceOptions) -> Result<MqttOptions> {
     let mut mqtt =
         MqttOptions::new(&options.client_id, host, port.parse().context("the port of --endpoint")?);
     mqtt.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls(options)?))));
-    mqtt.set_clean_session(options.clean_session)
+    mqtt.set_clean_session(!options.keep_session)
         .set_keep_alive(Duration::from_secs(30))
         .set_inflight(IN_FLIGHT);
     mqtt.set_max_packet_size(LARGEST_MESSAGE, LARGEST_MESSAGE);

@@ -1,9 +1,9 @@
 //! Which step makes which call.
 
-use comanda_saga::{Call, Direction, Effect, Look, Outcome, Record};
+use comanda_saga::{Call, DeviceEvent, Direction, Effect, Identity, Look, Outcome, Record};
 
 use crate::customer::Contact;
-use crate::ports::{Catalogue, Devices, Ledger, LedgerError, Notifier, Payments};
+use crate::ports::{Catalogue, Devices, Ledger, LedgerError, Loaded, Notifier, Payments};
 use crate::{delivery, notification, payment, preparation, validation};
 
 /// The services that steps speak to.
@@ -30,8 +30,8 @@ pub enum CallError {
     /// The ledger does not answer.
     #[error(transparent)]
     Ledger(LedgerError),
-    /// The effect is a write of the ledger.
-    #[error("{} is a write, and no call", .0.name())]
+    /// The effect is a write of the ledger, or is not repeated.
+    #[error("{} is no such call", .0.name())]
     NoCall(Effect),
 }
 
@@ -61,12 +61,43 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
             }
             Err(error) => return Err(error),
         },
-        Call::Do(Effect::Prepare) => preparation::prepare(record, devices).await,
-        Call::Do(Effect::RecallKitchen) => preparation::undo_prepare(record, devices).await,
-        Call::Do(Effect::Deliver) => delivery::deliver(record, &contact().await?, devices).await,
-        Call::Do(Effect::RecallCourier) => delivery::undo_deliver(record, devices).await,
-        Call::Do(effect @ (Effect::Reserve | Effect::Release)) => return Err(CallError::NoCall(effect)),
+        Call::Read(Look::Events) => Outcome::Heard(events(ledger, record).await?),
+        Call::Do(Effect::Prepare) | Call::Repeat(Effect::Prepare) => {
+            preparation::prepare(record, devices).await
+        }
+        Call::Do(Effect::RecallKitchen) | Call::Repeat(Effect::RecallKitchen) => {
+            preparation::undo_prepare(record, devices).await
+        }
+        Call::Do(Effect::Deliver) | Call::Repeat(Effect::Deliver) => {
+            delivery::deliver(record, &contact().await?, devices).await
+        }
+        Call::Do(Effect::RecallCourier) | Call::Repeat(Effect::RecallCourier) => {
+            delivery::undo_deliver(record, devices).await
+        }
+        Call::Do(effect @ (Effect::Reserve | Effect::Release)) | Call::Repeat(effect) => {
+            return Err(CallError::NoCall(effect));
+        }
     })
+}
+
+/// All that devices said of an order, once the ledger is known to have it as it is held here.
+async fn events(ledger: &dyn Ledger, record: &Record) -> Result<Vec<DeviceEvent>, CallError> {
+    let loaded = load(ledger, &record.identity).await.map_err(CallError::Ledger)?;
+    let same = loaded.filter(|loaded| loaded.record.version == record.version);
+    same.map(|loaded| loaded.events).ok_or(CallError::Ledger(LedgerError::Conflict))
+}
+
+/// The order as the ledger has it, with all that devices said of it, whoever kept that there; none when it was never
+/// claimed.
+///
+/// # Errors
+/// When the ledger does not answer, or what it holds cannot be read.
+pub async fn load(ledger: &dyn Ledger, identity: &Identity) -> Result<Option<Loaded>, LedgerError> {
+    let mut loaded = ledger.load(identity).await?;
+    if let Some(Loaded { record, events }) = loaded.as_mut().filter(|loaded| loaded.record.is_spoken_of()) {
+        events.extend(ledger.said(record).await?);
+    }
+    Ok(loaded)
 }
 
 /// The customer, from the ledger's sealed contact item.

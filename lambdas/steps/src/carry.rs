@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use comanda_saga::transition::IllegalTransition;
 use comanda_saga::{
-    Call, Cause, Circumstances, Effect, Fault, Held, Next, Outcome, Record, StockChange, Wait, Write, advance,
+    Call, Cause, Circumstances, DeviceEvent, Effect, Fault, Held, Next, Outcome, Record, Sent, StockChange,
+    Wait, Write, advance,
 };
 use jiff::Timestamp;
 
-use crate::ports::LedgerError;
+use crate::ports::{LedgerError, Loaded};
 
 /// A call follows its intent within this time, or the intent is taken again: whoever was paused in
 /// between may have been replaced. Monotonic, so that a clock set back does not matter.
@@ -47,7 +48,7 @@ pub enum CarryError {
     /// A call failed, or its answer was lost: what became of it is looked up.
     #[error("{0}")]
     Unanswered(String),
-    /// Somebody was paused between the intent and the call.
+    /// Somebody was paused between the intent, or the read, and the call.
     #[error("too late after its intent; it is taken again")]
     TooLate,
     /// The rules contradict each other.
@@ -76,6 +77,14 @@ pub struct InHand {
     pub record: Record,
     /// When the payment provider last answered; none when it has to be asked again.
     pub payment_seen_at: Option<Timestamp>,
+    /// What devices said of the order, by the time at which it came in.
+    pub events: Vec<DeviceEvent>,
+    /// When all that devices said was last read.
+    pub events_read_at: Option<Timestamp>,
+    /// The command that was sent last.
+    pub sent: Option<Sent>,
+    /// By [`Ports::elapsed`], when the last read of events began; none where that was before this carry.
+    pub read_since: Option<Duration>,
     intended: Option<Intended>,
 }
 
@@ -99,7 +108,38 @@ pub enum Request {
 impl InHand {
     /// A record as it was read from the ledger, or written to it.
     pub fn new(record: Record) -> Self {
-        Self { saved: record.clone(), record, payment_seen_at: None, intended: None }
+        Self {
+            saved: record.clone(),
+            record,
+            payment_seen_at: None,
+            events: Vec::new(),
+            events_read_at: None,
+            sent: None,
+            read_since: None,
+            intended: None,
+        }
+    }
+
+    /// An order as the ledger had it, with all that devices had said of it, at this time.
+    pub fn read(Loaded { record, events }: Loaded, at: Timestamp) -> Self {
+        let mut hand = Self { events_read_at: Some(at), ..Self::new(record) };
+        hand.hear(events);
+        hand
+    }
+
+    /// Adds what is not known yet. Whoever accepted an order first has it, so the order of arrival counts.
+    pub fn hear(&mut self, events: Vec<DeviceEvent>) {
+        for event in events {
+            if !self.has_heard(&event) {
+                self.events.push(event);
+            }
+        }
+        self.events.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+    }
+
+    /// True when an event is known.
+    pub fn has_heard(&self, event: &DeviceEvent) -> bool {
+        self.events.iter().any(|known| event.is_again(known))
     }
 
     /// What the order asks for now, or how long it rests.
@@ -114,10 +154,19 @@ impl InHand {
         if let Some(Intended { effect, .. }) = self.intended {
             return Ok(Ok(Request::Call(Call::Do(effect))));
         }
-        let held = Held { saved: &self.saved, record: &self.record, payment_seen_at: self.payment_seen_at };
+        let held = Held {
+            saved: &self.saved,
+            record: &self.record,
+            payment_seen_at: self.payment_seen_at,
+            events: &self.events,
+            events_read_at: self.events_read_at,
+            is_fresh: self.read_since.is_some(),
+            sent: self.sent,
+        };
         Ok(match advance(held, around, now)? {
             Next::Write(write, then) => Ok(Request::Write(write, then)),
             Next::Read(look) => Ok(Request::Call(Call::Read(look))),
+            Next::Repeat(effect) => Ok(Request::Call(Call::Repeat(effect))),
             Next::Wait(wait) => Err(wait),
             Next::Over => Err(Wait::ForEvent),
         })
@@ -128,9 +177,10 @@ impl InHand {
         self.intended.map(|intended| intended.effect)
     }
 
-    /// Forgets an intent whose call was not made: it is taken again.
-    fn forget_intent(&mut self) {
-        self.intended = None;
+    /// Forgets what holds only for a moment: an intent whose call was not made is taken again, and a command is
+    /// repeated after a new read.
+    fn begin(&mut self) {
+        (self.intended, self.read_since) = (None, None);
     }
 
     /// Does what was asked for, and takes over what came of it.
@@ -145,13 +195,17 @@ impl InHand {
                 self.written(*write, then, since, written, ports.now())?;
             }
             Request::Call(call) => {
-                if let Some(Intended { since, .. }) = self.intended.take()
-                    && ports.elapsed().saturating_sub(since) > INTENT_LIFETIME
-                {
+                let (begun, began_at) = (ports.elapsed(), ports.now());
+                let intended = self.intended.take().map(|intended| intended.since);
+                let since = if matches!(call, Call::Repeat(_)) { self.read_since.take() } else { intended };
+                if since.is_some_and(|since| begun.saturating_sub(since) > INTENT_LIFETIME) {
                     return Err(CarryError::TooLate.into());
                 }
                 let outcome = ports.call(call, &self.record).await?;
-                self.answered(outcome, ports.now())?;
+                if matches!(outcome, Outcome::Heard(_)) {
+                    (self.events_read_at, self.read_since) = (Some(began_at), Some(begun));
+                }
+                self.answered(call, outcome, ports.now())?;
             }
         }
         Ok(())
@@ -182,15 +236,26 @@ impl InHand {
         }
     }
 
-    fn answered(&mut self, outcome: Outcome, now: Timestamp) -> Result<(), CarryError> {
+    fn answered(&mut self, call: Call, outcome: Outcome, now: Timestamp) -> Result<(), CarryError> {
         let unanswered = match &outcome {
             Outcome::Unknown { message, .. } => Err(CarryError::Unanswered(message.clone())),
             _ => Ok(()),
         };
-        if matches!(outcome, Outcome::Payment(_) | Outcome::Refund(_)) {
-            self.payment_seen_at = Some(now);
+        match &outcome {
+            Outcome::Payment(_) | Outcome::Refund(_) => self.payment_seen_at = Some(now),
+            Outcome::Sent(effect) => {
+                let seq = self.record.journal.get(effect).and_then(|entry| entry.seq);
+                self.sent = seq.map(|seq| Sent { seq, at: now }).or(self.sent);
+            }
+            Outcome::Heard(events) => {
+                self.hear(events.clone());
+            }
+            _ => {}
         }
-        self.record.apply(outcome, now);
+        // Of a repetition nothing is written.
+        if !matches!(call, Call::Repeat(_)) {
+            self.record.apply(outcome, now);
+        }
         unanswered
     }
 }
@@ -205,7 +270,7 @@ pub async fn carry<P: Ports>(
     reach: Reach,
     ports: &P,
 ) -> Result<Wait, P::Error> {
-    hand.forget_intent();
+    hand.begin();
     let mut called = false;
     for _ in 0..MAX_STEPS {
         let request = match hand.next(around, ports.now()).map_err(CarryError::from)? {

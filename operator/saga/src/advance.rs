@@ -6,28 +6,18 @@
 #![expect(clippy::unnecessary_wraps, reason = "all rules have one shape")]
 
 use comanda_crds::{Cause, Phase, Reason};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::circumstances::{Circumstances, Wishes};
 use crate::device::CourierState;
 use crate::effect::Effect;
+use crate::held::Held;
 use crate::money::Money;
-use crate::next::{Next, StockChange, Wait, Write};
+use crate::next::{Look, Next, StockChange, Wait, Write};
 use crate::payment::Hold;
-use crate::plan::{self, Wanted, enter, undo};
+use crate::plan::{self, Patience, Wanted, enter, undo};
 use crate::record::{Direction, FORMAT, Record, Stall};
 use crate::transition::{Event, IllegalTransition};
-
-/// A record in somebody's hands.
-#[derive(Clone, Copy, Debug)]
-pub struct Held<'a> {
-    /// The record as the ledger has it.
-    pub saved: &'a Record,
-    /// The record with the outcomes that are not written yet.
-    pub record: &'a Record,
-    /// When the payment provider last answered whoever holds this; none when it has to be asked again.
-    pub payment_seen_at: Option<Timestamp>,
-}
 
 /// What the record wants next.
 ///
@@ -35,20 +25,29 @@ pub struct Held<'a> {
 /// When the rules contradict each other: a defect.
 pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result<Next, IllegalTransition> {
     let mut next = held.record.clone();
-    for event in &around.events {
+    for event in held.events {
         next.apply_event(event);
     }
     let mut case = Case { held, around, now, next };
     for rule in RULES {
         if let Some(wanted) = rule(&mut case)? {
-            return Ok(wanted);
+            return Ok(match wanted {
+                Next::Wait(wait) => Next::Wait(case.catch_up_at().map_or(wait, |due| wait.or_at(due))),
+                wanted => wanted,
+            });
         }
     }
     Ok(Next::Wait(Wait::ForEvent))
 }
 
 /// Tried in this order; the first that says something decides.
-const RULES: [Rule; 6] = [over, judge_payment, ask_people, abandoned, stalled, carry_on];
+const RULES: [Rule; 7] = [over, catch_up, judge_payment, ask_people, abandoned, stalled, carry_on];
+
+/// How long after a connection to the devices the ledger is read for what was said around it: long enough for an IoT
+/// rule to have kept it, and short of the time before which nobody is called silent.
+const CATCH_UP: SignedDuration = SignedDuration::from_secs(2);
+/// An order that is looked at anyway reads again what devices said when that was not done for this long.
+const REREAD: SignedDuration = SignedDuration::from_secs(60);
 
 type Rule = fn(&mut Case<'_>) -> Result<Option<Next>, IllegalTransition>;
 
@@ -65,6 +64,13 @@ impl Case<'_> {
     fn write(&self, stock: StockChange, then: Option<Effect>) -> Next {
         let write = Write::over(self.held.saved, self.next.clone(), stock, &self.around.writer);
         Next::Write(Box::new(write), then)
+    }
+
+    /// When what devices said has to be read, because the connection to them began anew: some of it may be in the
+    /// ledger only.
+    fn catch_up_at(&self) -> Option<Timestamp> {
+        let settled = self.around.hearing_since.filter(|_| self.held.saved.is_spoken_of())? + CATCH_UP;
+        self.held.events_read_at.is_none_or(|read_at| read_at < settled).then_some(settled)
     }
 
     /// Nothing to do but to write down what changed, if anything did.
@@ -98,6 +104,15 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
         undo::delivered_after_undo(next);
     }
     Ok(Some(case.written_or(Next::Over)))
+}
+
+/// Of an order of which devices may speak, what they said is read after each connection to them, and when it was not for
+/// long.
+fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    let old = || case.held.events_read_at.is_none_or(|read_at| read_at + REREAD <= case.now);
+    let due =
+        case.held.saved.is_spoken_of() && old() || case.catch_up_at().is_some_and(|due| due <= case.now);
+    Ok(due.then_some(Next::Read(Look::Events)))
 }
 
 /// What became of the payment can end an order on its way, or need a person.
@@ -199,13 +214,16 @@ fn stalled(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
 fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
     // What is known without any effect: all that a suspended order may write down.
     let heard = case.around.wishes.suspend.then(|| case.next.clone());
-    let wanted = plan::next(&mut case.next, case.around, case.held.payment_seen_at, case.now)?;
+    let patience = Patience::of(case.held, case.around);
+    let wanted = plan::next(&mut case.next, &patience, case.now)?;
     if let Some(heard) = heard
         && case.next.direction == Direction::Forward
-        && matches!(wanted, Wanted::Do(_) | Wanted::Read(_) | Wanted::Move(..))
+        && wanted.begins()
     {
+        // Whom it waits for has a deadline all the same.
+        let deadline = plan::deadline(&case.next, &patience).filter(|deadline| case.now < *deadline);
         case.next = heard;
-        return Ok(Some(case.written_or(Next::Wait(Wait::ForEvent))));
+        return Ok(Some(case.written_or(Next::Wait(deadline.map_or(Wait::ForEvent, Wait::Until)))));
     }
     Ok(Some(match wanted {
         Wanted::Do(effect) => {
@@ -214,6 +232,8 @@ fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
         }
         Wanted::Read(_) if must_be_known_first(case) => case.write(StockChange::None, None),
         Wanted::Read(look) => Next::Read(look),
+        Wanted::Repeat(_) if case.next != *case.held.saved => case.write(StockChange::None, None),
+        Wanted::Repeat(effect) => Next::Repeat(effect),
         Wanted::Move(stock, effect) => case.write(stock, effect),
         Wanted::Wait(until) => case.written_or(Next::Wait(until.map_or(Wait::ForEvent, Wait::Until))),
         Wanted::Nothing => case.written_or(Next::Over),

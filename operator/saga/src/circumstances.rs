@@ -3,8 +3,6 @@
 use comanda_crds::{OrderClassSpec, Timeouts};
 use jiff::Timestamp;
 
-use crate::device::DeviceEvent;
-
 /// What is known beside the record.
 #[derive(Clone, Debug)]
 pub struct Circumstances {
@@ -12,8 +10,6 @@ pub struct Circumstances {
     pub wishes: Wishes,
     /// What the class says now; none when it is gone, and then what the record has pinned counts.
     pub policy: Option<Policy>,
-    /// What devices said about the order, in any order.
-    pub events: Vec<DeviceEvent>,
     /// Since when what the class's devices say is heard; none while it is not.
     pub hearing_since: Option<Timestamp>,
     /// The process that decides.

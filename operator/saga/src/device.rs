@@ -21,12 +21,14 @@ pub struct DeviceEvent {
 }
 
 impl DeviceEvent {
+    /// True for what a kitchen says; a courier said it otherwise.
+    pub fn is_of_kitchen(&self) -> bool {
+        matches!(self.signal, DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_))
+    }
+
     /// True for an event that was heard before: its id is its device's own, and others may have the same.
     pub fn is_again(&self, known: &Self) -> bool {
-        let of = |event: &Self| {
-            matches!(event.signal, DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_))
-        };
-        (&self.id, &self.device, of(self)) == (&known.id, &known.device, of(known))
+        (&self.id, &self.device, self.is_of_kitchen()) == (&known.id, &known.device, known.is_of_kitchen())
     }
 }
 

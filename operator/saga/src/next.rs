@@ -12,6 +12,8 @@ pub enum Next {
     Write(Box<Write>, Option<Effect>),
     /// Look at something outside; that needs no intent.
     Read(Look),
+    /// Send a command again: the broker has it, and no device has spoken of it yet.
+    Repeat(Effect),
     /// Nothing until an event comes, or this time.
     Wait(Wait),
     /// Nothing: the order is over, and the ledger has all of it.
@@ -48,6 +50,8 @@ pub enum Call {
     Do(Effect),
     /// Only reads, and needs no intent.
     Read(Look),
+    /// Sends a command again under its intent; nothing is written for it.
+    Repeat(Effect),
 }
 
 /// What is looked at, and changed by nobody's looking.
@@ -59,22 +63,25 @@ pub enum Look {
     Payment,
     /// The payment's refunds.
     Refunds,
+    /// All that devices said of the order, whoever kept it; and that the ledger has the record as it is held here.
+    Events,
 }
 
 impl Call {
-    /// The effect the call has; none when it only reads.
+    /// The effect the call has; none when it only reads, or repeats what was done.
     pub fn effect(self) -> Option<Effect> {
         match self {
             Self::Do(effect) => Some(effect),
-            Self::Read(_) => None,
+            Self::Read(_) | Self::Repeat(_) => None,
         }
     }
 
-    /// The name, as metrics and logs write it: the effect's, or what is read.
+    /// The name, as metrics and logs write it: the effect's, what is read, or `Repeat`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Do(effect) => effect.name(),
             Self::Read(look) => look.into(),
+            Self::Repeat(_) => "Repeat",
         }
     }
 }

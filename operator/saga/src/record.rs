@@ -205,6 +205,11 @@ impl Record {
             && matches!(self.state(Effect::NotifyEnding), Some(EntryState::Done | EntryState::Failed))
     }
 
+    /// True when a device may be about to speak of the order.
+    pub fn is_spoken_of(&self) -> bool {
+        !self.phase.is_final() && self.journal.contains_key(&Effect::Prepare)
+    }
+
     /// True while a person is needed.
     pub fn is_stalled(&self) -> bool {
         self.stall.as_ref().is_some_and(|stall| !stall.acknowledged)

@@ -70,7 +70,8 @@ fn table(met: &Met, fault: Fault) -> String {
     std::iter::once(sum).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-const ONE_FAULT: Budget = Budget { crashes: 0, losses: 0, late: 0, naps: 0, failovers: 0, faults: 1 };
+const ONE_FAULT: Budget =
+    Budget { crashes: 0, losses: 0, late: 0, naps: 0, failovers: 0, unheard: 0, faults: 1 };
 
 /// Everything that can come before the end of an order.
 fn whole() -> Bounds {

@@ -5,7 +5,7 @@ use stateright::{Model, Property};
 
 use crate::faults::{Fault, Spot};
 use crate::kept::Kept;
-use crate::state::{Bounds, Object, Rest, Said, State, Tick, Who, Writer, aged};
+use crate::state::{Bounds, Lately, Object, Rest, Said, State, Tick, Who, Writer, aged};
 use crate::support::world::{Stage, World};
 use crate::writer::Fate;
 
@@ -299,6 +299,9 @@ impl Bounds {
             return;
         }
         moves.push(Move::Time(Tick::Hour, busy));
+        if self.minutes {
+            moves.push(Move::Time(Tick::Minute, busy));
+        }
         if self.days {
             moves.push(Move::Time(Tick::Day, busy));
         }
@@ -351,7 +354,7 @@ impl State {
     /// The provider says that something changed: whoever rests asks it again.
     fn webhook(&mut self) {
         for writer in &mut self.writers {
-            writer.fresh = false;
+            writer.lately.asked = false;
             if writer.running && writer.queue.is_empty() {
                 writer.rest = Rest::Due;
             }
@@ -368,7 +371,7 @@ impl State {
         self.wire = self.wire.as_ref().map(|message| message.map(|record| aged(record, tick)));
         for writer in &mut self.writers {
             writer.map(|record| aged(record, tick));
-            writer.fresh = false;
+            writer.lately = Lately::default();
             if writer.queue.is_empty() && writer.rest == Rest::Until {
                 writer.rest = Rest::Due;
             }

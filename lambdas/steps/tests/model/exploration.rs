@@ -41,6 +41,21 @@ fn one_operator_that_hears_its_devices_late_and_out_of_turn() {
 }
 
 #[test]
+fn one_operator_whose_commands_no_device_hears_at_first() {
+    let budget = Budget { unheard: 2, crashes: 1, ..Budget::default() };
+    explore(
+        "unheard commands",
+        Bounds { minutes: true, cancel: true, moody: true, budget, ..Bounds::calm() },
+    );
+}
+
+#[test]
+fn two_operators_that_repeat_commands() {
+    let budget = Budget { failovers: 1, ..Budget::default() };
+    explore("repetitions", Bounds { minutes: true, budget, ..Bounds::calm() });
+}
+
+#[test]
 fn one_operator_that_is_paused_while_keys_expire() {
     let budget = Budget { losses: 1, naps: 1, ..Budget::default() };
     explore("naps", Bounds { days: true, budget, ..Bounds::calm() });

@@ -127,6 +127,11 @@ pub fn all(bounds: &Bounds) -> Vec<Property<Bounds>> {
             && s.world.provider.refunds.len() == 1
             && s.is_refunded_by_hand()
     });
+    possible(
+        bounds.budget.unheard > 0,
+        "an order is delivered of which a command was not heard at first",
+        |b, s| in_phase(s, Phase::Delivered) && s.left.unheard < b.budget.unheard,
+    );
     possible(bounds.strip, "a finalizer is put back", |_, s| s.object.stripped_once && s.object.finalizer);
     possible(stocked, "food arrives that was undone", |_, s| stalled_for(s, Reason::DeliveredAfterUndo));
     possible(bounds.moody, "stock is spent", |_, s| undone(s).is_some() && s.stock < s.stocked);

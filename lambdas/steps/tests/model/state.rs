@@ -32,6 +32,8 @@ pub struct Bounds {
     pub refund_by_hand: bool,
     /// Days may pass, not only hours: keys expire.
     pub days: bool,
+    /// Minutes may pass, in which commands are repeated.
+    pub minutes: bool,
     /// The catalogue may refuse, the card be declined, the provider be slow, a hold expire.
     pub bad_luck: bool,
     /// A loss may also be an error that the provider stores under the key.
@@ -68,6 +70,7 @@ impl Bounds {
             strip: false,
             refund_by_hand: false,
             days: false,
+            minutes: false,
             bad_luck: false,
             stored_errors: false,
             moody: false,
@@ -98,6 +101,8 @@ pub struct Budget {
     pub failovers: u8,
     /// Faults at boundaries.
     pub faults: u8,
+    /// Commands that the broker takes and no device hears.
+    pub unheard: u8,
 }
 
 /// A defect put in on purpose.
@@ -187,6 +192,17 @@ pub enum Rest {
     Due,
 }
 
+/// What an operator did lately, and does not do again until time passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Lately {
+    /// The provider answered it that somebody has to be waited for.
+    pub asked: bool,
+    /// It read what devices said.
+    pub read: bool,
+    /// It sent the command of this number.
+    pub sent: Option<u64>,
+}
+
 /// One operator process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Writer {
@@ -195,8 +211,7 @@ pub struct Writer {
     pub saved: Option<Kept<Record>>,
     /// The same with outcomes that are not saved.
     pub record: Option<Kept<Record>>,
-    /// The provider answered it lately that somebody has to be waited for.
-    pub fresh: bool,
+    pub lately: Lately,
     /// What it has decided and not done yet, next one last.
     pub queue: Vec<Kept<Task>>,
     pub rest: Rest,
@@ -235,9 +250,11 @@ pub fn now() -> Timestamp {
     at(0)
 }
 
-/// How far time jumps: past every deadline, or past every deadline and the life of a key.
+/// How far time jumps: past the next repetition of a command, past every deadline, or past every deadline and the life of
+/// a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tick {
+    Minute,
     Hour,
     Day,
 }
@@ -246,6 +263,7 @@ impl Tick {
     /// A time, seen after the tick. Hours are not counted: what is old stays as old.
     pub fn age(self, time: Timestamp) -> Timestamp {
         let passed = match self {
+            Self::Minute => SignedDuration::from_secs(70),
             Self::Hour => SignedDuration::from_secs(3700),
             Self::Day => SignedDuration::from_hours(25),
         };
@@ -295,7 +313,11 @@ pub fn plain(mut record: Record) -> Record {
 pub fn aged(record: &Record, tick: Tick) -> Record {
     let mut record = record.clone();
     for (effect, entry) in &mut record.journal {
-        if TIMED.contains(effect) && (tick == Tick::Day || *effect != Effect::OpenPayment) {
+        if tick == Tick::Minute {
+            if entry.seq.is_some() {
+                entry.intended_at = tick.age(entry.intended_at);
+            }
+        } else if TIMED.contains(effect) && (tick == Tick::Day || *effect != Effect::OpenPayment) {
             entry.started_at = tick.age(entry.started_at);
         }
     }

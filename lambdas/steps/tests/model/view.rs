@@ -2,15 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use comanda_crds::Capture;
 use comanda_saga::{
-    CourierState, DeviceSignal, Effect, EntryState, KitchenState, Record, StockChange, Wait, status,
+    CourierState, DeviceSignal, Effect, EntryState, KitchenState, Record, Sent, StockChange, Wait, status,
 };
 use comanda_steps::carry::InHand;
 
 use crate::kept::Kept;
-use crate::state::{Defect, Object, Rest, Said, Task, Told, now, plain};
+use crate::state::{Defect, Lately, Object, Rest, Said, Task, Told, now, plain};
 use crate::support::{Seen, event, seen};
 
 thread_local! {
@@ -28,7 +29,7 @@ pub fn plan(view: View) -> Result<Plan, &'static str> {
 pub struct View {
     pub saved: Option<Kept<Record>>,
     pub record: Option<Kept<Record>>,
-    pub fresh: bool,
+    pub lately: Lately,
     pub object: Object,
     /// With the number of the command that is answered.
     pub heard: Vec<(Said, u64)>,
@@ -47,7 +48,7 @@ pub struct Plan {
 
 impl View {
     fn plan(&self) -> Result<Plan, &'static str> {
-        let mut hand = in_hand(self.saved.as_deref(), self.record.as_deref(), self.fresh);
+        let mut hand = in_hand(self.saved.as_deref(), self.record.as_deref(), self.lately);
         if let (Some(defect), Some(hand)) = (self.defect, &mut hand) {
             spoil(defect, &mut hand.record);
         }
@@ -82,12 +83,15 @@ impl View {
 }
 
 /// What an operator has in hand.
-pub fn in_hand(saved: Option<&Record>, record: Option<&Record>, fresh: bool) -> Option<InHand> {
+pub fn in_hand(saved: Option<&Record>, record: Option<&Record>, lately: Lately) -> Option<InHand> {
     let mut hand = InHand::new(saved?.clone());
     if let Some(record) = record.filter(|record| **record != hand.saved) {
         hand.record = record.clone();
     }
-    hand.payment_seen_at = fresh.then(now);
+    hand.payment_seen_at = lately.asked.then(now);
+    hand.events_read_at = lately.read.then(now);
+    hand.read_since = lately.read.then_some(Duration::ZERO);
+    hand.sent = lately.sent.map(|seq| Sent { seq, at: now() });
     Some(hand)
 }
 

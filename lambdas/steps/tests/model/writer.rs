@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use comanda_saga::custody::Action;
+use comanda_saga::effect::Kind;
 use comanda_saga::{Call, Hold, Outcome, Phase, Record, RefundState, StockChange, Write};
 use comanda_steps::carry::{CarryError, Ports, Request};
 use comanda_steps::ports::LedgerError;
@@ -12,7 +13,7 @@ use futures::FutureExt;
 use jiff::Timestamp;
 
 use crate::kept::Kept;
-use crate::state::{Bounds, Defect, Rest, Said, State, Stop, Task, Told, Writer, now, plain};
+use crate::state::{Bounds, Defect, Lately, Rest, Said, State, Stop, Task, Told, Writer, now, plain};
 use crate::support::world::{Luck, commit};
 use crate::view::{Plan, View, in_hand, plan};
 
@@ -27,10 +28,12 @@ pub enum Fate {
     RequestLost,
     /// The provider fails, and keeps the failure as its answer.
     ErrorStored,
+    /// The broker takes the command, and no device hears it.
+    Unheard,
 }
 
-/// Passes without a write after which an operator runs in circles.
-const IDLE_PASSES: u8 = 3;
+/// Passes without a write after which an operator runs in circles. One that naps may read twice what devices said.
+const IDLE_PASSES: u8 = 4;
 
 impl State {
     /// The fates of the next thing that operator `w` does.
@@ -41,6 +44,10 @@ impl State {
                 fates.extend(Luck::of(call).iter().map(|luck| Fate::Answered(*luck)));
             }
             _ => fates.push(Fate::Answered(Luck::Good)),
+        }
+        let commands = |call| matches!(call, Call::Do(effect) | Call::Repeat(effect) if effect.row().kind == Kind::Command);
+        if self.left.unheard > 0 && task.call().is_some_and(commands) {
+            fates.push(Fate::Unheard);
         }
         if self.left.losses > 0 && (task.write().is_some() || task.call().is_some()) {
             fates.push(Fate::AnswerLost);
@@ -81,8 +88,10 @@ impl State {
 
     /// Operator `w` does the next thing.
     pub fn step(&mut self, bounds: &Bounds, w: usize, fate: Fate) {
-        if !matches!(fate, Fate::Answered(_)) {
-            self.left.losses -= 1;
+        match fate {
+            Fate::Answered(_) => {}
+            Fate::Unheard => self.left.unheard -= 1,
+            Fate::AnswerLost | Fate::RequestLost | Fate::ErrorStored => self.left.losses -= 1,
         }
         if self.act(bounds, w, fate) && self.writers[w].queue.is_empty() {
             self.pass(bounds, w);
@@ -152,15 +161,17 @@ impl State {
 
     /// Operator `w` does what its record asks for: this is the loop that ships, one request of it.
     pub fn perform(&mut self, bounds: &Bounds, w: usize, request: &Request, fate: Fate) -> bool {
-        let Writer { saved, record, fresh, .. } = &self.writers[w];
-        let Some(mut hand) = in_hand(saved.as_deref(), record.as_deref(), *fresh) else { return false };
+        let Writer { saved, record, lately, .. } = &self.writers[w];
+        let Some(mut hand) = in_hand(saved.as_deref(), record.as_deref(), *lately) else { return false };
         let wire = Wire { state: Mutex::new((self, false)), bounds, fate };
         let done = hand.perform(request.clone(), &wire).now_or_never().expect("no waiting");
         let (_, waits) = wire.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let is_call = matches!(request, Request::Call(_));
         let intended = hand.intended();
+        self.writers[w].lately.read = hand.read_since.is_some();
+        self.writers[w].lately.sent = hand.sent.map(|sent| sent.seq).filter(|_| bounds.minutes);
         if is_call {
-            self.writers[w].fresh = waits;
+            self.writers[w].lately.asked = waits;
             self.writers[w].record = Some(Kept::new(plain(hand.record)));
         } else if done.is_ok() && hand.saved == hand.record {
             self.take_in_hand(w);
@@ -227,12 +238,16 @@ impl State {
                 unknown()
             }
             Fate::RequestLost => unknown(),
+            Fate::Unheard => match call {
+                Call::Do(effect) | Call::Repeat(effect) => Outcome::Sent(effect),
+                Call::Read(_) => unknown(),
+            },
         }
     }
 
     fn remember(&mut self, w: usize) {
         self.writers[w].queue.clear();
-        self.writers[w].fresh = false;
+        self.writers[w].lately = Lately { read: true, ..Lately::default() };
         self.take_in_hand(w);
     }
 
@@ -302,7 +317,7 @@ impl State {
         View {
             saved: self.writers[w].saved.clone(),
             record: self.writers[w].record.clone(),
-            fresh: self.writers[w].fresh,
+            lately: self.writers[w].lately,
             object: self.object,
             heard: self.heard.iter().map(|said| (*said, self.seq(*said))).collect(),
             capture: bounds.capture,

@@ -1,6 +1,8 @@
-use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Phase, Reason};
+use comanda_saga::{
+    Call, CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Look, Phase, Reason,
+};
 
-use crate::support::driver::Driver;
+use crate::support::driver::{Done, Driver, Lost};
 use crate::support::event;
 
 fn cancelled_in_the_kitchen() -> Driver {
@@ -119,9 +121,8 @@ fn events_count_by_rank_and_not_by_arrival() {
 
 #[test]
 fn a_command_is_sent_again_with_its_number_until_the_broker_has_it() {
-    use crate::support::driver::{Done, Lost};
     let mut shop = Driver::new();
-    shop.lost = vec![(comanda_saga::Call::Do(Effect::Prepare), Lost::Answer); 2];
+    shop.lost = vec![(Call::Do(Effect::Prepare), Lost::Answer); 2];
     for _ in 0..3 {
         shop.run();
     }
@@ -134,7 +135,7 @@ fn a_command_is_sent_again_with_its_number_until_the_broker_has_it() {
         })
         .collect();
     assert!(numbers.len() >= 3 && numbers.iter().all(|seq| *seq == 1), "{numbers:?}");
-    assert_eq!(shop.count(comanda_saga::Call::Do(Effect::Prepare)), 3);
+    assert_eq!(shop.count(Call::Do(Effect::Prepare)), 3);
 }
 
 #[test]
@@ -146,4 +147,91 @@ fn a_kitchen_that_speaks_under_the_number_of_its_recall_is_heard() {
     shop.hear(DeviceSignal::Kitchen(KitchenState::Preparing), Effect::RecallKitchen);
     shop.run();
     assert_eq!((shop.record().kitchen.state, shop.record().stock_spent), (KitchenState::Preparing, true));
+}
+
+/// When this command was sent again, in seconds from now on, within so many.
+fn repeated(shop: &mut Driver, call: Call, seconds: i64) -> Vec<i64> {
+    let mut times = Vec::new();
+    for second in 1..=seconds {
+        shop.wait(1);
+        let before = shop.count(call);
+        shop.run();
+        times.extend((before..shop.count(call)).map(|_| second));
+    }
+    times
+}
+
+#[test]
+fn a_command_is_repeated_after_a_read_until_a_device_speaks_of_it_and_nothing_is_written_for_that() {
+    let mut shop = Driver::preparing();
+    shop.done.clear();
+    assert_eq!(repeated(&mut shop, Call::Repeat(Effect::Prepare), 190), [10, 30, 60, 120, 180]);
+    assert!(shop.done.iter().all(|done| matches!(done, Done::Called(_))), "{:?}", shop.done);
+    let repeat = |done: &Done| *done == Done::Called(Call::Repeat(Effect::Prepare));
+    let places = shop.done.iter().enumerate().filter(|(_, done)| repeat(done)).map(|(place, _)| place);
+    for place in places {
+        assert_eq!(shop.done[place - 1], Done::Called(Call::Read(Look::Events)));
+    }
+    shop.kitchen(KitchenState::Accepted);
+    assert!(repeated(&mut shop, Call::Repeat(Effect::Prepare), 600).is_empty());
+}
+
+#[test]
+fn the_pauses_between_repetitions_grow_to_ten_minutes() {
+    let mut shop = Driver::new();
+    shop.o.class.as_mut().expect("a class").spec.timeouts.kitchen_seconds = 4 * 3600;
+    shop.run();
+    let times = repeated(&mut shop, Call::Repeat(Effect::Prepare), 3 * 3600);
+    let pauses: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(pauses[..3], [20, 30, 60]);
+    assert!(pauses.is_sorted() && pauses.last() == Some(&600), "{pauses:?}");
+}
+
+#[test]
+fn a_process_that_did_not_send_a_command_repeats_it_at_once_and_then_in_its_turn() {
+    let mut shop = Driver::preparing();
+    shop.wait(95);
+    shop.restart();
+    shop.run();
+    assert_eq!(shop.count(Call::Repeat(Effect::Prepare)), 1);
+    assert_eq!(repeated(&mut shop, Call::Repeat(Effect::Prepare), 30), [25]);
+}
+
+#[test]
+fn a_recall_is_repeated_until_the_device_speaks_of_it() {
+    let mut shop = Driver::preparing();
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    assert_eq!(repeated(&mut shop, Call::Repeat(Effect::RecallKitchen), 40), [10, 30]);
+    shop.hear(DeviceSignal::KitchenRecalled(true), Effect::RecallKitchen);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Cancelled);
+}
+
+#[test]
+fn nobody_is_called_silent_before_all_that_was_said_is_read() {
+    let mut shop = Driver::preparing();
+    let seq = shop.record().journal[&Effect::Prepare].seq.unwrap_or_default();
+    shop.wait(2700);
+    shop.world.kitchen.stage = crate::support::world::Stage::Finished;
+    shop.kept.push(event(DeviceSignal::Kitchen(KitchenState::Ready), seq));
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().fault.as_ref()), (Phase::Delivering, None));
+}
+
+#[test]
+fn the_deadline_of_a_suspended_order_goes_on_whatever_comes_next() {
+    // The broker does not have the command yet, or it does and the kitchen is silent.
+    for lost in [vec![(Call::Do(Effect::Prepare), Lost::Request)], vec![]] {
+        let mut shop = Driver::new();
+        shop.lost = lost;
+        shop.run();
+        shop.o.order.suspend = true;
+        let rest = shop.run();
+        assert_ne!(rest.wait, comanda_saga::Wait::ForEvent);
+        shop.wait(2700);
+        shop.run();
+        assert_eq!(shop.record().phase, Phase::Compensating);
+        assert_eq!(shop.count(Call::Repeat(Effect::Prepare)), 0, "nothing forward is sent");
+    }
 }

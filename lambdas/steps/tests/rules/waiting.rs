@@ -25,9 +25,9 @@ fn assert_asked_every_ten_seconds(mut shop: Driver, call: Call) {
 
 /// Waits in this phase for so many seconds, and not one more.
 fn assert_waits(shop: &mut Driver, seconds: i64, phase: Phase) {
-    assert_eq!(shop.run().wait, in_seconds(shop, seconds));
-    shop.wait(seconds - 1);
     shop.run();
+    shop.wait(seconds - 1);
+    assert_eq!(shop.run().wait, in_seconds(shop, 1));
     assert_eq!(shop.record().phase, phase);
     shop.wait(1);
     shop.run();

@@ -7,10 +7,11 @@ use std::time::Duration;
 use comanda_crds::OrderStatus;
 use comanda_saga::custody::{self, Action};
 use comanda_saga::{
-    Call, CourierState, DeviceSignal, Effect, KitchenState, Outcome, Record, Wait, Write, status,
+    Call, CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Look, Outcome, Record, Wait, Write,
+    status,
 };
 use comanda_steps::carry::{CarryError, InHand, Ports, Reach, carry};
-use comanda_steps::ports::LedgerError;
+use comanda_steps::ports::{LedgerError, Loaded};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
@@ -76,6 +77,8 @@ pub struct Outside {
     pub luck: Vec<(Call, Luck)>,
     /// Losses to come; each happens once.
     pub lost: Vec<(Call, Lost)>,
+    /// What an IoT rule kept of what devices said, and nobody told the operator.
+    pub kept: Vec<DeviceEvent>,
 }
 
 impl std::ops::Deref for Driver {
@@ -89,6 +92,11 @@ impl std::ops::DerefMut for Driver {
     fn deref_mut(&mut self) -> &mut Outside {
         &mut self.outside
     }
+}
+
+/// A record of which no device has spoken, beside what a test lets devices say.
+fn loaded(record: Record) -> Loaded {
+    Loaded { record, events: Vec::new() }
 }
 
 /// The loop's way to what is outside.
@@ -138,6 +146,7 @@ impl Outside {
         let luck = self.luck.iter().find(|(which, _)| *which == call).map(|(_, luck)| *luck);
         let outcome = match loss {
             Some(Lost::Request) => None,
+            _ if call == Call::Read(Look::Events) => Some(Outcome::Heard(self.kept.clone())),
             _ => Some(self.world.call(call, record, luck.unwrap_or_default(), self.now)),
         };
         let unknown = || Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() };
@@ -156,6 +165,7 @@ impl Driver {
             done: Vec::new(),
             luck: Vec::new(),
             lost: Vec::new(),
+            kept: Vec::new(),
         };
         Self { o: seen(), hand: None, outside }
     }
@@ -233,6 +243,7 @@ impl Driver {
             return;
         };
         let around = self.o.circumstances();
+        hand.hear(self.o.events.clone());
         let wire = Wire(Mutex::new(&mut self.outside));
         let carried = carry(&mut hand, &around, Reach::NextWait, &wire).now_or_never().expect("no waiting");
         self.hand = Some(hand);
@@ -259,7 +270,7 @@ impl Driver {
                     self.restart();
                     return false;
                 }
-                self.hand = Some(InHand::new(write.record));
+                self.hand = Some(InHand::read(loaded(write.record), self.now));
             }
             object => {
                 self.o.order.has_finalizer = object == Action::AddFinalizer;
@@ -273,7 +284,7 @@ impl Driver {
 
     /// The process ends, and another begins with what the ledger holds.
     pub fn restart(&mut self) {
-        self.hand = self.ledger.clone().map(InHand::new);
+        self.hand = self.ledger.clone().map(|record| InHand::read(loaded(record), self.now));
     }
 
     /// Time passes.

@@ -123,6 +123,7 @@ pub enum Ask {
 pub struct Seen {
     pub order: OrderFacts,
     pub class: Option<ClassFacts>,
+    /// What devices said since the order was read.
     pub events: Vec<DeviceEvent>,
     pub owner_is_gone: bool,
     pub hearing_since: Option<Timestamp>,
@@ -162,9 +163,10 @@ impl Seen {
     ) -> Result<(Vec<Ask>, Wait), IllegalTransition> {
         let asks: Vec<Ask> = custody::take(observed, now)?.into_iter().map(Ask::Object).collect();
         let own = |hand: &&InHand| hand.saved.is_owned_by(&self.order.owner);
-        let Some(hand) = hand.filter(own).filter(|_| asks.is_empty()) else {
+        let Some(mut hand) = hand.filter(own).filter(|_| asks.is_empty()).cloned() else {
             return Ok((asks, custody::wait(observed, now)));
         };
+        hand.hear(self.events.clone());
         Ok(match hand.next(&self.circumstances(), now)? {
             Ok(request) => (vec![Ask::Record(request)], Wait::ForEvent),
             Err(_) if hand.saved.phase.is_final() => {
@@ -181,7 +183,6 @@ impl Seen {
         Circumstances {
             wishes: observed.wishes(),
             policy: observed.policy(),
-            events: self.events.clone(),
             hearing_since: self.hearing_since,
             writer: self.writer.clone(),
         }

@@ -265,8 +265,12 @@ impl Device {
 impl World {
     /// Makes a call as `record` describes it, and says what came back.
     pub fn call(&mut self, call: Call, record: &Record, luck: Luck, now: Timestamp) -> Outcome {
-        let key = call.effect().map(|effect| record.journal[&effect].key.clone()).unwrap_or_default();
-        let seq = call.effect().and_then(|effect| record.journal[&effect].seq).unwrap_or_default();
+        let entry = match call {
+            Call::Do(effect) | Call::Repeat(effect) => Some(&record.journal[&effect]),
+            Call::Read(_) => None,
+        };
+        let key = entry.map(|entry| entry.key.clone()).unwrap_or_default();
+        let seq = entry.and_then(|entry| entry.seq).unwrap_or_default();
         if luck == Luck::Person {
             return Outcome::NeedsPerson(Stall::new(Reason::PaymentUnexpected, "Nobody knows."));
         }
@@ -324,11 +328,12 @@ impl World {
                 self.endings += 1;
                 return Outcome::Sent(Effect::NotifyEnding);
             }
-            Call::Do(Effect::Prepare) => {
+            Call::Read(Look::Events) => return Outcome::Heard(Vec::new()),
+            Call::Do(Effect::Prepare) | Call::Repeat(Effect::Prepare) => {
                 self.kitchen.command(seq);
                 return Outcome::Sent(Effect::Prepare);
             }
-            Call::Do(Effect::Deliver) => {
+            Call::Do(Effect::Deliver) | Call::Repeat(Effect::Deliver) => {
                 self.note(
                     seq > self.courier.heard && self.provider.captures == 0,
                     "sent a courier with food that is not paid for",
@@ -336,14 +341,15 @@ impl World {
                 self.courier.command(seq);
                 return Outcome::Sent(Effect::Deliver);
             }
-            Call::Do(Effect::RecallKitchen) => {
+            Call::Do(Effect::RecallKitchen) | Call::Repeat(Effect::RecallKitchen) => {
                 self.kitchen.recall(seq);
                 return Outcome::Sent(Effect::RecallKitchen);
             }
-            Call::Do(Effect::RecallCourier) => {
+            Call::Do(Effect::RecallCourier) | Call::Repeat(Effect::RecallCourier) => {
                 self.courier.recall(seq);
                 return Outcome::Sent(Effect::RecallCourier);
             }
+            Call::Repeat(effect) => unreachable!("{effect:?} is no command"),
         }
         self.provider.view(record)
     }

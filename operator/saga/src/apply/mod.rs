@@ -6,6 +6,7 @@ mod payment;
 use comanda_crds::Phase;
 use jiff::Timestamp;
 
+use crate::device::DeviceEvent;
 use crate::effect::Effect;
 use crate::journal::EntryState;
 use crate::payment::{Hold, PaymentView, RefundView};
@@ -34,6 +35,8 @@ pub enum Outcome {
     Refund(Option<RefundView>),
     /// The notification was taken over by SNS, or the command acknowledged by the broker.
     Sent(Effect),
+    /// All that devices said of the order, whoever kept it. It is for whoever holds the record.
+    Heard(Vec<DeviceEvent>),
     /// Nothing more can be done without a person.
     NeedsPerson(Stall),
     /// No answer, or one that proves nothing.
@@ -69,6 +72,7 @@ impl Record {
             Outcome::Payment(view) => self.apply_payment(view, now),
             Outcome::Refund(view) => self.apply_refund(view, now),
             Outcome::Sent(effect) => self.settle(effect, EntryState::Done, None, now),
+            Outcome::Heard(_) => {}
             Outcome::NeedsPerson(stall) => self.stall = Some(stall),
             Outcome::Unknown { effect, message } => {
                 if let Some(entry) = effect.and_then(|effect| self.journal.get_mut(&effect)) {

@@ -32,7 +32,7 @@ pub(super) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Wante
 
 pub(super) fn pay(
     next: &mut Record,
-    patience: &Patience,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Option<Wanted>, IllegalTransition> {
     if next.payment.id.is_none() {
@@ -91,7 +91,7 @@ pub(super) fn renew_creation(next: &mut Record, now: Timestamp) {
 }
 
 /// Taking the held amount; none once it is taken.
-fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+fn capture(next: &Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
     match next.state(Effect::Capture) {
         None | Some(EntryState::NotDone) => Some(Wanted::Do(Effect::Capture)),
         Some(EntryState::Done) => None,
@@ -104,7 +104,7 @@ fn capture(next: &Record, patience: &Patience, now: Timestamp) -> Option<Wanted>
 
 pub(super) fn notify(
     next: &mut Record,
-    patience: &Patience,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Option<Wanted>, IllegalTransition> {
     if let Some(wanted) = tell(next, Effect::NotifyConfirmed, patience.tries, now) {
@@ -116,7 +116,7 @@ pub(super) fn notify(
 
 pub(super) fn prepare(
     next: &mut Record,
-    patience: &Patience,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Option<Wanted>, IllegalTransition> {
     match next.kitchen.state {
@@ -131,22 +131,21 @@ pub(super) fn prepare(
         }
         _ => {}
     }
-    Ok(command(next, Effect::Prepare, (patience.timeouts.kitchen_seconds, patience.hearing_since), now)
-        .or_else(|| {
-            next.raise(
-                Cause::KitchenTimedOut,
-                format!(
-                    "The kitchen did not have the food ready within {} seconds.",
-                    patience.timeouts.kitchen_seconds
-                ),
-            );
-            None
-        }))
+    Ok(command(next, Effect::Prepare, patience.timeouts.kitchen_seconds, patience, now).or_else(|| {
+        next.raise(
+            Cause::KitchenTimedOut,
+            format!(
+                "The kitchen did not have the food ready within {} seconds.",
+                patience.timeouts.kitchen_seconds
+            ),
+        );
+        None
+    }))
 }
 
 pub(super) fn deliver(
     next: &mut Record,
-    patience: &Patience,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Option<Wanted>, IllegalTransition> {
     if let Some(wanted) = capture(next, patience, now) {
@@ -164,12 +163,11 @@ pub(super) fn deliver(
         }
         _ => {}
     }
-    Ok(command(next, Effect::Deliver, (patience.timeouts.courier_seconds, patience.hearing_since), now)
-        .or_else(|| {
-            next.raise(
-                Cause::CourierTimedOut,
-                format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
-            );
-            None
-        }))
+    Ok(command(next, Effect::Deliver, patience.timeouts.courier_seconds, patience, now).or_else(|| {
+        next.raise(
+            Cause::CourierTimedOut,
+            format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
+        );
+        None
+    }))
 }

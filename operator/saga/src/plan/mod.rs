@@ -8,34 +8,32 @@ mod wanted;
 use comanda_crds::Phase;
 use jiff::Timestamp;
 
-pub(crate) use patience::seconds;
+pub(crate) use patience::{Patience, seconds};
 pub(crate) use wanted::{Wanted, enter};
 
-use self::patience::Patience;
-use crate::circumstances::Circumstances;
+use crate::effect::Effect;
+use crate::payment::Hold;
 use crate::record::{Direction, Record};
 use crate::transition::{Event, IllegalTransition};
 
 /// Moves the record as far as it goes without a call, and says what is needed then.
 pub(crate) fn next(
     next: &mut Record,
-    around: &Circumstances,
-    payment_seen_at: Option<Timestamp>,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Wanted, IllegalTransition> {
-    let patience = Patience::of(next, around, payment_seen_at);
     loop {
         if next.direction == Direction::Undo && !matches!(next.phase, Phase::Pending | Phase::Compensating) {
             enter(next, Event::FaultRaised, now)?;
         }
         let before = next.phase;
         let wanted = match next.phase {
-            Phase::Compensating => undo::undo(next, &patience, now)?,
+            Phase::Compensating => undo::undo(next, patience, now)?,
             Phase::Validating => forward::validate(next, now)?,
-            Phase::Paying => forward::pay(next, &patience, now)?,
-            Phase::Notifying => forward::notify(next, &patience, now)?,
-            Phase::Preparing => forward::prepare(next, &patience, now)?,
-            Phase::Delivering => forward::deliver(next, &patience, now)?,
+            Phase::Paying => forward::pay(next, patience, now)?,
+            Phase::Notifying => forward::notify(next, patience, now)?,
+            Phase::Preparing => forward::prepare(next, patience, now)?,
+            Phase::Delivering => forward::deliver(next, patience, now)?,
             Phase::Pending => {
                 enter(next, Event::Claimed, now)?;
                 None
@@ -49,5 +47,24 @@ pub(crate) fn next(
                 "a phase that wants nothing must move the order"
             ),
         }
+    }
+}
+
+/// Until when the order waits for somebody on its way forward; none when nobody was asked yet.
+pub(crate) fn deadline(record: &Record, patience: &Patience<'_>) -> Option<Timestamp> {
+    match record.phase {
+        Phase::Paying if record.payment.hold == Some(Hold::AwaitsCustomer) => {
+            let entry = record.journal.get(&Effect::Authorize)?;
+            Some(entry.started_at + seconds(patience.timeouts.customer_seconds))
+        }
+        Phase::Preparing => {
+            let entry = record.journal.get(&Effect::Prepare)?;
+            Some(patience.deadline(entry, patience.timeouts.kitchen_seconds))
+        }
+        Phase::Delivering => {
+            let entry = record.journal.get(&Effect::Deliver)?;
+            Some(patience.deadline(entry, patience.timeouts.courier_seconds))
+        }
+        _ => None,
     }
 }

@@ -5,8 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::wanted::Wanted;
 use crate::circumstances::{Circumstances, Policy};
+use crate::device::DeviceEvent;
 use crate::effect::Effect;
-use crate::journal::EntryState;
+use crate::held::Held;
+use crate::journal::{Entry, EntryState};
 use crate::next::Look;
 use crate::record::Record;
 
@@ -16,35 +18,72 @@ pub(super) const PAYMENT_POLL: SignedDuration = SignedDuration::from_secs(10);
 /// called silent before that.
 const BACKLOG: SignedDuration = SignedDuration::from_secs(5);
 
+/// When a command is sent again, in seconds after its intent; then each minute, and with pauses that grow to
+/// [`LONGEST_PAUSE`].
+const REPEATED: [i64; 3] = [10, 30, 60];
+/// Longest pause between two repetitions of a command, in seconds.
+const LONGEST_PAUSE: i64 = 600;
+
 /// How long and how often things may be tried.
-pub(super) struct Patience {
+pub(crate) struct Patience<'a> {
     pub(super) timeouts: Timeouts,
     /// Tries of a notification.
     pub(super) tries: u32,
     /// See [`Circumstances::hearing_since`].
-    pub(super) hearing_since: Option<Timestamp>,
-    /// When the provider last answered this process.
-    pub(super) payment_seen_at: Option<Timestamp>,
+    hearing_since: Option<Timestamp>,
+    /// When the provider last answered this process, what was read of devices, and what was sent to them.
+    pub(super) held: Held<'a>,
 }
 
-impl Patience {
+impl<'a> Patience<'a> {
     /// The class's as it is now, or as the record has pinned it.
-    pub(super) fn of(record: &Record, around: &Circumstances, payment_seen_at: Option<Timestamp>) -> Self {
+    pub(crate) fn of(held: Held<'a>, around: &Circumstances) -> Self {
         let Policy { timeouts, notification_tries } =
-            around.policy.clone().unwrap_or_else(|| Policy::of(&record.class));
-        Self { timeouts, tries: notification_tries, hearing_since: around.hearing_since, payment_seen_at }
+            around.policy.clone().unwrap_or_else(|| Policy::of(&held.record.class));
+        Self { timeouts, tries: notification_tries, hearing_since: around.hearing_since, held }
     }
+
+    /// When whoever got a command is called silent. It counts from the first intent, whether or not the broker could be
+    /// reached. Whoever did not listen cannot tell silence from absence; yet a broker that stays away holds no money.
+    pub(super) fn deadline(&self, entry: &Entry, allowed: i32) -> Timestamp {
+        let due = entry.started_at + seconds(allowed);
+        self.hearing_since.map_or(due + seconds(allowed), |since| due.max(since + BACKLOG))
+    }
+
+    /// What devices said was read at this time or later: nobody is called silent before.
+    pub(super) fn has_read_since(&self, time: Timestamp) -> bool {
+        self.held.events_read_at.is_some_and(|read_at| read_at >= time)
+    }
+
+    /// When a command that the broker has is to be sent again.
+    fn repeated_at(&self, entry: &Entry, now: Timestamp) -> Timestamp {
+        let sent = self.held.sent.filter(|sent| entry.seq == Some(sent.seq));
+        // Whoever did not send it does not know of its repetitions: the last that is due counts.
+        let after = sent.map_or(now, |sent| sent.at).duration_since(entry.intended_at).as_secs();
+        let due = match sent {
+            Some(_) => repetitions().find(|due| *due > after),
+            None => repetitions().take_while(|due| *due <= after).last(),
+        };
+        entry.intended_at + SignedDuration::from_secs(due.unwrap_or(REPEATED[0]))
+    }
+}
+
+/// When a command is sent again, in seconds after its intent.
+fn repetitions() -> impl Iterator<Item = i64> {
+    let last = REPEATED[REPEATED.len() - 1];
+    let later = std::iter::successors(Some(last), |due| Some(due + (due / 6).clamp(60, LONGEST_PAUSE)));
+    REPEATED.into_iter().chain(later.skip(1))
 }
 
 /// A look-up, or a wait while the last answer is younger than `pause`; never beyond `deadline`.
 pub(super) fn poll(
-    patience: &Patience,
+    patience: &Patience<'_>,
     look_up: Look,
     pause: SignedDuration,
     deadline: Option<Timestamp>,
     now: Timestamp,
 ) -> Wanted {
-    match patience.payment_seen_at.map(|seen| seen + pause) {
+    match patience.held.payment_seen_at.map(|seen| seen + pause) {
         Some(due) if now < due => Wanted::Wait(Some(deadline.map_or(due, |deadline| due.min(deadline)))),
         _ => Wanted::Read(look_up),
     }
@@ -68,27 +107,48 @@ pub(super) fn tell(next: &mut Record, effect: Effect, tries: u32, now: Timestamp
     }
 }
 
-/// A command to a device: sent until the broker has it, then awaited. None past its deadline, which
-/// counts from the first try, whether or not the broker could be reached.
+/// A command to a device: sent until the broker has it, repeated until a device speaks of it, then awaited. None past its
+/// deadline, once all that devices said until then is known.
 pub(super) fn command(
     next: &Record,
     effect: Effect,
-    (allowed, hearing_since): (i32, Option<Timestamp>),
+    allowed: i32,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Option<Wanted> {
     let Some(entry) = next.journal.get(&effect) else {
         return Some(Wanted::Do(effect));
     };
-    let due = entry.started_at + seconds(allowed);
-    // Whoever did not listen cannot tell silence from absence; yet a broker that stays away holds no money.
-    let deadline = hearing_since.map_or(due + seconds(allowed), |since| due.max(since + BACKLOG));
+    let deadline = patience.deadline(entry, allowed);
     if now >= deadline {
-        return None;
+        return (!patience.has_read_since(deadline)).then_some(Wanted::Read(Look::Events));
     }
     Some(match entry.state {
         EntryState::Intended | EntryState::NotDone => Wanted::Do(effect),
-        _ => Wanted::Wait(Some(deadline)),
+        _ if is_spoken_of(entry, effect, patience.held.events) => Wanted::Wait(Some(deadline)),
+        _ => repeat(entry, effect, patience, now).unwrap_or_else(|due| Wanted::Wait(Some(due.min(deadline)))),
     })
+}
+
+/// A command that is sent again, after a read that still says so; or when.
+fn repeat(
+    entry: &Entry,
+    effect: Effect,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Wanted, Timestamp> {
+    let due = patience.repeated_at(entry, now);
+    if now < due {
+        return Err(due);
+    }
+    let read = patience.held.is_fresh && patience.has_read_since(due);
+    Ok(if read { Wanted::Repeat(effect) } else { Wanted::Read(Look::Events) })
+}
+
+/// True when a device spoke of a command, whatever it said.
+fn is_spoken_of(entry: &Entry, effect: Effect, events: &[DeviceEvent]) -> bool {
+    let to_kitchen = matches!(effect, Effect::Prepare | Effect::RecallKitchen);
+    events.iter().any(|event| entry.seq == Some(event.seq) && event.is_of_kitchen() == to_kitchen)
 }
 
 pub(crate) fn seconds(seconds: i32) -> SignedDuration {

@@ -21,7 +21,7 @@ const REFUND_POLL: SignedDuration = SignedDuration::from_hours(2);
 /// What the way back wants next; none when it moved the record and has to be asked again.
 pub(super) fn undo(
     next: &mut Record,
-    patience: &Patience,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Option<Wanted>, IllegalTransition> {
     let recall = |next: &mut Record| {
@@ -49,13 +49,13 @@ pub(super) fn undo(
     Ok(Some(Wanted::Nothing))
 }
 
-fn recall_courier(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+fn recall_courier(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
     let needed = next.may_have_happened(Effect::Deliver)
         && !matches!(next.courier.state, CourierState::Failed | CourierState::Delivered);
     recall(next, needed, Effect::RecallCourier, next.courier.recalled, patience, now)
 }
 
-fn recall_kitchen(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+fn recall_kitchen(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
     let needed = next.may_have_happened(Effect::Prepare)
         && !matches!(next.kitchen.state, KitchenState::Ready | KitchenState::Rejected);
     recall(next, needed, Effect::RecallKitchen, next.kitchen.recalled, patience, now)
@@ -67,13 +67,13 @@ fn recall(
     needed: bool,
     effect: Effect,
     answer: Option<bool>,
-    patience: &Patience,
+    patience: &Patience<'_>,
     now: Timestamp,
 ) -> Option<Wanted> {
     if !needed || answer.is_some() || next.state(effect) == Some(EntryState::Unconfirmed) {
         return None;
     }
-    command(next, effect, (patience.timeouts.recall_seconds, patience.hearing_since), now).or_else(|| {
+    command(next, effect, patience.timeouts.recall_seconds, patience, now).or_else(|| {
         let message =
             format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
         next.settle(effect, EntryState::Unconfirmed, message, now);
@@ -82,7 +82,7 @@ fn recall(
 }
 
 /// Whatever may be held or taken is looked up first, then let go or paid back.
-fn undo_payment(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+fn undo_payment(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
     if !next.may_have_happened(Effect::OpenPayment) {
         return None;
     }
@@ -137,7 +137,7 @@ fn refund(next: &mut Record) -> Option<Wanted> {
 /// The last thing of an undo, when only the bank has not said its last word on a refund: it is asked for with growing
 /// pauses. Each pause is as long as the refund's intent is old, from ten seconds to two hours: 45 look-ups in the first
 /// three days.
-fn await_bank(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<Wanted> {
+fn await_bank(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
     if next.payment.refund == Some(RefundState::Disputed) {
         disputed(next);
         return Some(Wanted::Wait(None));
@@ -148,7 +148,7 @@ fn await_bank(next: &mut Record, patience: &Patience, now: Timestamp) -> Option<
         delivered_after_undo(next);
         return Some(Wanted::Wait(None));
     }
-    let asked_at = patience.payment_seen_at.unwrap_or(now);
+    let asked_at = patience.held.payment_seen_at.unwrap_or(now);
     let pause = asked_at.duration_since(entry.intended_at).clamp(PAYMENT_POLL, REFUND_POLL);
     Some(poll(patience, Look::Refunds, pause, None, now))
 }

@@ -14,12 +14,24 @@ pub(crate) enum Wanted {
     Do(Effect),
     /// Call without an intent: it only reads.
     Read(Look),
+    /// Send a command again.
+    Repeat(Effect),
     /// Record, with stock moving in the same transaction; the record may carry a fresh intent.
     Move(StockChange, Option<Effect>),
     /// Nothing until an event comes or the time is reached.
     Wait(Option<Timestamp>),
     /// Nothing more, ever.
     Nothing,
+}
+
+impl Wanted {
+    /// True for what a suspended order does not do: it looks only at what was begun, and begins nothing.
+    pub(crate) fn begins(&self) -> bool {
+        match self {
+            Self::Do(_) | Self::Repeat(_) | Self::Move(..) | Self::Read(Look::Validation) => true,
+            Self::Read(Look::Payment | Look::Refunds | Look::Events) | Self::Wait(_) | Self::Nothing => false,
+        }
+    }
 }
 
 /// Takes an event: the phase it leads to begins now.
