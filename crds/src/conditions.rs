@@ -81,6 +81,10 @@ pub enum Reason {
     PaymentDisputed,
     /// A courier reported a delivery that had been undone.
     DeliveredAfterUndo,
+    /// A courier who does not have the order says that they picked it up or delivered it.
+    CourierUnexpected,
+    /// The courier has the food and does not turn back.
+    RecallRefused,
     /// The provider holds a state nobody here asked for.
     PaymentUnexpected,
 }

@@ -259,6 +259,10 @@ pub struct Timeouts {
     #[serde(default = "default_courier_seconds")]
     #[x_kube(validation = between("courierSeconds", 1, 86_400))]
     pub courier_seconds: i32,
+    /// How long the courier who has an order may be silent before they pick it up; then it is offered again.
+    #[serde(default = "default_pickup_seconds")]
+    #[x_kube(validation = between("pickupSeconds", 1, 86_400))]
+    pub pickup_seconds: i32,
     /// How long a customer may take to confirm a payment (3-D Secure).
     #[serde(default = "default_customer_seconds")]
     #[x_kube(validation = between("customerSeconds", 1, 86_400))]
@@ -278,6 +282,10 @@ fn default_courier_seconds() -> i32 {
 fn default_customer_seconds() -> i32 {
     900
 }
+fn default_pickup_seconds() -> i32 {
+    600
+}
+
 fn default_recall_seconds() -> i32 {
     60
 }
@@ -291,6 +299,7 @@ impl Default for Timeouts {
             kitchen_seconds: default_kitchen_seconds(),
             courier_seconds: default_courier_seconds(),
             customer_seconds: default_customer_seconds(),
+            pickup_seconds: default_pickup_seconds(),
             recall_seconds: default_recall_seconds(),
         }
     }

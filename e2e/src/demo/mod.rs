@@ -39,8 +39,13 @@ impl Demo {
     /// When something does not start.
     pub async fn start(options: stack::Options, progress: &Progress) -> Result<Self> {
         let installation = Installation::start(options, progress).await?;
-        let timeouts =
-            Timeouts { kitchen_seconds: 12, courier_seconds: 30, customer_seconds: 30, recall_seconds: 3 };
+        let timeouts = Timeouts {
+            kitchen_seconds: 12,
+            courier_seconds: 30,
+            pickup_seconds: 10,
+            customer_seconds: 30,
+            recall_seconds: 3,
+        };
         installation.apply_class(CLASS, installation.class_spec(timeouts, Capture::WhenReady)).await?;
         let kitchen = Device::new(Role::Kitchen, "kitchen-tablet", PREFIX)
             .rule("kitchen-rejects=reject")

@@ -1,8 +1,7 @@
 //! A courier's telephone: `deliver` leads to `accepted`, `assigned` to `picked-up`, positions and `delivered`.
 //!
 //! Several couriers are offered the same order. Comanda says who has it; the others stand down when they hear `taken`.
-//! A courier that does not wait for that (see [`COMANDA_ASSIGNS`](super::COMANDA_ASSIGNS)) goes on after its own
-//! `accepted` and stands down when another's comes first. Before the pick-up a cancel is obeyed, after it refused.
+//! Before the pick-up a cancel is obeyed, after it refused. One that is for another courier is not heard.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DeviceOptions;
 use super::inbox::{Inbox, Verdict};
-use super::message::{Command, Event, Order, Topic};
+use super::message::{Command, Order, Topic};
 use super::outbox::{Outbox, Report};
 use super::rules::{Behaviour, Rule};
 use super::session::Device;
@@ -25,7 +24,6 @@ pub(super) struct Courier {
     accept: Duration,
     pickup: Duration,
     deliver: Duration,
-    await_assigned: bool,
     inbox: Mutex<Inbox>,
     trips: Trips,
 }
@@ -42,37 +40,22 @@ struct Trip {
 }
 
 impl Courier {
-    pub(super) fn new(
-        outbox: Outbox,
-        options: &DeviceOptions,
-        pickup: Duration,
-        deliver: Duration,
-        await_assigned: bool,
-    ) -> Self {
+    pub(super) fn new(outbox: Outbox, options: &DeviceOptions, pickup: Duration, deliver: Duration) -> Self {
         let (rules, accept) = (options.rules.clone(), Duration::from_millis(options.accept_ms));
         let (inbox, trips) = (Mutex::default(), Trips::default());
-        Self { outbox, rules, accept, pickup, deliver, await_assigned, inbox, trips }
+        Self { outbox, rules, accept, pickup, deliver, inbox, trips }
     }
 
     fn deliver(&self, order: Order, behaviour: Behaviour, seq: u64) {
         let mut trips = locked(&self.trips);
         let trip = trips.entry(order.clone()).or_default();
-        if trip.belongs_to_another(&self.outbox.device) {
-            return self.stood_down(&order, trip);
+        if trip.picked_up {
+            return;
         }
-        trip.stop = CancellationToken::new();
+        // What is offered is nobody's, whoever had it before.
+        *trip = Trip::default();
         let (stop, ride) = (trip.stop.clone(), self.ride(order, behaviour, seq));
-        if self.await_assigned {
-            tokio::spawn(stop.run_until_cancelled_owned(async move {
-                ride.answer().await;
-            }));
-        } else {
-            tokio::spawn(stop.run_until_cancelled_owned(async move {
-                if ride.answer().await {
-                    ride.go().await;
-                }
-            }));
-        }
+        tokio::spawn(stop.run_until_cancelled_owned(async move { ride.answer().await }));
     }
 
     /// The order is this courier's.
@@ -99,7 +82,10 @@ impl Courier {
         }
     }
 
-    fn cancel(&self, order: &Order, behaviour: Behaviour, seq: u64) {
+    fn cancel(&self, order: &Order, behaviour: Behaviour, Command { seq, device, .. }: Command) {
+        if device.is_some_and(|device| device != self.outbox.device) {
+            return;
+        }
         let mut trips = locked(&self.trips);
         let trip = trips.entry(order.clone()).or_default();
         if trip.belongs_to_another(&self.outbox.device) {
@@ -113,15 +99,6 @@ impl Courier {
             Report::new("cancelled", seq)
         };
         self.outbox.send(order, behaviour, report);
-    }
-
-    /// Hears what couriers of the store say, this one included.
-    fn overhear(&self, order: &Order, device: String, payload: &[u8]) {
-        let Ok(event) = serde_json::from_slice::<Event>(payload) else { return };
-        if event.name == "accepted" {
-            let first = locked(&self.trips).get(order).and_then(|trip| trip.taken_by.clone());
-            self.taken(order, first.unwrap_or(device));
-        }
     }
 
     /// Another courier has the order, or this one.
@@ -148,21 +125,13 @@ impl Trip {
 
 impl Device for Courier {
     fn topics(&self) -> Vec<String> {
-        let mut topics = ["couriers/+/deliver", "couriers/+/cancel"].map(str::to_owned).to_vec();
-        if self.await_assigned {
-            let own = format!("couriers/+/assigned/{}", self.outbox.device);
-            topics.extend(["couriers/+/taken".to_owned(), own]);
-        } else {
-            topics.push("couriers/+/events/+".to_owned());
-        }
-        topics
+        let own = format!("couriers/+/assigned/{}", self.outbox.device);
+        let of_all = ["couriers/+/deliver", "couriers/+/cancel", "couriers/+/taken"];
+        of_all.map(str::to_owned).into_iter().chain([own]).collect()
     }
 
     fn receive(&self, topic: Topic, payload: &[u8]) {
-        let Topic { order, verb, device } = topic;
-        if let ("events", Some(device)) = (verb.as_str(), device) {
-            return self.overhear(&order, device, payload);
-        }
+        let Topic { order, .. } = topic;
         let Ok(command) = serde_json::from_slice::<Command>(payload) else {
             let details = json!({ "orderId": order.id, "payload": String::from_utf8_lossy(payload) });
             return self.outbox.journal.write("malformed", details);
@@ -177,7 +146,7 @@ impl Device for Courier {
             (_, "assigned", _) => self.assigned(order, behaviour, command.seq),
             (_, "taken", _) => self.taken(&order, command.device.unwrap_or_default()),
             (_, "deliver", _) => self.deliver(order, behaviour, command.seq),
-            (_, "cancel", _) => self.cancel(&order, behaviour, command.seq),
+            (_, "cancel", _) => self.cancel(&order, behaviour, command),
             (_, other, _) => self.outbox.journal.write("unknown-command", json!({ "command": other })),
         }
     }
@@ -196,16 +165,14 @@ struct Ride {
 }
 
 impl Ride {
-    /// Answers the offer; whether this courier would go.
-    async fn answer(&self) -> bool {
+    /// Answers the offer.
+    async fn answer(&self) {
         tokio::time::sleep(self.accept).await;
         if self.behaviour == Behaviour::Decline {
-            self.send(Report::new("declined", self.seq).because("too far"));
-            return false;
+            return self.send(Report::new("declined", self.seq).because("too far"));
         }
         self.say("accepted");
         self.outbox.flood(&self.order, self.behaviour, self.seq);
-        self.behaviour != Behaviour::SilentAfterAccept
     }
 
     async fn go(self) {

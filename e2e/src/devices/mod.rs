@@ -19,10 +19,6 @@ use anyhow::Result;
 
 use rules::Rule;
 
-/// Whether Comanda says who has an order, by `assigned` and `taken`. As long as it does not, a courier goes on after its
-/// own `accepted`, and stands down when it hears another's.
-pub const COMANDA_ASSIGNS: bool = false;
-
 /// Options of both subcommands.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DeviceOptions {
@@ -88,9 +84,6 @@ pub struct CourierOptions {
     /// How long the way to the customer takes, in milliseconds
     #[arg(long, default_value_t = 1500)]
     pub deliver_ms: u64,
-    /// Whether to go on only when Comanda has said that the order is this courier's
-    #[arg(long, default_value_t = COMANDA_ASSIGNS, action = clap::ArgAction::Set)]
-    pub await_assigned: bool,
 }
 
 /// Is a kitchen until the process ends.
@@ -108,8 +101,6 @@ pub async fn run_kitchen(options: KitchenOptions) -> Result<()> {
 /// When a certificate cannot be read or the log cannot be written.
 pub async fn run_courier(options: CourierOptions) -> Result<()> {
     let [pickup, deliver] = [options.pickup_ms, options.deliver_ms].map(Duration::from_millis);
-    session::run(&options.device, |outbox| {
-        courier::Courier::new(outbox, &options.device, pickup, deliver, options.await_assigned)
-    })
-    .await
+    session::run(&options.device, |outbox| courier::Courier::new(outbox, &options.device, pickup, deliver))
+        .await
 }

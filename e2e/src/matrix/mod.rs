@@ -83,6 +83,7 @@ impl Stage {
             kitchen_seconds: 900,
             courier_seconds: 900,
             customer_seconds: 900,
+            pickup_seconds: 900,
             recall_seconds: 900,
         };
         let mut class = installation.class_spec(timeouts, Capture::WhenReady);

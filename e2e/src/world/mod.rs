@@ -61,12 +61,24 @@ pub struct World {
 
 /// Short, so that nobody waits long for a silent device.
 pub fn timeouts() -> Timeouts {
-    Timeouts { kitchen_seconds: 8, courier_seconds: 12, customer_seconds: 14, recall_seconds: 2 }
+    Timeouts {
+        kitchen_seconds: 8,
+        courier_seconds: 12,
+        pickup_seconds: 4,
+        customer_seconds: 14,
+        recall_seconds: 2,
+    }
 }
 
 /// Longer than any service is away; only a recall is given up soon.
 pub fn patience() -> Timeouts {
-    Timeouts { kitchen_seconds: 900, courier_seconds: 900, customer_seconds: 900, recall_seconds: 2 }
+    Timeouts {
+        kitchen_seconds: 900,
+        courier_seconds: 900,
+        pickup_seconds: 900,
+        customer_seconds: 900,
+        recall_seconds: 2,
+    }
 }
 
 /// Waits until it is so.

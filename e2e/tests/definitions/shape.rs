@@ -33,8 +33,7 @@ pub(crate) async fn an_unseen_class_looks_done_to_nobody(server: &Server) -> Res
     server.delete(&format!("{CLASSES}/unseen")).await?.taken()?;
     ensure!(created["status"] == json!({"observedGeneration": -1}), "{}", created["status"]);
     let spec = &created["spec"];
-    let waits =
-        json!({"kitchenSeconds": 2700, "courierSeconds": 3600, "customerSeconds": 900, "recallSeconds": 60});
+    let waits = json!({"kitchenSeconds": 2700, "courierSeconds": 3600, "pickupSeconds": 600, "customerSeconds": 900, "recallSeconds": 60});
     ensure!(spec["timeouts"] == waits && spec["retries"] == json!({"notification": 5}), "{spec}");
     ensure!(spec["payments"]["capture"] == "WhenReady", "{spec}");
     ensure!(spec["payments"]["stripe"]["url"] == "https://api.stripe.com", "{spec}");

@@ -71,6 +71,9 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
         Call::Do(Effect::Deliver) | Call::Repeat(Effect::Deliver) => {
             delivery::deliver(record, &contact().await?, devices).await
         }
+        Call::Do(Effect::Assign) | Call::Repeat(Effect::Assign) => {
+            delivery::assign(record, &contact().await?, devices).await
+        }
         Call::Do(Effect::RecallCourier) | Call::Repeat(Effect::RecallCourier) => {
             delivery::undo_deliver(record, devices).await
         }

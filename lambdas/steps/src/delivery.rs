@@ -1,43 +1,73 @@
-//! Delivery: couriers are told where to go; undone by calling back. The answer is an event.
+//! Delivery: couriers are offered the order, one of them gets it; undone by calling back. The answer is an event.
 
+use comanda_saga::device::Withdrawn;
 use comanda_saga::{Effect, Outcome, Record};
 
 use crate::customer::Contact;
-use crate::devices::{Command, Side, Verb, command_topic};
+use crate::devices::{Command, Side, Verb, Whereabouts, assigned_topic, command_topic, taken_topic};
 use crate::intent::{entry, unknown};
 use crate::ports::{Devices, Recipient};
 
-/// Tells the store's couriers to deliver. The command is the one place that carries the address.
+/// Offers the order to the store's couriers: about where it goes, and nothing of the customer. When it was taken back from
+/// one of them, that one hears it first.
 pub async fn deliver(record: &Record, contact: &Contact, devices: &dyn Devices) -> Outcome {
     let effect = Effect::Deliver;
-    let mut command = match entry(record, effect) {
-        Ok(entry) => Command::new(Verb::Deliver, record, entry),
+    let entry = match entry(record, effect) {
+        Ok(entry) => entry,
         Err(outcome) => return outcome,
     };
-    command.address = Some(&contact.address);
-    command.recipient = Some(Recipient { email: None, ..Recipient::of(contact) });
-    send(effect, Verb::Deliver, &command, record, devices).await
+    let offer = Command {
+        area: Some(Whereabouts::of(&contact.address)),
+        ..Command::new(Verb::Deliver, record, entry)
+    };
+    let mut commands = Vec::new();
+    if let Some(Withdrawn { device, seq }) = &record.dispatch.withdrawn {
+        let cancel = Command::new(Verb::Cancel, record, entry);
+        let id = format!("{}/cancel", entry.key).into();
+        commands.push((Verb::Cancel, Command { id, seq: *seq, device: Some(device), ..cancel }));
+    }
+    commands.push((Verb::Deliver, offer));
+    for (verb, command) in commands {
+        if let Err(error) = devices.send(&command_topic(record, Side::Courier, verb), command.payload()).await
+        {
+            return unknown(effect, error.to_string());
+        }
+    }
+    Outcome::Sent(effect)
 }
 
-/// Calls the courier back. It needs no contact, which may have expired by then.
+/// Tells the courier who took the order that it is theirs, and then the others that somebody has it. This is the one
+/// command that carries the address.
+pub async fn assign(record: &Record, contact: &Contact, devices: &dyn Devices) -> Outcome {
+    let effect = Effect::Assign;
+    let (entry, device) = match (entry(record, effect), record.courier.who.as_deref()) {
+        (Ok(entry), Some(device)) => (entry, device),
+        (Ok(_), None) => return unknown(effect, "nobody has the order".to_owned()),
+        (Err(outcome), _) => return outcome,
+    };
+    let assigned = Command {
+        address: Some(&contact.address),
+        recipient: Some(Recipient { email: None, ..Recipient::of(contact) }),
+        ..Command::new(Verb::Assigned, record, entry)
+    };
+    let id = format!("{}/taken", entry.key).into();
+    let taken = Command { id, device: Some(device), ..Command::new(Verb::Taken, record, entry) };
+    for (topic, command) in [(assigned_topic(record, device), assigned), (taken_topic(record), taken)] {
+        if let Err(error) = devices.send(&topic, command.payload()).await {
+            return unknown(effect, error.to_string());
+        }
+    }
+    Outcome::Sent(effect)
+}
+
+/// Calls the courier back, whoever that is. It needs no contact, which may have expired by then.
 pub async fn undo_deliver(record: &Record, devices: &dyn Devices) -> Outcome {
     let effect = Effect::RecallCourier;
-    match entry(record, effect) {
-        Ok(entry) => {
-            send(effect, Verb::Cancel, &Command::new(Verb::Cancel, record, entry), record, devices).await
-        }
-        Err(outcome) => outcome,
-    }
-}
-
-async fn send(
-    effect: Effect,
-    verb: Verb,
-    command: &Command<'_>,
-    record: &Record,
-    devices: &dyn Devices,
-) -> Outcome {
-    match devices.send(&command_topic(record, Side::Courier, verb), command.payload()).await {
+    let command = match entry(record, effect) {
+        Ok(entry) => Command::new(Verb::Cancel, record, entry),
+        Err(outcome) => return outcome,
+    };
+    match devices.send(&command_topic(record, Side::Courier, Verb::Cancel), command.payload()).await {
         Ok(()) => Outcome::Sent(effect),
         Err(error) => unknown(effect, error.to_string()),
     }
@@ -51,7 +81,7 @@ mod tests {
     use crate::fixtures::{Broker, contact, intending};
 
     #[tokio::test]
-    async fn the_courier_is_told_what_goes_where_and_to_whom_without_the_email_address() {
+    async fn an_offer_says_about_where_an_order_goes_and_nothing_of_the_customer() {
         let broker = Broker::default();
         let outcome = deliver(&intending(Effect::Deliver), &contact(), &broker).await;
         assert_eq!(outcome, Outcome::Sent(Effect::Deliver));
@@ -59,6 +89,29 @@ mod tests {
             "command": "deliver",
             "commandId": "bistro/shop/a-1/deliver/1",
             "seq": 1,
+            "orderId": "a-1",
+            "items": [{"sku": "margherita", "quantity": 2}],
+            "area": {
+                "country": "ES",
+                "postalArea": "280",
+                "administrativeArea": "Madrid",
+                "locality": "Madrid",
+            },
+        });
+        assert_eq!(broker.sent(), [("comanda/bistro/shop/centro/couriers/a-1/deliver".to_owned(), expected)]);
+    }
+
+    #[tokio::test]
+    async fn who_took_the_order_gets_the_address_without_the_email_and_the_others_hear_who_has_it() {
+        let broker = Broker::default();
+        let mut record = intending(Effect::Deliver);
+        record.courier.who = Some("bike-1".to_owned());
+        record.intend(Effect::Assign, crate::fixtures::now());
+        assert_eq!(assign(&record, &contact(), &broker).await, Outcome::Sent(Effect::Assign));
+        let assigned = json!({
+            "command": "assigned",
+            "commandId": "bistro/shop/a-1/assign/1",
+            "seq": 2,
             "orderId": "a-1",
             "items": [{"sku": "margherita", "quantity": 2}],
             "address": {
@@ -70,7 +123,37 @@ mod tests {
             },
             "recipient": {"name": "Ana Torres", "phone": "+34600000000", "country": "ES"},
         });
-        assert_eq!(broker.sent(), [("comanda/bistro/shop/centro/couriers/a-1/deliver".to_owned(), expected)]);
+        let taken = json!({
+            "command": "taken",
+            "commandId": "bistro/shop/a-1/assign/1/taken",
+            "seq": 2,
+            "orderId": "a-1",
+            "items": [{"sku": "margherita", "quantity": 2}],
+            "device": "bike-1",
+        });
+        let couriers = "comanda/bistro/shop/centro/couriers/a-1";
+        assert_eq!(
+            broker.sent(),
+            [(format!("{couriers}/assigned/bike-1"), assigned), (format!("{couriers}/taken"), taken)]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_order_that_is_offered_again_is_cancelled_for_whoever_had_it() {
+        let broker = Broker::default();
+        let mut record = intending(Effect::Deliver);
+        record.seq += 1;
+        record.dispatch.withdrawn = Some(Withdrawn { device: "bike-1".to_owned(), seq: record.seq });
+        record.next_attempt(Effect::Deliver);
+        record.intend(Effect::Deliver, crate::fixtures::now());
+        assert_eq!(deliver(&record, &contact(), &broker).await, Outcome::Sent(Effect::Deliver));
+        let sent = broker.sent();
+        let (topic, cancel) = &sent[0];
+        assert_eq!(topic, "comanda/bistro/shop/centro/couriers/a-1/cancel");
+        assert_eq!((&cancel["device"], &cancel["seq"]), (&json!("bike-1"), &json!(2)));
+        assert_eq!(cancel["commandId"], "bistro/shop/a-1/deliver/2/cancel");
+        let offer = &sent[1].1;
+        assert_eq!((&offer["command"], &offer["seq"]), (&json!("deliver"), &json!(3)));
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use crate::held::Held;
 use crate::money::Money;
 use crate::next::{Look, Next, StockChange, Wait, Write};
 use crate::payment::Hold;
-use crate::plan::{self, Patience, Wanted, enter, undo};
+use crate::plan::{self, Patience, Wanted, dispatch, enter, undo};
 use crate::record::{Direction, FORMAT, Record, Stall};
 use crate::transition::{Event, IllegalTransition};
 
@@ -25,9 +25,7 @@ use crate::transition::{Event, IllegalTransition};
 /// When the rules contradict each other: a defect.
 pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result<Next, IllegalTransition> {
     let mut next = held.record.clone();
-    for event in held.events {
-        next.apply_event(event);
-    }
+    next.apply_events(held.events);
     let mut case = Case { held, around, now, next };
     for rule in RULES {
         if let Some(wanted) = rule(&mut case)? {
@@ -41,7 +39,8 @@ pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result
 }
 
 /// Tried in this order; the first that says something decides.
-const RULES: [Rule; 7] = [over, catch_up, judge_payment, ask_people, abandoned, stalled, carry_on];
+const RULES: [Rule; 8] =
+    [over, catch_up, judge_payment, ask_people, question_couriers, abandoned, stalled, carry_on];
 
 /// How long after a connection to the devices the ledger is read for what was said around it: long enough for an IoT
 /// rule to have kept it, and short of the time before which nobody is called silent.
@@ -100,7 +99,9 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
             stall.acknowledged = true;
         }
     }
-    if next.courier.state == CourierState::Delivered && next.phase != Phase::Delivered {
+    let delivered = next.courier.state == CourierState::Delivered
+        || next.dispatch.unseen().is_some_and(|(_, state)| state == CourierState::Delivered);
+    if delivered && next.phase != Phase::Delivered {
         undo::delivered_after_undo(next);
     }
     Ok(Some(case.written_or(Next::Over)))
@@ -161,9 +162,14 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
         match &mut next.stall {
             // Acknowledged: nothing here can mend it, and it is not told again.
             Some(stall) if stall.reason == Reason::DeliveredAfterUndo => stall.acknowledged = true,
-            Some(_) => {
+            Some(stall) => {
+                let reason = stall.reason;
                 next.stall = None;
-                undo::prepare_retry(next);
+                match reason {
+                    Reason::CourierUnexpected => dispatch::go_on(next),
+                    Reason::RecallRefused => next.dispatch.refusal_seen = true,
+                    _ => undo::prepare_retry(next),
+                }
             }
             None => {}
         }
@@ -188,6 +194,19 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
         next.raise(Cause::CancelRequested, format!("The order was cancelled: {reason}"));
     } else if wishes.deleted {
         next.raise(Cause::ObjectDeleted, "The Order object was deleted before the order was finished.");
+    }
+    Ok(None)
+}
+
+/// A courier who does not have the order, and says that they picked it up or delivered it, is for a person to look into.
+fn question_couriers(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+    let next = &mut case.next;
+    if let Some((device, state)) = next.dispatch.unseen()
+        && next.stall.is_none()
+        && next.abandoned.is_none()
+    {
+        let message = dispatch::question(next, device, state);
+        next.stall = Some(Stall::new(Reason::CourierUnexpected, message));
     }
     Ok(None)
 }

@@ -1,5 +1,7 @@
 //! What kitchens and couriers say, and what is known of them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -90,10 +92,60 @@ pub enum CourierState {
     Unknown,
     /// A courier took the order.
     Accepted,
+    /// The courier who had the order gave it back before the pick-up.
+    Declined,
     /// The food left the store: the point of no return for a cancel.
     PickedUp,
-    /// It could not be delivered.
+    /// It could not be delivered, and the courier has it.
     Failed,
     /// The customer has it.
     Delivered,
+}
+
+/// Couriers beside the one who has the order.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Dispatch {
+    /// From whom the order was last taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawn>,
+    /// Couriers who do not have the order, and say that they picked it up or delivered it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, Claim>,
+    /// A person was asked about a courier who does not turn back, and said to go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refusal_seen: bool,
+}
+
+/// A courier from whom the order was taken back.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Withdrawn {
+    /// The device.
+    pub device: String,
+    /// Sequence number of the command that says so.
+    pub seq: u64,
+}
+
+/// What a courier says who does not have the order.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// Picked up, or delivered.
+    pub state: CourierState,
+    /// A person was asked about it, and said to go on.
+    pub seen: bool,
+}
+
+impl Dispatch {
+    /// Notes what a courier says who does not have the order. It is asked about once.
+    pub(crate) fn claim(&mut self, device: &str, state: CourierState, seen: bool) {
+        let claim = self.claims.entry(device.to_owned()).or_insert(Claim { state, seen });
+        if state > claim.state {
+            *claim = Claim { state, seen };
+        }
+    }
+
+    /// The claim that a person has to be asked about, the furthest first.
+    pub(crate) fn unseen(&self) -> Option<(&str, CourierState)> {
+        let unseen = self.claims.iter().filter(|(_, claim)| !claim.seen);
+        unseen.map(|(device, claim)| (device.as_str(), claim.state)).max_by_key(|(_, state)| *state)
+    }
 }

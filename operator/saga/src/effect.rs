@@ -25,8 +25,10 @@ pub enum Effect {
     Prepare,
     /// The held amount is taken.
     Capture,
-    /// Couriers are told to deliver.
+    /// The order is offered to couriers.
     Deliver,
+    /// The courier who took the order is told that it is theirs, with the address; the others, that it is taken.
+    Assign,
     /// Undo: the courier is called back.
     RecallCourier,
     /// Undo: the kitchen is stopped.
@@ -69,6 +71,8 @@ pub enum Listed {
 pub enum Answer {
     /// The kitchen says that the food is ready.
     Ready,
+    /// The courier says that it is picked up.
+    PickedUp,
     /// The courier says that it is delivered.
     Delivered,
     /// The kitchen says whether it stopped.
@@ -110,6 +114,8 @@ impl Effect {
             Self::Capture => Row::step("capture", Payment, Phase::Delivering, &[Self::Refund]),
             Self::Deliver => Row::step("deliver", Command, Phase::Delivering, &[Self::RecallCourier])
                 .awaiting(Answer::Delivered),
+            Self::Assign => Row::step("assign", Command, Phase::Delivering, &[Self::RecallCourier])
+                .awaiting(Answer::PickedUp),
             Self::RecallCourier => {
                 Row::compensation("recall-courier", Command).awaiting(Answer::CourierRecalled)
             }

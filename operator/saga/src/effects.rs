@@ -30,27 +30,29 @@ impl Record {
             key: self.identity.key(effect, 1),
             tries: 0,
             failures: 0,
-            seq: (effect.row().kind == Kind::Command).then(|| {
-                self.seq += 1;
-                self.seq
-            }),
+            seq: None,
             started_at: now,
             intended_at: now,
             finished_at: None,
             message: None,
         });
+        if effect.row().kind == Kind::Command && entry.seq.is_none() {
+            self.seq += 1;
+            entry.seq = Some(self.seq);
+        }
         entry.state = EntryState::Intended;
         entry.tries += 1;
         entry.intended_at = now;
         entry.finished_at = None;
     }
 
-    /// Starts a new attempt, with a key of its own, at an effect whose earlier attempt is proved to
-    /// have done nothing.
+    /// Starts a new attempt, with a key and a sequence number of its own, at an effect whose earlier attempt is proved
+    /// to have done nothing, or was taken back.
     pub fn next_attempt(&mut self, effect: Effect) {
         if let Some(entry) = self.journal.get_mut(&effect) {
             entry.attempt += 1;
             entry.key = self.identity.key(effect, entry.attempt);
+            entry.seq = None;
             entry.state = EntryState::NotDone;
         }
     }

@@ -6,7 +6,7 @@ use comanda_crds::{Cause, OrderClassSpec, Phase, Reason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::device::{CourierState, Device, KitchenState};
+use crate::device::{CourierState, Device, Dispatch, KitchenState};
 use crate::effect::{Answer, Effect};
 use crate::identity::Identity;
 use crate::journal::{Entry, EntryState};
@@ -15,8 +15,13 @@ use crate::payment::{Payment, RefundState};
 use crate::terms::Terms;
 
 /// The format in which records are written. A reader takes every format up to its own and refuses a later one, whose
-/// meaning it cannot know. Format 1 had no number; formats 1 and 2 told of the payment in Stripe's words.
-pub const FORMAT: u32 = 3;
+/// meaning it cannot know. Format 1 had no number; formats 1 and 2 told of the payment in Stripe's words; up to format 3, the
+/// first courier to speak had the order.
+pub const FORMAT: u32 = 4;
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
 
 fn first_format() -> u32 {
     1
@@ -67,6 +72,9 @@ pub struct Record {
     pub stock_spent: bool,
     /// What the courier said.
     pub courier: Device<CourierState>,
+    /// Couriers beside that one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dispatch: Dispatch,
     /// Why it is undone, when it is.
     pub fault: Option<Fault>,
     /// Set while a person is needed.
@@ -167,6 +175,7 @@ impl Record {
             kitchen: Device::default(),
             stock_spent: false,
             courier: Device::default(),
+            dispatch: Dispatch::default(),
             fault: None,
             stall: None,
             abandoned: None,
@@ -192,6 +201,7 @@ impl Record {
     pub fn is_answered(&self, answer: Answer) -> bool {
         match answer {
             Answer::Ready => self.kitchen.state == KitchenState::Ready,
+            Answer::PickedUp => self.courier.state >= CourierState::PickedUp,
             Answer::Delivered => self.courier.state == CourierState::Delivered,
             Answer::KitchenRecalled => self.kitchen.recalled.is_some(),
             Answer::CourierRecalled => self.courier.recalled.is_some(),

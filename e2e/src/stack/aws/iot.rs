@@ -46,7 +46,7 @@ impl Holder {
         let (kind, document, place) = match self {
             Self::Operator => ("operator", OPERATOR.to_owned(), &any),
             Self::Kitchen(place) => ("kitchen", KITCHEN.to_owned(), place),
-            Self::Courier(place) => ("courier", courier_policy(), place),
+            Self::Courier(place) => ("courier", COURIER.to_owned(), place),
             Self::Anyone => {
                 let statement = json!({ "Effect": "Allow", "Action": "iot:*", "Resource": "*" });
                 let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
@@ -71,19 +71,6 @@ impl Holder {
         }
         (name, document, Value::Object(attributes))
     }
-}
-
-/// The policy that ships, and what couriers need as long as they have to hear one another: see
-/// [`COMANDA_ASSIGNS`](crate::devices::COMANDA_ASSIGNS).
-fn courier_policy() -> String {
-    let extra = r#"topicfilter/PREFIX/INSTALLATION/*/couriers/+/events/+", "arn:aws:iot:REGION:ACCOUNT:topic/PREFIX/INSTALLATION/*/couriers/*/events/*"#;
-    let statement = format!(
-        r#"{{ "Effect": "Allow", "Action": ["iot:Subscribe", "iot:Receive"], "Resource": ["arn:aws:iot:REGION:ACCOUNT:{extra}"] }}"#
-    );
-    if crate::devices::COMANDA_ASSIGNS {
-        return COURIER.to_owned();
-    }
-    COURIER.replacen("\"Statement\": [", &format!("\"Statement\": [\n    {statement},"), 1)
 }
 
 /// ministack's only account.

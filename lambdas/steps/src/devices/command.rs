@@ -12,8 +12,12 @@ use crate::ports::Recipient;
 pub enum Verb {
     /// Kitchen: prepare the food.
     Prepare,
-    /// Courier: deliver it.
+    /// Couriers: who delivers it?
     Deliver,
+    /// Courier: the order is theirs.
+    Assigned,
+    /// Couriers: somebody has it.
+    Taken,
     /// Either: stop.
     Cancel,
 }
@@ -24,6 +28,8 @@ impl Verb {
         match self {
             Self::Prepare => "prepare",
             Self::Deliver => "deliver",
+            Self::Assigned => "assigned",
+            Self::Taken => "taken",
             Self::Cancel => "cancel",
         }
     }
@@ -34,12 +40,18 @@ impl Verb {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Command<'a> {
     #[serde(rename = "command")]
-    verb: Verb,
+    pub(crate) verb: Verb,
     #[serde(rename = "commandId")]
-    id: &'a str,
-    seq: u64,
-    order_id: &'a str,
-    items: Vec<CommandItem<'a>>,
+    pub(crate) id: std::borrow::Cow<'a, str>,
+    pub(crate) seq: u64,
+    pub(crate) order_id: &'a str,
+    pub(crate) items: Vec<CommandItem<'a>>,
+    /// Of `cancel`: the one device that it is for, where it is for one. Of `taken`: who has the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<&'a str>,
+    /// Of an offer: about where the order goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) area: Option<Whereabouts<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<&'a Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,9 +59,40 @@ pub(crate) struct Command<'a> {
 }
 
 #[derive(Serialize, Clone, Debug)]
-struct CommandItem<'a> {
+pub(crate) struct CommandItem<'a> {
     sku: &'a str,
     quantity: i64,
+}
+
+/// About where an order goes, for couriers who do not have it: not who lives there.
+#[derive(Serialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Whereabouts<'a> {
+    country: &'a str,
+    /// The first three characters of the postal code. Three do not say who lives there: that is how far the rules for
+    /// anonymous health data in the United States go.
+    /// Source: <https://www.hhs.gov/hipaa/for-professionals/special-topics/de-identification/index.html> (safe harbor).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postal_area: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    administrative_area: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locality: Option<&'a str>,
+}
+
+impl<'a> Whereabouts<'a> {
+    pub(crate) fn of(address: &'a Address) -> Self {
+        let postal_code = address
+            .postal_code
+            .as_deref()
+            .map(|code| code.chars().filter(|letter| letter.is_alphanumeric()).take(3).collect());
+        Self {
+            country: &address.country,
+            postal_area: postal_code,
+            administrative_area: address.administrative_area.as_deref(),
+            locality: address.locality.as_deref(),
+        }
+    }
 }
 
 impl<'a> Command<'a> {
@@ -58,10 +101,12 @@ impl<'a> Command<'a> {
         let items = record.terms.lines.iter();
         Self {
             verb,
-            id: &entry.key,
+            id: entry.key.as_str().into(),
             seq: entry.seq.unwrap_or_default(),
             order_id: &record.identity.order_id,
             items: items.map(|line| CommandItem { sku: &line.sku, quantity: line.quantity }).collect(),
+            device: None,
+            area: None,
             address: None,
             recipient: None,
         }

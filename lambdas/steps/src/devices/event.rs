@@ -197,12 +197,11 @@ impl WireEvent {
     }
 }
 
-/// What a courier may say that moves no order: where they are (which has a topic of its own), and that they do not
-/// take an offer.
-const SAYS_NOTHING: [&str; 2] = ["location", "declined"];
+/// What a courier may say that moves no order: where they are, which has a topic of its own.
+const SAYS_NOTHING: [&str; 1] = ["location"];
 
 /// Every word that means something.
-pub(super) const VOCABULARY: [(Side, &str, DeviceSignal); 12] = {
+pub(super) const VOCABULARY: [(Side, &str, DeviceSignal); 13] = {
     use DeviceSignal as Signal;
     [
         (Side::Kitchen, "accepted", Signal::Kitchen(KitchenState::Accepted)),
@@ -212,6 +211,7 @@ pub(super) const VOCABULARY: [(Side, &str, DeviceSignal); 12] = {
         (Side::Kitchen, "cancelled", Signal::KitchenRecalled(true)),
         (Side::Kitchen, "cancel-refused", Signal::KitchenRecalled(false)),
         (Side::Courier, "accepted", Signal::Courier(CourierState::Accepted)),
+        (Side::Courier, "declined", Signal::Courier(CourierState::Declined)),
         (Side::Courier, "picked-up", Signal::Courier(CourierState::PickedUp)),
         (Side::Courier, "delivered", Signal::Courier(CourierState::Delivered)),
         (Side::Courier, "failed", Signal::Courier(CourierState::Failed)),

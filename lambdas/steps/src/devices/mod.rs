@@ -6,8 +6,8 @@ mod topic;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use command::Command;
 pub use command::Verb;
+pub(crate) use command::{Command, Whereabouts};
 pub use event::{EventError, MAX_EVENT_BYTES, parse_event};
 pub(crate) use event::{WireEvent, read};
 pub use topic::{

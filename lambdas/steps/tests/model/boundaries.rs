@@ -70,8 +70,18 @@ fn table(met: &Met, fault: Fault) -> String {
     std::iter::once(sum).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-const ONE_FAULT: Budget =
-    Budget { crashes: 0, losses: 0, late: 0, naps: 0, failovers: 0, unheard: 0, faults: 1 };
+const ONE_FAULT: Budget = Budget { faults: 1, ..NO_FAULT };
+const NO_FAULT: Budget = Budget {
+    crashes: 0,
+    losses: 0,
+    late: 0,
+    naps: 0,
+    failovers: 0,
+    unheard: 0,
+    give_backs: 0,
+    minutes: 0,
+    faults: 0,
+};
 
 /// Everything that can come before the end of an order.
 fn whole() -> Bounds {

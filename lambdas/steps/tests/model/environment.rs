@@ -15,6 +15,8 @@ const BY_HAND: &str = "by hand";
 /// What a device can do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
+    /// A courier takes the order.
+    Accept,
     Begin,
     Finish,
     GiveUp,
@@ -38,7 +40,7 @@ pub enum Move {
     /// A device does something; what it says arrives at once, or later.
     Device(Who, Deed, bool),
     /// What a device said arrives.
-    Arrive(Said),
+    Arrive((Said, u64)),
     /// The provider or the customer settles an open payment, well or badly.
     Settle(bool),
     /// The bank ends a pending refund, well, badly, or for a dispute.
@@ -205,6 +207,7 @@ impl Model for Bounds {
             }
             Move::Time(tick, nap) => {
                 state.left.naps -= u8::from(nap);
+                state.left.minutes -= u8::from(tick == Tick::Minute);
                 state.pass_time(tick);
             }
         }
@@ -223,6 +226,15 @@ impl Bounds {
         for (who, device) in [(Who::Kitchen, &state.world.kitchen), (Who::Courier, &state.world.courier)] {
             let mut deeds = Vec::new();
             match device.stage {
+                Stage::Told if who == Who::Courier => deeds.push(Deed::Accept),
+                Stage::Accepted => {
+                    if device.assigned.is_some() {
+                        deeds.push(Deed::Begin);
+                    }
+                    if state.left.give_backs > 0 {
+                        deeds.push(Deed::GiveUp);
+                    }
+                }
                 Stage::Told if self.moody => deeds.extend([Deed::Begin, Deed::GiveUp]),
                 Stage::Told => deeds.push(Deed::Begin),
                 Stage::Begun if self.moody => deeds.extend([Deed::Finish, Deed::GiveUp]),
@@ -231,7 +243,7 @@ impl Bounds {
             }
             if device.recall.is_some() && !state.has_answered(who) {
                 match device.stage {
-                    Stage::Idle | Stage::Told => deeds.push(Deed::Stop),
+                    Stage::Idle | Stage::Told | Stage::Accepted => deeds.push(Deed::Stop),
                     Stage::Begun | Stage::Finished if self.moody => deeds.push(Deed::GoOn),
                     _ => {}
                 }
@@ -299,7 +311,7 @@ impl Bounds {
             return;
         }
         moves.push(Move::Time(Tick::Hour, busy));
-        if self.minutes {
+        if state.left.minutes > 0 {
             moves.push(Move::Time(Tick::Minute, busy));
         }
         if self.days {
@@ -314,7 +326,7 @@ impl State {
             Who::Kitchen => [Said::KitchenStopped, Said::KitchenWentOn],
             Who::Courier => [Said::CourierStopped, Said::CourierWentOn],
         };
-        answers.iter().any(|said| self.underway.contains(said) || self.heard.contains(said))
+        self.underway.iter().chain(&self.heard).any(|(said, _)| answers.contains(said))
     }
 
     pub fn is_refunded_by_hand(&self) -> bool {
@@ -328,6 +340,7 @@ impl State {
             (Who::Kitchen, Deed::GiveUp) => Said::Rejected,
             (Who::Kitchen, Deed::Stop) => Said::KitchenStopped,
             (Who::Kitchen, Deed::GoOn) => Said::KitchenWentOn,
+            (Who::Kitchen | Who::Courier, Deed::Accept) => Said::Accepted,
             (Who::Courier, Deed::Begin) => Said::PickedUp,
             (Who::Courier, Deed::Finish) => Said::Delivered,
             (Who::Courier, Deed::GiveUp) => Said::CourierFailed,
@@ -335,13 +348,19 @@ impl State {
             (Who::Courier, Deed::GoOn) => Said::CourierWentOn,
         };
         let device = self.device(who);
+        let of_recall = matches!(deed, Deed::Stop | Deed::GoOn);
+        let seq = if of_recall { device.recall } else { device.task.max(device.assigned) };
+        let said = (said, seq.unwrap_or_default());
+        let gives_back = deed == Deed::GiveUp && device.stage == Stage::Accepted;
         device.stage = match deed {
+            Deed::Accept => Stage::Accepted,
             Deed::Begin => Stage::Begun,
             Deed::Finish => Stage::Finished,
             Deed::GiveUp => Stage::GaveUp,
             Deed::Stop => Stage::Stopped,
             Deed::GoOn => device.stage,
         };
+        self.left.give_backs -= u8::from(gives_back);
         if late {
             self.left.late -= 1;
             self.underway.insert(said);

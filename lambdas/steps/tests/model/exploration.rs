@@ -42,17 +42,26 @@ fn one_operator_that_hears_its_devices_late_and_out_of_turn() {
 
 #[test]
 fn one_operator_whose_commands_no_device_hears_at_first() {
-    let budget = Budget { unheard: 2, crashes: 1, ..Budget::default() };
-    explore(
-        "unheard commands",
-        Bounds { minutes: true, cancel: true, moody: true, budget, ..Bounds::calm() },
-    );
+    let budget = Budget { unheard: 1, minutes: 2, ..Budget::default() };
+    explore("unheard commands", Bounds { cancel: true, budget, ..Bounds::calm() });
+}
+
+#[test]
+fn one_operator_whose_courier_gives_the_order_back_or_falls_silent() {
+    let budget = Budget { give_backs: 1, minutes: 1, crashes: 1, ..Budget::default() };
+    explore("couriers", Bounds { budget, ..Bounds::calm() });
+}
+
+#[test]
+fn one_operator_that_hears_late_that_an_order_which_it_took_back_was_picked_up() {
+    let budget = Budget { give_backs: 1, minutes: 1, late: 1, ..Budget::default() };
+    explore("late couriers", Bounds { retry: true, budget, ..Bounds::calm() });
 }
 
 #[test]
 fn two_operators_that_repeat_commands() {
-    let budget = Budget { failovers: 1, ..Budget::default() };
-    explore("repetitions", Bounds { minutes: true, budget, ..Bounds::calm() });
+    let budget = Budget { failovers: 1, minutes: 1, ..Budget::default() };
+    explore("repetitions", Bounds { budget, ..Bounds::calm() });
 }
 
 #[test]
@@ -76,7 +85,7 @@ fn one_operator_whose_object_is_replaced_without_its_finalizer() {
 
 #[test]
 fn one_operator_beside_a_person_who_refunds_by_hand() {
-    let budget = Budget { crashes: 1, losses: 1, ..Budget::default() };
+    let budget = Budget { crashes: 1, ..Budget::default() };
     let bounds = Bounds { refund_by_hand: true, retry: true, moody: true, budget, ..Bounds::calm() };
     explore("a refund by hand", bounds);
 }

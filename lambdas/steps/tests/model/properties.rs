@@ -53,7 +53,7 @@ const ALWAYS: [Always; 17] = [
     ("an undone order's devices were told to stop, or had ended by themselves", |_, s| {
         undone(s).is_none_or(|record| {
             let minded = |device: &Device, recall| {
-                let works = matches!(device.stage, Stage::Told | Stage::Begun);
+                let works = matches!(device.stage, Stage::Told | Stage::Accepted | Stage::Begun);
                 let told = record.journal.get(&recall).and_then(|entry| entry.seq);
                 let unconfirmed = record.state(recall) == Some(EntryState::Unconfirmed);
                 !works || unconfirmed || told.is_some_and(|seq| device.heard >= seq)
@@ -132,6 +132,13 @@ pub fn all(bounds: &Bounds) -> Vec<Property<Bounds>> {
         "an order is delivered of which a command was not heard at first",
         |b, s| in_phase(s, Phase::Delivered) && s.left.unheard < b.budget.unheard,
     );
+    possible(bounds.budget.give_backs > 0, "an order is delivered that a courier gave back", |b, s| {
+        in_phase(s, Phase::Delivered) && s.left.give_backs < b.budget.give_backs
+    });
+    let late_couriers = bounds.budget.give_backs > 0 && bounds.budget.late > 0;
+    possible(late_couriers, "a courier picks up what was taken back", |_, s| {
+        stalled_for(s, Reason::CourierUnexpected)
+    });
     possible(bounds.strip, "a finalizer is put back", |_, s| s.object.stripped_once && s.object.finalizer);
     possible(stocked, "food arrives that was undone", |_, s| stalled_for(s, Reason::DeliveredAfterUndo));
     possible(bounds.moody, "stock is spent", |_, s| undone(s).is_some() && s.stock < s.stocked);

@@ -32,8 +32,6 @@ pub struct Bounds {
     pub refund_by_hand: bool,
     /// Days may pass, not only hours: keys expire.
     pub days: bool,
-    /// Minutes may pass, in which commands are repeated.
-    pub minutes: bool,
     /// The catalogue may refuse, the card be declined, the provider be slow, a hold expire.
     pub bad_luck: bool,
     /// A loss may also be an error that the provider stores under the key.
@@ -70,7 +68,6 @@ impl Bounds {
             strip: false,
             refund_by_hand: false,
             days: false,
-            minutes: false,
             bad_luck: false,
             stored_errors: false,
             moody: false,
@@ -103,6 +100,10 @@ pub struct Budget {
     pub faults: u8,
     /// Commands that the broker takes and no device hears.
     pub unheard: u8,
+    /// Orders that a courier gives back who had taken them.
+    pub give_backs: u8,
+    /// Minutes, in which commands are repeated, and a courier who is silent loses an order.
+    pub minutes: u8,
 }
 
 /// A defect put in on purpose.
@@ -126,6 +127,7 @@ pub enum Said {
     Rejected,
     KitchenStopped,
     KitchenWentOn,
+    Accepted,
     PickedUp,
     Delivered,
     CourierFailed,
@@ -232,9 +234,9 @@ pub struct State {
     pub world: World,
     pub object: Object,
     /// Events that left their device.
-    pub underway: BTreeSet<Said>,
-    /// Events that the ledger has.
-    pub heard: BTreeSet<Said>,
+    pub underway: BTreeSet<(Said, u64)>,
+    /// Events that the ledger has, with the number of the command that they answer.
+    pub heard: BTreeSet<(Said, u64)>,
     pub writers: [Writer; 2],
     /// What the status says.
     pub told: Option<Told>,
@@ -297,7 +299,11 @@ pub fn plain(mut record: Record) -> Record {
     record.finished_at = record.finished_at.map(|_| now());
     (record.kitchen.heard_at, record.courier.heard_at) = (None, None);
     for (effect, entry) in &mut record.journal {
-        (entry.intended_at, entry.finished_at, entry.message) = (now(), None, None);
+        (entry.finished_at, entry.message) = (None, None);
+        // A command is repeated by the time of its intent.
+        if entry.seq.is_none() {
+            entry.intended_at = now();
+        }
         if !TIMED.contains(effect) {
             entry.started_at = now();
         }

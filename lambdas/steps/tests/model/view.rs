@@ -1,18 +1,19 @@
 //! What an operator sees, and what it decides on it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use comanda_crds::Capture;
 use comanda_saga::{
-    CourierState, DeviceSignal, Effect, EntryState, KitchenState, Record, Sent, StockChange, Wait, status,
+    CourierState, DeviceEvent, DeviceSignal, Effect, EntryState, KitchenState, Record, Sent, StockChange,
+    Wait, status,
 };
 use comanda_steps::carry::InHand;
 
 use crate::kept::Kept;
 use crate::state::{Defect, Lately, Object, Rest, Said, Task, Told, now, plain};
-use crate::support::{Seen, event, seen};
+use crate::support::{Seen, at, event, seen};
 
 thread_local! {
     static PLANS: RefCell<HashMap<View, Result<Plan, &'static str>>> = RefCell::default();
@@ -32,7 +33,7 @@ pub struct View {
     pub lately: Lately,
     pub object: Object,
     /// With the number of the command that is answered.
-    pub heard: Vec<(Said, u64)>,
+    pub heard: BTreeSet<(Said, u64)>,
     pub capture: Capture,
     pub defect: Option<Defect>,
 }
@@ -77,7 +78,9 @@ impl View {
         if let Some(class) = &mut o.class {
             class.spec.payments.capture = self.capture;
         }
-        o.events = self.heard.iter().map(|(said, seq)| event(signal(*said), *seq)).collect();
+        // Long ago: silence counts from the command alone.
+        let said = |(said, seq): &(Said, u64)| DeviceEvent { at: at(-7200), ..event(signal(*said), *seq) };
+        o.events = self.heard.iter().map(said).collect();
         o
     }
 }
@@ -102,6 +105,7 @@ fn signal(said: Said) -> DeviceSignal {
         Said::Rejected => DeviceSignal::Kitchen(KitchenState::Rejected),
         Said::KitchenStopped => DeviceSignal::KitchenRecalled(true),
         Said::KitchenWentOn => DeviceSignal::KitchenRecalled(false),
+        Said::Accepted => DeviceSignal::Courier(CourierState::Accepted),
         Said::PickedUp => DeviceSignal::Courier(CourierState::PickedUp),
         Said::Delivered => DeviceSignal::Courier(CourierState::Delivered),
         Said::CourierFailed => DeviceSignal::Courier(CourierState::Failed),

@@ -13,7 +13,7 @@ use futures::FutureExt;
 use jiff::Timestamp;
 
 use crate::kept::Kept;
-use crate::state::{Bounds, Defect, Lately, Rest, Said, State, Stop, Task, Told, Writer, now, plain};
+use crate::state::{Bounds, Defect, Lately, Rest, State, Stop, Task, Told, Writer, now, plain};
 use crate::support::world::{Luck, commit};
 use crate::view::{Plan, View, in_hand, plan};
 
@@ -32,8 +32,9 @@ pub enum Fate {
     Unheard,
 }
 
-/// Passes without a write after which an operator runs in circles. One that naps may read twice what devices said.
-const IDLE_PASSES: u8 = 4;
+/// Passes without a write after which an operator runs in circles. It may look twice at what devices said and once at the
+/// payment, and repeat a command between.
+const IDLE_PASSES: u8 = 6;
 
 impl State {
     /// The fates of the next thing that operator `w` does.
@@ -169,7 +170,7 @@ impl State {
         let is_call = matches!(request, Request::Call(_));
         let intended = hand.intended();
         self.writers[w].lately.read = hand.read_since.is_some();
-        self.writers[w].lately.sent = hand.sent.map(|sent| sent.seq).filter(|_| bounds.minutes);
+        self.writers[w].lately.sent = hand.sent.map(|sent| sent.seq).filter(|_| bounds.budget.minutes > 0);
         if is_call {
             self.writers[w].lately.asked = waits;
             self.writers[w].record = Some(Kept::new(plain(hand.record)));
@@ -319,22 +320,10 @@ impl State {
             record: self.writers[w].record.clone(),
             lately: self.writers[w].lately,
             object: self.object,
-            heard: self.heard.iter().map(|said| (*said, self.seq(*said))).collect(),
+            heard: self.heard.clone(),
             capture: bounds.capture,
             defect: bounds.defect,
         }
-    }
-
-    /// The command that a device answered.
-    fn seq(&self, said: Said) -> u64 {
-        let (kitchen, courier) = (&self.world.kitchen, &self.world.courier);
-        let seq = match said {
-            Said::Preparing | Said::Ready | Said::Rejected => kitchen.task,
-            Said::KitchenStopped | Said::KitchenWentOn => kitchen.recall,
-            Said::PickedUp | Said::Delivered | Said::CourierFailed => courier.task,
-            Said::CourierStopped | Said::CourierWentOn => courier.recall,
-        };
-        seq.unwrap_or_default()
     }
 }
 

@@ -69,8 +69,8 @@ proptest! {
             let [before, after] = pair else { unreachable!("windows of two") };
             for (effect, entry) in &after.journal {
                 match before.journal.get(effect) {
-                    Some(old) => prop_assert_eq!(old.seq, entry.seq),
-                    None => prop_assert!(entry.seq.is_none_or(|seq| seq > before.seq && seq <= after.seq)),
+                    Some(old) if old.attempt == entry.attempt => prop_assert_eq!(old.seq, entry.seq),
+                    _ => prop_assert!(entry.seq.is_none_or(|seq| seq > before.seq && seq <= after.seq)),
                 }
             }
         }
@@ -217,7 +217,10 @@ fn heard() -> impl Strategy<Value = (Vec<KitchenState>, Vec<CourierState>, Vec<u
     use KitchenState as K;
     (
         prop::sample::subsequence(vec![K::Accepted, K::Preparing, K::Rejected, K::Ready], 0..=4),
-        prop::sample::subsequence(vec![C::Accepted, C::PickedUp, C::Failed, C::Delivered], 0..=4),
+        prop::sample::subsequence(
+            vec![C::Accepted, C::Declined, C::PickedUp, C::Failed, C::Delivered],
+            0..=5,
+        ),
         prop::collection::vec(0_usize..8, 0..12),
     )
 }

@@ -46,6 +46,7 @@ fn call() -> impl Strategy<Value = Call> {
         Call::Do(Effect::NotifyEnding),
         Call::Do(Effect::Prepare),
         Call::Do(Effect::Deliver),
+        Call::Do(Effect::Assign),
         Call::Do(Effect::RecallKitchen),
         Call::Do(Effect::RecallCourier),
     ])
@@ -57,8 +58,8 @@ fn kitchen() -> impl Strategy<Value = KitchenState> {
 }
 
 fn courier() -> impl Strategy<Value = CourierState> {
-    use CourierState::{Accepted, Delivered, Failed, PickedUp};
-    prop::sample::select(vec![Accepted, PickedUp, Delivered, Delivered, Failed])
+    use CourierState::{Accepted, Declined, Delivered, Failed, PickedUp};
+    prop::sample::select(vec![Accepted, Declined, PickedUp, Delivered, Delivered, Failed])
 }
 
 fn chance() -> impl Strategy<Value = Chance> {

@@ -6,7 +6,7 @@ use crate::support::owner;
 
 use Crossing::{Intent, Outcome};
 use Effect::{
-    Authorize, CancelPayment, Capture, Deliver, NotifyConfirmed, NotifyEnding, OpenPayment, Prepare,
+    Assign, Authorize, CancelPayment, Capture, Deliver, NotifyConfirmed, NotifyEnding, OpenPayment, Prepare,
     RecallKitchen, Release, Reserve,
 };
 
@@ -48,7 +48,8 @@ fn a_delivered_order_crosses_each_intent_and_each_outcome_once() {
         vec![Intent(of(Capture))],
         vec![Outcome(of(Capture)), Intent(of(Deliver))],
         vec![Outcome(of(Deliver))],
-        vec![], // It was picked up.
+        vec![Intent(of(Assign))], // It was picked up.
+        vec![Outcome(of(Assign))],
         vec![Crossing::Effect(Site::Finish)],
     ];
     assert_eq!(crossed(&delivered()), expected);

@@ -82,21 +82,6 @@ fn a_courier_who_answers_the_kitchens_command_is_ignored() {
 }
 
 #[test]
-fn the_first_courier_to_speak_has_the_order() {
-    let mut shop = Driver::delivering();
-    shop.courier(CourierState::Accepted);
-    shop.run();
-    let seq = shop.record().journal[&Effect::Deliver].seq.unwrap_or_default();
-    let second = |signal| DeviceEvent { device: "courier-2".to_owned(), ..event(signal, seq) };
-    shop.o.events.push(second(DeviceSignal::Courier(CourierState::Delivered)));
-    shop.run();
-    assert_eq!(
-        (shop.record().phase, shop.record().courier.state),
-        (Phase::Delivering, CourierState::Accepted)
-    );
-}
-
-#[test]
 fn a_recall_is_answered_by_the_courier_who_has_the_order_and_by_nobody_else() {
     let mut shop = Driver::delivering();
     shop.courier(CourierState::Accepted);

@@ -4,6 +4,7 @@ mod answers;
 mod boundaries;
 mod devices;
 mod digest;
+mod dispatch;
 mod money;
 mod ownership;
 mod people;

@@ -15,7 +15,7 @@ use comanda_steps::ports::{LedgerError, Loaded};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
-use super::world::{Luck, World, commit};
+use super::world::{Luck, Stage, World, commit};
 use super::{Ask, Seen, at, event, seen};
 
 /// What gets lost of a call or a write.
@@ -297,16 +297,23 @@ impl Driver {
         self.hear(DeviceSignal::Kitchen(state), Effect::Prepare);
     }
 
-    /// Something is heard of the courier's task.
+    /// Something is heard of the courier's task: that it failed, after the pick-up.
     pub fn courier(&mut self, state: CourierState) {
+        if state == CourierState::Failed {
+            self.hear(DeviceSignal::Courier(CourierState::PickedUp), Effect::Deliver);
+        }
         self.hear(DeviceSignal::Courier(state), Effect::Deliver);
     }
 
     /// A device answers the command that `effect` sent.
     pub fn hear(&mut self, signal: DeviceSignal, effect: Effect) {
         let seq = self.record().journal[&effect].seq.expect("a command's sequence number");
-        if signal == DeviceSignal::Kitchen(KitchenState::Ready) {
-            self.world.kitchen.stage = super::world::Stage::Finished;
+        match signal {
+            DeviceSignal::Kitchen(KitchenState::Ready) => self.world.kitchen.stage = Stage::Finished,
+            DeviceSignal::Courier(CourierState::Accepted) => self.world.courier.stage = Stage::Accepted,
+            DeviceSignal::Courier(CourierState::Delivered) => self.world.courier.stage = Stage::Finished,
+            DeviceSignal::Courier(_) => self.world.courier.stage = Stage::Begun,
+            _ => {}
         }
         self.o.events.push(event(signal, seq));
     }

@@ -67,7 +67,7 @@ pub fn class() -> OrderClassSpec {
             topic_prefix: "comanda".to_owned(),
             certificate: SecretName { secret_name: "mqtt".to_owned() },
         },
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts { pickup_seconds: 60, ..Timeouts::default() },
         retries: Retries { notification: 2 },
         suspend: false,
         max_live_orders: None,

@@ -220,8 +220,10 @@ pub enum Stage {
     /// Knows nothing of the order.
     #[default]
     Idle,
-    /// Was told.
+    /// Was told; couriers, was offered.
     Told,
+    /// Couriers: took the order.
+    Accepted,
     /// Preparing; picked up.
     Begun,
     /// Ready; delivered.
@@ -243,14 +245,38 @@ pub struct Device {
     pub task: Option<u64>,
     /// Sequence number of a recall it has to answer.
     pub recall: Option<u64>,
+    /// Couriers: sequence number of the command that says that the order is theirs.
+    pub assigned: Option<u64>,
 }
 
 impl Device {
     fn command(&mut self, seq: u64) {
         if seq > self.heard {
             self.heard = seq;
-            self.task = Some(seq);
-            self.stage = Stage::Told;
+            // Whoever has the food takes no offer of it.
+            if !matches!(self.stage, Stage::Begun | Stage::Finished) {
+                self.task = Some(seq);
+                self.stage = Stage::Told;
+            }
+        }
+    }
+
+    /// The order is theirs.
+    fn assign(&mut self, seq: u64) {
+        if seq > self.heard {
+            self.heard = seq;
+            self.assigned = Some(seq);
+        }
+    }
+
+    /// The order is theirs no more.
+    fn withdraw(&mut self, seq: u64) {
+        if seq > self.heard {
+            self.heard = seq;
+            self.assigned = None;
+            if self.stage == Stage::Accepted {
+                self.stage = Stage::Idle;
+            }
         }
     }
 
@@ -338,8 +364,20 @@ impl World {
                     seq > self.courier.heard && self.provider.captures == 0,
                     "sent a courier with food that is not paid for",
                 );
+                if let Some(withdrawn) = &record.dispatch.withdrawn {
+                    self.courier.withdraw(withdrawn.seq);
+                }
                 self.courier.command(seq);
                 return Outcome::Sent(Effect::Deliver);
+            }
+            Call::Do(Effect::Assign) | Call::Repeat(Effect::Assign) => {
+                let early = matches!(self.courier.stage, Stage::Idle | Stage::Told);
+                self.note(
+                    early && seq > self.courier.heard,
+                    "gave the address to a courier who did not take the order",
+                );
+                self.courier.assign(seq);
+                return Outcome::Sent(Effect::Assign);
             }
             Call::Do(Effect::RecallKitchen) | Call::Repeat(Effect::RecallKitchen) => {
                 self.kitchen.recall(seq);

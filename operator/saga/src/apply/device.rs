@@ -1,14 +1,22 @@
-//! What devices said is recorded, by rank and not by arrival.
+//! What devices said is recorded, by rank and not by arrival; but whoever took an order first has it.
 
-use crate::device::{Device, DeviceEvent, DeviceSignal, KitchenState};
+use crate::device::{CourierState, Device, DeviceEvent, DeviceSignal, KitchenState};
 use crate::effect::Effect;
 use crate::journal::EntryState;
 use crate::record::Record;
 
 impl Record {
-    /// Takes over what a device said. Events are ordered by rank, not by arrival: a repeated, late or
-    /// overtaken one changes nothing. One that answers no command of this order is ignored.
-    pub fn apply_event(&mut self, event: &DeviceEvent) {
+    /// Takes over all that devices said, as it came in. A repeated, late or overtaken event changes nothing, and one that
+    /// answers no command of this order is ignored.
+    pub fn apply_events(&mut self, events: &[DeviceEvent]) {
+        let mut events: Vec<&DeviceEvent> = events.iter().collect();
+        events.sort_by_key(|event| turn(event.signal));
+        for event in events {
+            self.apply_event(event);
+        }
+    }
+
+    fn apply_event(&mut self, event: &DeviceEvent) {
         if event.seq == 0 || event.seq > self.seq {
             return;
         }
@@ -21,9 +29,7 @@ impl Record {
                 }
                 let began = matches!(state, KitchenState::Preparing | KitchenState::Ready);
                 self.stock_spent |= began && !returned;
-                if advance(&mut self.kitchen, state, event) {
-                    self.settle_open(Effect::Prepare, event.at, EntryState::Done);
-                }
+                self.apply_kitchen(state, event);
             }
             DeviceSignal::KitchenRecalled(agreed) => {
                 if self.command_seq(Effect::RecallKitchen) == Some(event.seq) {
@@ -33,18 +39,10 @@ impl Record {
                     self.settle_open(Effect::RecallKitchen, event.at, EntryState::Done);
                 }
             }
-            DeviceSignal::Courier(state) => {
-                if self.courier_is(&event.device)
-                    && self.command_seq(Effect::Deliver).is_some_and(|seq| event.seq >= seq)
-                    && advance(&mut self.courier, state, event)
-                {
-                    self.settle_open(Effect::Deliver, event.at, EntryState::Done);
-                }
-            }
+            DeviceSignal::Courier(state) => self.apply_courier(state, event),
             DeviceSignal::CourierRecalled(agreed) => {
-                if self.courier_is(&event.device)
-                    && self.command_seq(Effect::RecallCourier) == Some(event.seq)
-                {
+                let has = self.courier.who.as_ref().is_none_or(|who| *who == event.device);
+                if has && self.command_seq(Effect::RecallCourier) == Some(event.seq) {
                     self.courier.recalled.get_or_insert(agreed);
                     self.settle_open(Effect::RecallCourier, event.at, EntryState::Done);
                 }
@@ -52,13 +50,70 @@ impl Record {
         }
     }
 
-    /// The first courier to speak has the order; nobody else's word counts.
-    fn courier_is(&self, device: &str) -> bool {
-        self.courier.who.as_ref().is_none_or(|who| who == device)
+    /// Of several tablets in a kitchen, whoever took the order has it: another's refusal counts only before that.
+    fn apply_kitchen(&mut self, state: KitchenState, event: &DeviceEvent) {
+        let another = self.kitchen.who.as_ref().is_some_and(|who| *who != event.device);
+        if another && state == KitchenState::Rejected {
+            return;
+        }
+        if another && self.kitchen.state == KitchenState::Rejected {
+            self.kitchen = Device { recalled: self.kitchen.recalled, ..Device::default() };
+        }
+        if advance(&mut self.kitchen, state, event) {
+            self.settle_open(Effect::Prepare, event.at, EntryState::Done);
+        }
+    }
+
+    /// Whoever takes an offer first has the order. Of anybody else, it counts only that they say they have the food.
+    fn apply_courier(&mut self, state: CourierState, event: &DeviceEvent) {
+        let offer = self.command_seq(Effect::Deliver);
+        let current = offer.is_some_and(|seq| event.seq >= seq);
+        let has_food = matches!(state, CourierState::PickedUp | CourierState::Delivered);
+        let takes = current && (has_food || state == CourierState::Accepted);
+        match &self.courier.who {
+            Some(who) if *who == event.device => {
+                let early = self.courier.state < CourierState::PickedUp;
+                let gives_back = early && state == CourierState::Failed;
+                let state = if gives_back { CourierState::Declined } else { state };
+                if (current || has_food) && advance(&mut self.courier, state, event) {
+                    self.settle_open(Effect::Deliver, event.at, EntryState::Done);
+                }
+                if self.courier.state >= CourierState::PickedUp
+                    || self.command_seq(Effect::Assign) == Some(event.seq)
+                {
+                    self.settle_open(Effect::Assign, event.at, EntryState::Done);
+                }
+            }
+            None if takes => {
+                advance(&mut self.courier, state, event);
+                self.settle_open(Effect::Deliver, event.at, EntryState::Done);
+            }
+            _ => {
+                let of_this_order = self.command_seq(Effect::Prepare).is_some_and(|seq| event.seq > seq)
+                    && self.journal.contains_key(&Effect::Deliver);
+                if has_food && of_this_order {
+                    self.dispatch.claim(&event.device, state, false);
+                }
+            }
+        }
     }
 
     fn command_seq(&self, effect: Effect) -> Option<u64> {
         self.journal.get(&effect).and_then(|entry| entry.seq)
+    }
+}
+
+/// In which turn an event counts: who took an order before all else, then by rank; that it was picked up comes before that
+/// it was given back, as it can be given back only before.
+fn turn(signal: DeviceSignal) -> u8 {
+    match signal {
+        DeviceSignal::Kitchen(state) => state as u8,
+        DeviceSignal::Courier(CourierState::Unknown | CourierState::Accepted) => 0,
+        DeviceSignal::Courier(CourierState::PickedUp) => 1,
+        DeviceSignal::Courier(CourierState::Declined) => 2,
+        DeviceSignal::Courier(CourierState::Failed) => 3,
+        DeviceSignal::Courier(CourierState::Delivered) => 4,
+        DeviceSignal::KitchenRecalled(_) | DeviceSignal::CourierRecalled(_) => 5,
     }
 }
 

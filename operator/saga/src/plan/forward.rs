@@ -3,9 +3,10 @@
 use comanda_crds::{Capture, Cause};
 use jiff::{SignedDuration, Timestamp};
 
+use super::dispatch;
 use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
 use super::wanted::{Wanted, enter};
-use crate::device::{CourierState, KitchenState};
+use crate::device::KitchenState;
 use crate::effect::Effect;
 use crate::journal::EntryState;
 use crate::next::{Look, StockChange};
@@ -151,23 +152,5 @@ pub(super) fn deliver(
     if let Some(wanted) = capture(next, patience, now) {
         return Ok(Some(wanted));
     }
-    match next.courier.state {
-        CourierState::Delivered => {
-            enter(next, Event::CourierDelivered, now)?;
-            return Ok(None);
-        }
-        CourierState::Failed => {
-            let why = next.courier.reason.as_deref().unwrap_or("no reason given");
-            next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}"));
-            return Ok(None);
-        }
-        _ => {}
-    }
-    Ok(command(next, Effect::Deliver, patience.timeouts.courier_seconds, patience, now).or_else(|| {
-        next.raise(
-            Cause::CourierTimedOut,
-            format!("The courier did not deliver within {} seconds.", patience.timeouts.courier_seconds),
-        );
-        None
-    }))
+    dispatch::deliver(next, patience, now)
 }

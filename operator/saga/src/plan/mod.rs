@@ -1,5 +1,6 @@
 //! What an order needs next to get on: forward by its phase, or back.
 
+pub(crate) mod dispatch;
 mod forward;
 mod patience;
 pub(crate) mod undo;

@@ -46,7 +46,12 @@ impl<'a> Patience<'a> {
     /// When whoever got a command is called silent. It counts from the first intent, whether or not the broker could be
     /// reached. Whoever did not listen cannot tell silence from absence; yet a broker that stays away holds no money.
     pub(super) fn deadline(&self, entry: &Entry, allowed: i32) -> Timestamp {
-        let due = entry.started_at + seconds(allowed);
+        self.deadline_after(entry.started_at, allowed)
+    }
+
+    /// The same of whoever may be silent since then.
+    pub(super) fn deadline_after(&self, since: Timestamp, allowed: i32) -> Timestamp {
+        let due = since + seconds(allowed);
         self.hearing_since.map_or(due + seconds(allowed), |since| due.max(since + BACKLOG))
     }
 
@@ -125,13 +130,13 @@ pub(super) fn command(
     }
     Some(match entry.state {
         EntryState::Intended | EntryState::NotDone => Wanted::Do(effect),
-        _ if is_spoken_of(entry, effect, patience.held.events) => Wanted::Wait(Some(deadline)),
+        _ if is_answered(next, entry, effect, patience.held.events) => Wanted::Wait(Some(deadline)),
         _ => repeat(entry, effect, patience, now).unwrap_or_else(|due| Wanted::Wait(Some(due.min(deadline)))),
     })
 }
 
 /// A command that is sent again, after a read that still says so; or when.
-fn repeat(
+pub(super) fn repeat(
     entry: &Entry,
     effect: Effect,
     patience: &Patience<'_>,
@@ -145,8 +150,16 @@ fn repeat(
     Ok(if read { Wanted::Repeat(effect) } else { Wanted::Read(Look::Events) })
 }
 
+/// True when a command is not sent again: a device spoke of it, or, of an offer, somebody took it.
+fn is_answered(next: &Record, entry: &Entry, effect: Effect, events: &[DeviceEvent]) -> bool {
+    match effect {
+        Effect::Deliver => next.courier.who.is_some(),
+        _ => has_spoken(entry, effect, events),
+    }
+}
+
 /// True when a device spoke of a command, whatever it said.
-fn is_spoken_of(entry: &Entry, effect: Effect, events: &[DeviceEvent]) -> bool {
+pub(super) fn has_spoken(entry: &Entry, effect: Effect, events: &[DeviceEvent]) -> bool {
     let to_kitchen = matches!(effect, Effect::Prepare | Effect::RecallKitchen);
     events.iter().any(|event| entry.seq == Some(event.seq) && event.is_of_kitchen() == to_kitchen)
 }

@@ -30,6 +30,10 @@ pub(super) fn undo(
     if let Some(wanted) = recall(next) {
         return Ok(Some(wanted));
     }
+    if next.courier.recalled == Some(false) && !next.dispatch.refusal_seen {
+        recall_refused(next);
+        return Ok(Some(Wanted::Wait(None)));
+    }
     if let Some(wanted) = undo_payment(next, patience, now) {
         return Ok(Some(wanted));
     }
@@ -51,7 +55,10 @@ pub(super) fn undo(
 
 fn recall_courier(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
     let needed = next.may_have_happened(Effect::Deliver)
-        && !matches!(next.courier.state, CourierState::Failed | CourierState::Delivered);
+        && !matches!(
+            next.courier.state,
+            CourierState::Declined | CourierState::Failed | CourierState::Delivered
+        );
     recall(next, needed, Effect::RecallCourier, next.courier.recalled, patience, now)
 }
 
@@ -167,6 +174,19 @@ fn release(next: &mut Record, now: Timestamp) -> Wanted {
         return Wanted::Move(stock, Some(Effect::NotifyEnding));
     }
     Wanted::Move(stock, None)
+}
+
+/// The customer may get the food: whether it is paid for, a person says.
+fn recall_refused(next: &mut Record) {
+    let why = next.courier.who.as_deref().unwrap_or("The courier");
+    next.stall = Some(Stall::new(
+        Reason::RecallRefused,
+        format!(
+            "{why} has the food and does not turn back: nothing is refunded yet. Find out what becomes of it, then set \
+             the annotation comanda.dev/retry to a fresh value to refund the customer, or comanda.dev/abandon to keep \
+             the payment."
+        ),
+    ));
 }
 
 /// A refund would pay the customer twice: a person answers the dispute.

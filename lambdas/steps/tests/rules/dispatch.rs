@@ -1,0 +1,270 @@
+//! Who has an order: several couriers, several tablets.
+
+use comanda_saga::{
+    Call, Cause, CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Phase, Reason, Wait,
+};
+use jiff::SignedDuration;
+
+use crate::support::driver::{Done, Driver};
+use crate::support::{COURIER, event};
+
+const SECOND: &str = "courier-2";
+
+/// Another device says something of the command that an effect sent last.
+fn another(shop: &mut Driver, device: &str, signal: DeviceSignal, effect: Effect) {
+    let seq = shop.record().journal[&effect].seq.unwrap_or_default();
+    let said = DeviceEvent { device: device.to_owned(), at: shop.now, ..event(signal, seq) };
+    shop.o.events.push(DeviceEvent { id: format!("{device}/{}", said.id), ..said });
+}
+
+fn second(shop: &mut Driver, state: CourierState) {
+    another(shop, SECOND, DeviceSignal::Courier(state), Effect::Deliver);
+}
+
+fn seq(shop: &Driver, effect: Effect) -> Option<u64> {
+    shop.record().journal.get(&effect).and_then(|entry| entry.seq)
+}
+
+/// An order that the first courier took, and was told that it is theirs.
+fn assigned() -> Driver {
+    let mut shop = Driver::delivering();
+    shop.courier(CourierState::Accepted);
+    shop.run();
+    assert_eq!(shop.count(Call::Do(Effect::Assign)), 1);
+    shop
+}
+
+fn stall(shop: &Driver) -> Option<Reason> {
+    let stall = shop.record().stall.as_ref().filter(|stall| !stall.acknowledged);
+    stall.map(|stall| stall.reason)
+}
+
+/// The order was taken back from the first courier, and is offered under a new number.
+fn assert_offered_again(shop: &Driver) {
+    let record = shop.record();
+    let withdrawn = record.dispatch.withdrawn.as_ref().expect("a courier who had it");
+    assert_eq!(
+        (withdrawn.device.as_str(), withdrawn.seq),
+        (COURIER, 4),
+        "the number after that of `assigned`"
+    );
+    assert_eq!((record.phase, record.courier.who.as_deref()), (Phase::Delivering, None));
+    assert_eq!((seq(shop, Effect::Deliver), seq(shop, Effect::Assign)), (Some(5), None));
+    assert_eq!(shop.count(Call::Do(Effect::Deliver)), 2);
+    assert_eq!(record.journal[&Effect::Deliver].key, "test/lisbon/order-1/deliver/2");
+}
+
+#[test]
+fn whoever_takes_an_offer_first_is_assigned_it_once_its_intent_is_written() {
+    let mut shop = Driver::delivering();
+    shop.done.clear();
+    second(&mut shop, CourierState::Accepted);
+    shop.wait(1);
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Accepted), Effect::Deliver);
+    shop.run();
+    assert_eq!((shop.record().courier.who.as_deref(), seq(&shop, Effect::Assign)), (Some(SECOND), Some(3)));
+    let writes = shop.done.iter().filter(|done| matches!(done, Done::Wrote(_))).count();
+    assert_eq!((writes, shop.count(Call::Do(Effect::Assign))), (2, 1));
+}
+
+#[test]
+fn an_assignment_is_repeated_until_the_courier_speaks_under_its_number() {
+    let mut shop = assigned();
+    shop.wait(10);
+    shop.run();
+    assert_eq!(shop.count(Call::Repeat(Effect::Assign)), 1);
+    shop.hear(DeviceSignal::Courier(CourierState::Accepted), Effect::Assign);
+    shop.wait(20);
+    shop.run();
+    assert_eq!(shop.count(Call::Repeat(Effect::Assign)), 1);
+    assert_eq!(shop.count(Call::Repeat(Effect::Deliver)), 0, "somebody took the offer");
+}
+
+#[test]
+fn a_courier_who_declines_what_they_had_taken_loses_it_and_it_is_offered_again() {
+    let mut shop = assigned();
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Declined), Effect::Assign);
+    shop.run();
+    assert_offered_again(&shop);
+    second(&mut shop, CourierState::Accepted);
+    shop.run();
+    second(&mut shop, CourierState::Delivered);
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().courier.who.as_deref()), (Phase::Delivered, Some(SECOND)));
+}
+
+#[test]
+fn a_courier_who_fails_before_the_pick_up_loses_the_order_and_after_it_ends_it() {
+    let mut shop = assigned();
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Failed), Effect::Assign);
+    shop.run();
+    assert_offered_again(&shop);
+
+    let mut shop = assigned();
+    shop.courier(CourierState::PickedUp);
+    shop.run();
+    shop.courier(CourierState::Failed);
+    shop.run();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierFailed));
+}
+
+#[test]
+fn a_courier_who_declines_an_offer_or_fails_without_having_it_changes_nothing() {
+    for state in [CourierState::Declined, CourierState::Failed] {
+        let mut shop = Driver::delivering();
+        another(&mut shop, COURIER, DeviceSignal::Courier(state), Effect::Deliver);
+        let before = shop.record().clone();
+        shop.run();
+        assert_eq!(*shop.record(), before);
+        let mut shop = assigned();
+        second(&mut shop, state);
+        let before = shop.record().clone();
+        shop.run();
+        assert_eq!(*shop.record(), before);
+    }
+}
+
+#[test]
+fn a_courier_who_is_silent_after_accepting_loses_the_order_after_the_pickup_seconds_and_not_before() {
+    let mut shop = assigned();
+    shop.wait(59);
+    assert_eq!(shop.run().wait, Wait::Until(shop.now + SignedDuration::from_secs(1)));
+    assert_eq!(shop.record().courier.who.as_deref(), Some(COURIER));
+    shop.wait(1);
+    shop.run();
+    assert_offered_again(&shop);
+}
+
+#[test]
+fn a_courier_who_speaks_before_the_pick_up_is_not_silent() {
+    let mut shop = assigned();
+    shop.wait(50);
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Accepted), Effect::Assign);
+    shop.wait(59);
+    shop.run();
+    assert_eq!(shop.record().courier.who.as_deref(), Some(COURIER));
+    shop.wait(1);
+    shop.run();
+    assert_offered_again(&shop);
+}
+
+#[test]
+fn an_order_is_offered_until_its_deadline_which_counts_from_the_first_offer() {
+    let mut shop = assigned();
+    shop.wait(60);
+    shop.run();
+    assert_offered_again(&shop);
+    shop.wait(3540);
+    shop.run();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierTimedOut));
+}
+
+#[test]
+fn an_accepted_offer_that_was_taken_back_since_gets_nobody_the_order() {
+    let mut shop = assigned();
+    second(&mut shop, CourierState::Accepted);
+    shop.run();
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Declined), Effect::Assign);
+    shop.run();
+    assert_offered_again(&shop);
+    shop.run();
+    assert_eq!(shop.record().courier.who, None);
+}
+
+#[test]
+fn a_pick_up_after_the_order_was_taken_back_stalls_and_a_retry_goes_on_with_whoever_has_the_food() {
+    let mut shop = assigned();
+    let late = seq(&shop, Effect::Assign).unwrap_or_default();
+    shop.wait(60);
+    shop.run();
+    second(&mut shop, CourierState::Accepted);
+    shop.run();
+    shop.o.events.push(event(DeviceSignal::Courier(CourierState::PickedUp), late));
+    shop.run();
+    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
+    let message = &shop.record().stall.as_ref().expect("a stall").message;
+    assert!(message.contains(COURIER) && message.contains(SECOND), "{message}");
+
+    shop.o.order.retry = Some("the first has it".to_owned());
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().courier.who.as_deref()), (None, Some(COURIER)));
+    assert_eq!(shop.record().courier.state, CourierState::PickedUp);
+    assert_eq!(shop.count(Call::Do(Effect::Assign)), 3, "they need the address");
+    shop.courier(CourierState::Delivered);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Delivered);
+}
+
+#[test]
+fn anothers_delivery_stalls_and_is_asked_about_once() {
+    let mut shop = assigned();
+    shop.courier(CourierState::PickedUp);
+    second(&mut shop, CourierState::Delivered);
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().phase), (Some(Reason::CourierUnexpected), Phase::Delivering));
+    shop.o.order.retry = Some("the second has it".to_owned());
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Delivered));
+    assert_eq!(shop.record().courier.who.as_deref(), Some(SECOND));
+}
+
+#[test]
+fn a_recall_that_whoever_has_the_food_refuses_stalls_before_anything_is_refunded() {
+    let mut shop = assigned();
+    shop.courier(CourierState::PickedUp);
+    shop.run();
+    shop.wait(3600);
+    shop.run();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierTimedOut));
+    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
+    shop.run();
+    assert_eq!(stall(&shop), Some(Reason::RecallRefused));
+    assert_eq!(shop.count(Call::Do(Effect::Refund)), 0);
+    shop.o.order.retry = Some("refund it".to_owned());
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Failed));
+    assert_eq!(shop.world.provider.balance(), 0);
+}
+
+#[test]
+fn a_recall_that_whoever_has_the_food_refuses_may_keep_the_payment() {
+    let mut shop = assigned();
+    shop.courier(CourierState::PickedUp);
+    shop.run();
+    shop.wait(3600);
+    shop.run();
+    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
+    shop.run();
+    shop.o.order.abandon = Some("it was delivered".to_owned());
+    shop.run();
+    assert_eq!((shop.record().phase, shop.count(Call::Do(Effect::Refund))), (Phase::Failed, 0));
+}
+
+#[test]
+fn of_two_tablets_whoever_accepts_has_the_order_and_anothers_refusal_counts_only_before() {
+    let (accepted, rejected) =
+        (DeviceSignal::Kitchen(KitchenState::Accepted), DeviceSignal::Kitchen(KitchenState::Rejected));
+    let mut shop = Driver::preparing();
+    shop.kitchen(KitchenState::Accepted);
+    another(&mut shop, "kitchen-2", rejected, Effect::Prepare);
+    shop.run();
+    assert_eq!(
+        (shop.record().phase, shop.record().kitchen.state),
+        (Phase::Preparing, KitchenState::Accepted)
+    );
+
+    let mut shop = Driver::preparing();
+    another(&mut shop, "kitchen-2", rejected, Effect::Prepare);
+    shop.run();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::KitchenRejected));
+    assert_eq!(shop.count(Call::Do(Effect::RecallKitchen)), 0);
+
+    // The other accepts too late: it is told to stop.
+    let mut shop = Driver::preparing();
+    shop.lost.push((Call::Do(Effect::CancelPayment), crate::support::driver::Lost::Answer));
+    another(&mut shop, "kitchen-2", rejected, Effect::Prepare);
+    shop.run();
+    another(&mut shop, "kitchen-1", accepted, Effect::Prepare);
+    shop.run();
+    assert_eq!(shop.count(Call::Do(Effect::RecallKitchen)), 1);
+}

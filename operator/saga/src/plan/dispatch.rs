@@ -1,0 +1,118 @@
+//! Who has an order on its way to the customer: offered, assigned, taken back, offered again.
+
+use comanda_crds::Cause;
+use jiff::Timestamp;
+
+use super::patience::{Patience, command, has_spoken, repeat};
+use super::wanted::{Wanted, enter};
+use crate::device::{CourierState, Device, Withdrawn};
+use crate::effect::Effect;
+use crate::journal::EntryState;
+use crate::next::Look;
+use crate::record::{Direction, Record};
+use crate::transition::{Event, IllegalTransition};
+
+/// Finds a courier for food that is paid for, until it is delivered or the deadline passes.
+pub(super) fn deliver(
+    next: &mut Record,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalTransition> {
+    match next.courier.state {
+        CourierState::Delivered => {
+            enter(next, Event::CourierDelivered, now)?;
+            return Ok(None);
+        }
+        CourierState::Failed => {
+            let why = next.courier.reason.as_deref().unwrap_or("no reason given");
+            next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}"));
+            return Ok(None);
+        }
+        CourierState::Declined => take_back(next),
+        CourierState::Unknown | CourierState::Accepted | CourierState::PickedUp => {}
+    }
+    let allowed = patience.timeouts.courier_seconds;
+    let Some(wanted) = command(next, Effect::Deliver, allowed, patience, now) else {
+        next.raise(Cause::CourierTimedOut, format!("The courier did not deliver within {allowed} seconds."));
+        return Ok(None);
+    };
+    Ok(Some(match wanted {
+        Wanted::Wait(deadline) if next.courier.who.is_some() => assign(next, deadline, patience, now),
+        wanted => wanted,
+    }))
+}
+
+/// Tells the courier who took the order that it is theirs, and takes it back when they are silent before the pick-up.
+fn assign(next: &mut Record, deadline: Option<Timestamp>, patience: &Patience<'_>, now: Timestamp) -> Wanted {
+    let effect = Effect::Assign;
+    let Some(entry) = next.journal.get(&effect) else { return Wanted::Do(effect) };
+    if matches!(entry.state, EntryState::Intended | EntryState::NotDone) {
+        return Wanted::Do(effect);
+    }
+    if next.courier.state >= CourierState::PickedUp {
+        return Wanted::Wait(deadline);
+    }
+    let who = next.courier.who.as_deref();
+    let said = patience.held.events.iter().filter(|event| who == Some(event.device.as_str()));
+    let last = said.map(|event| event.at).max().map_or(entry.intended_at, |at| at.max(entry.intended_at));
+    let silent = patience.deadline_after(last, patience.timeouts.pickup_seconds);
+    if now >= silent {
+        if !patience.has_read_since(silent) {
+            return Wanted::Read(Look::Events);
+        }
+        take_back(next);
+        return Wanted::Do(Effect::Deliver);
+    }
+    let due = deadline.map_or(silent, |deadline| deadline.min(silent));
+    if has_spoken(entry, effect, patience.held.events) {
+        return Wanted::Wait(Some(due));
+    }
+    repeat(entry, effect, patience, now).unwrap_or_else(|repeated| Wanted::Wait(Some(repeated.min(due))))
+}
+
+/// The order is nobody's again, and is offered under a new number; the number before that tells the one who had it.
+fn take_back(next: &mut Record) {
+    next.seq += 1;
+    next.dispatch.withdrawn = next.courier.who.take().map(|device| Withdrawn { device, seq: next.seq });
+    next.courier = Device::default();
+    for effect in [Effect::Deliver, Effect::Assign] {
+        next.next_attempt(effect);
+    }
+}
+
+/// What a person is asked about a courier who does not have the order.
+pub(crate) fn question(record: &Record, device: &str, state: CourierState) -> String {
+    let did = if state == CourierState::Delivered { "delivered" } else { "picked up" };
+    let has = match &record.courier.who {
+        Some(who) => format!("and {who} has it"),
+        None => "and nobody has it".to_owned(),
+    };
+    let then = match record.direction {
+        Direction::Forward => format!("to go on with {device} as the courier who has it"),
+        Direction::Undo => "to go on with the undo".to_owned(),
+    };
+    format!(
+        "The courier {device} says that they {did} the order, {has}. Ask the store who has the food, then set the \
+         annotation comanda.dev/retry to a fresh value {then}, or comanda.dev/abandon to let the order go as it is."
+    )
+}
+
+/// A person says to go on: forward, with the courier who was asked about; back, as if they had said nothing.
+pub(crate) fn go_on(next: &mut Record) {
+    let Some((device, state)) = next.dispatch.unseen().map(|(device, state)| (device.to_owned(), state))
+    else {
+        return;
+    };
+    if next.direction == Direction::Undo {
+        next.dispatch.claims.values_mut().for_each(|claim| claim.seen = true);
+        return;
+    }
+    next.dispatch.claims.remove(&device);
+    let before =
+        std::mem::replace(&mut next.courier, Device { state, who: Some(device), ..Device::default() });
+    if let Some(who) = before.who.filter(|_| before.state >= CourierState::PickedUp) {
+        next.dispatch.claim(&who, before.state, true);
+    }
+    // They need the address.
+    next.next_attempt(Effect::Assign);
+}
