@@ -6,7 +6,7 @@ use std::sync::{LazyLock, OnceLock};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
-use super::areas::Names;
+use super::names::Names;
 
 /// What the fields mean stands in `data/regenerate.py`, which writes the file.
 pub(super) static COUNTRIES: LazyLock<BTreeMap<String, Country>> = LazyLock::new(|| {
@@ -125,7 +125,16 @@ impl Country {
 
     /// The names of the country's areas, prepared when they are first needed.
     pub(super) fn names(&self, code: &str) -> &Names {
-        self.names.get_or_init(|| Names::of(code, self))
+        self.names.get_or_init(|| {
+            let mut names = Names::of(code, self.iso3.as_deref());
+            for (position, area) in self.areas.iter().enumerate() {
+                names.add(&area.names, &[position]);
+            }
+            for wider in &self.wider {
+                names.add(&wider.names, &wider.areas);
+            }
+            names
+        })
     }
 
     /// What the country calls its postal codes, in a sentence.

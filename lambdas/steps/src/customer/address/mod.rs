@@ -5,6 +5,7 @@
 
 mod areas;
 mod country;
+mod names;
 mod postal_code;
 mod spelling;
 #[cfg(test)]
