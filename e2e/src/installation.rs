@@ -26,13 +26,12 @@ use crate::stack::aws::{
 use crate::stack::port::free_port;
 use crate::stack::process::Process;
 use crate::stack::progress::Progress;
+pub use crate::stack::simulators::INSTALLATION;
 use crate::stack::tools::{Build, Profile, operator_binary};
 use crate::stack::{self, Stack};
 
 /// The operator's namespace.
 pub const NAMESPACE: &str = "comanda-system";
-/// The installation every key begins with.
-pub const INSTALLATION: &str = "local";
 /// The namespace of orders.
 pub const TENANT: &str = "demo";
 /// The class of orders.

@@ -10,10 +10,10 @@ use comanda_boundary::{Boundary, Site};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use strum::IntoEnumIterator as _;
 
-use super::Stage;
 use super::cell::{Cell, Company, Fault};
 use super::crew::{Crew, GLANCE};
 use super::ending::Ending;
+use super::stage::Stage;
 use super::ticket::{Ticket, look, missing_stock, stocks};
 use crate::fault_proxy::classify::OrderName;
 use crate::fault_proxy::plan::{Passed, Planned};

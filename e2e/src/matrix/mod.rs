@@ -9,6 +9,7 @@ mod batch;
 mod cell;
 mod crew;
 mod ending;
+mod stage;
 mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,24 +17,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use comanda_boundary::{Boundary, Site};
-use comanda_crds::{Capture, Order, Timeouts};
 use comfy_table::{Table, presets};
-use kube::Api;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
-use strum::IntoEnumIterator as _;
 
-use crate::evidence::Witness;
-use crate::fault_proxy::FaultProxy;
-use crate::installation::{INSTALLATION, Installation, PREFIX};
 use crate::stack;
 use crate::stack::progress::Progress;
-use crate::stack::simulators::{Device, Role, Simulator};
 pub use batch::Outcome;
 pub use cell::{Cell, Company, Fault};
 pub use crew::{Crew, GLANCE};
 pub use ending::Ending;
+pub use stage::Stage;
 pub use ticket::{Ticket, look, missing_stock, stocks};
 
 /// How many orders share a quiet period.
@@ -61,86 +56,14 @@ pub struct Options {
     pub list: bool,
 }
 
-/// An installation with its devices, ready for batches.
-pub struct Stage {
-    /// With a proxy, and an operator that can be stopped at boundaries.
-    pub installation: Installation,
-    /// The kitchen of every order.
-    pub kitchen: Simulator,
-    /// The courier.
-    pub courier: Simulator,
-}
-
-impl Stage {
-    /// Starts everything but operators.
-    ///
-    /// # Errors
-    /// When something does not start.
-    pub async fn start(options: stack::Options, progress: &Progress) -> Result<Self> {
-        let installation = Installation::with_faults(options, progress).await?;
-        // Longer than any batch: who is silent because its operator is dead must not be given up.
-        let timeouts = Timeouts {
-            kitchen_seconds: 900,
-            courier_seconds: 900,
-            customer_seconds: 900,
-            pickup_seconds: 900,
-            recall_seconds: 900,
-        };
-        let mut class = installation.class_spec(timeouts, Capture::WhenReady);
-        // A topic that is away for some seconds must not be given up either.
-        class.retries.notification = 20;
-        installation.apply_class(ending::CLASS, class).await?;
-        let articles: Vec<_> = Ending::iter().map(Ending::article).collect();
-        installation.stack.aws.seed_catalogue(INSTALLATION, &articles).await?;
-        let device = |role, name, rules: &[&str]| {
-            let device = Device::new(role, name, PREFIX).arg("--accept-ms", "10");
-            rules.iter().fold(device, |device, rule| device.rule(rule))
-        };
-        let kitchen = device(Role::Kitchen, "kitchen", &Ending::KITCHEN).arg("--prepare-ms", "40");
-        let courier = device(Role::Courier, "courier", &Ending::COURIER)
-            .arg("--pickup-ms", "20")
-            .arg("--deliver-ms", "40");
-        let kitchen = installation.stack.simulate(&kitchen).await?;
-        let courier = installation.stack.simulate(&courier).await?;
-        Ok(Self { installation, kitchen, courier })
-    }
-
-    /// What stands between operators and services.
-    ///
-    /// # Errors
-    /// When the installation has none.
-    pub fn proxy(&self) -> Result<&FaultProxy> {
-        self.installation.proxy.as_ref().context("the installation has no fault proxy")
-    }
-
-    /// The orders of a namespace.
-    pub fn orders(&self, namespace: &str) -> Api<Order> {
-        Api::namespaced(self.installation.stack.kubernetes.client(), namespace)
-    }
-
-    /// Who says what became of the orders of a namespace.
-    pub fn witness(&self, namespace: &str) -> Witness<'_> {
-        Witness::new(&self.installation, namespace, vec![&self.kitchen, &self.courier])
-    }
-
-    /// Stops everything.
-    ///
-    /// # Errors
-    /// When a process cannot be waited for.
-    pub async fn stop(self) -> Result<()> {
-        drop((self.kitchen, self.courier));
-        self.installation.stack.stop().await
-    }
-
-    /// Runs one order of each ending without a fault, and returns the sites each came by: what cannot happen
-    /// is no cell, and an effect that nobody comes by is an error.
-    async fn visit(&self) -> Result<Vec<(Ending, BTreeSet<Site>)>> {
-        let visited = batch::visit(self, "calm").await?;
-        let all: BTreeSet<Site> = visited.iter().flat_map(|(_, sites)| sites).copied().collect();
-        let missing: Vec<_> = Site::all().filter(|site| !all.contains(site)).map(Site::name).collect();
-        ensure!(missing.is_empty(), "no order of the matrix comes by {missing:?}: add an ending that does");
-        Ok(visited)
-    }
+/// Runs one order of each ending without a fault, and returns the sites each came by: what cannot happen
+/// is no cell, and an effect that nobody comes by is an error.
+async fn visit(stage: &Stage) -> Result<Vec<(Ending, BTreeSet<Site>)>> {
+    let visited = batch::visit(stage, "calm").await?;
+    let all: BTreeSet<Site> = visited.iter().flat_map(|(_, sites)| sites).copied().collect();
+    let missing: Vec<_> = Site::all().filter(|site| !all.contains(site)).map(Site::name).collect();
+    ensure!(missing.is_empty(), "no order of the matrix comes by {missing:?}: add an ending that does");
+    Ok(visited)
 }
 
 /// What a run came to.
@@ -212,7 +135,7 @@ pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) 
     let seed = seed(options.seed, progress);
     let stage = Stage::start(stack, progress).await?;
     let only = options.only.as_deref().map(regex::Regex::new).transpose().context("--only")?;
-    let visited = stage.visit().await?;
+    let visited = visit(&stage).await?;
     let mut cells = Cell::all(&visited);
     cells.retain(|cell| only.as_ref().is_none_or(|only| only.is_match(&cell.to_string())));
     ensure!(!cells.is_empty(), "--only {:?} names no cell: --list shows them", options.only);

@@ -9,8 +9,8 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
-use super::Stage;
 use super::ending::{Ending, Intervention, STORE};
+use super::stage::Stage;
 use crate::evidence::Snapshot;
 use crate::installation::INSTALLATION;
 

@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::Stack;
 use super::aws::{Aws, Holder, Place};
 use super::process::Process;
-use crate::installation::INSTALLATION;
+
+/// The installation every key and topic names.
+pub const INSTALLATION: &str = "local";
 
 /// A simulated device to start.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use serde_json::json;
 
-use super::Proxy;
 use super::faults::Fault;
+use super::proxy::Proxy;
 use super::request::Params;
 
 /// The control routes.

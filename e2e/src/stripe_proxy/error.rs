@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Answer;
+use super::answer::Answer;
 
 /// A refusal in Stripe's words. See <https://docs.stripe.com/api/errors>.
 #[derive(Clone, Debug, PartialEq)]

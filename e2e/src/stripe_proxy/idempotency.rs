@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::Answer;
+use super::answer::Answer;
 use super::error::StripeError;
 
 /// Stripe's limit on the length of a key.

@@ -3,6 +3,7 @@
 //! It also keeps a record of every call and lets tests lose answers. It knows `PaymentIntent`s and refunds, which is
 //! all the operator uses; other calls pass through.
 
+mod answer;
 pub mod calls;
 mod cards;
 mod control;
@@ -13,6 +14,7 @@ mod memory;
 mod methods;
 mod payments;
 mod pipeline;
+mod proxy;
 mod request;
 mod rules;
 mod shape;
@@ -20,18 +22,18 @@ mod upstream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 use tokio::net::TcpListener;
 
+pub use answer::Answer;
 use calls::Calls;
-use faults::Faults;
 use idempotency::Keys;
 use memory::Memory;
 use payments::Payments;
+use proxy::Proxy;
 use upstream::Upstream;
 
 /// Options of the subcommand `stripe-proxy`.
@@ -52,34 +54,6 @@ pub struct Options {
     /// After how many milliseconds a pending refund of a test card settles
     #[arg(long, default_value_t = 3000)]
     pub refund_settles_ms: u64,
-}
-
-/// A status and a JSON body.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Value,
-}
-
-/// The proxy's state.
-#[derive(Debug)]
-struct Proxy {
-    payments: Payments,
-    keys: Mutex<Keys>,
-    faults: Mutex<Faults>,
-    calls: Calls,
-}
-
-impl Proxy {
-    fn keys(&self) -> MutexGuard<'_, Keys> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Serves until the process ends.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::answer::Answer;
 use super::error::StripeError;
 use super::memory::Memory;
 use super::request::{Params, Request};

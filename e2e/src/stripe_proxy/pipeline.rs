@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::answer::Answer;
 use super::calls::Call;
 use super::error::StripeError;
 use super::faults::Action;
 use super::idempotency::Begin;
+use super::proxy::Proxy;
 use super::request::Request;
-use super::{Answer, Proxy};
 
 /// An answer, and whether it was given before.
 struct Answered {

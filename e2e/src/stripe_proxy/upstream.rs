@@ -4,7 +4,7 @@ use anyhow::Result;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::answer::Answer;
 use super::request::Params;
 
 /// The server behind the proxy.

@@ -11,17 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, Timeouts};
 use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::PostParams;
-use kube::core::ObjectMeta;
 pub use samples::{CANARIES, canary, paella};
 pub use shop::{Shop, charged_once, condition, uid};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::installation::{INSTALLATION, Installation, Operator, PREFIX};
+use crate::installation::{Installation, Operator, PREFIX};
 use crate::stack::Options;
-use crate::stack::aws::{CatalogueItem, Holder};
+use crate::stack::aws::Holder;
 use crate::stack::progress::Progress;
 use crate::stack::simulators::{Device, Role, Simulator};
 
@@ -273,41 +269,6 @@ impl World {
         let (session, _) = IotDevices::connect(settings)?;
         session.connected().wait_for(Result::is_ok).await?;
         Ok(session)
-    }
-
-    /// A namespace of the scene's own.
-    ///
-    /// # Errors
-    /// When there is one of this name.
-    pub async fn namespace(&self, name: &str) -> Result<Shop<'_>> {
-        let namespaces: Api<Namespace> = Api::all(self.installation.stack.kubernetes.client());
-        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        namespaces.create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() }).await?;
-        Ok(self.shop(name))
-    }
-
-    /// A namespace with an article of its own, also called `name`: its stock is nobody else's.
-    ///
-    /// # Errors
-    /// As [`World::namespace`], and when the catalogue cannot be written.
-    pub async fn market(&self, name: &str) -> Result<Shop<'_>> {
-        let article = CatalogueItem {
-            store: STORE.to_owned(),
-            sku: name.to_owned(),
-            name: name.to_owned(),
-            price: PRICE,
-            currency: "EUR".to_owned(),
-            stock: STOCK,
-            available: true,
-        };
-        self.installation.stack.aws.seed_catalogue(INSTALLATION, &[article]).await?;
-        Ok(Shop { sku: name.to_owned(), ..self.namespace(name).await? })
-    }
-
-    /// A namespace that is there already.
-    pub fn shop(&self, name: &str) -> Shop<'_> {
-        let orders = Api::namespaced(self.installation.stack.kubernetes.client(), name);
-        Shop { world: self, namespace: name.to_owned(), orders, sku: "paella".to_owned() }
     }
 
     fn faults(&self) -> Result<&Path> {

@@ -4,13 +4,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use comanda_crds::{Cancel, Order, OrderSpec, OrderStatus, Phase};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::ObjectMeta;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::{GLANCE, PRICE, SOON, STOCK, STORE, World, paella};
+use super::samples::paella;
+use super::{GLANCE, PRICE, SOON, STOCK, STORE, World};
 use crate::evidence::{Facts, Snapshot, Witness};
 use crate::installation::INSTALLATION;
+use crate::stack::aws::CatalogueItem;
 use crate::stack::simulators::Simulator;
 
 /// A namespace with orders.
@@ -23,6 +27,43 @@ pub struct Shop<'a> {
     pub orders: Api<Order>,
     /// What is ordered in it.
     pub sku: String,
+}
+
+impl World {
+    /// A namespace of the scene's own.
+    ///
+    /// # Errors
+    /// When there is one of this name.
+    pub async fn namespace(&self, name: &str) -> Result<Shop<'_>> {
+        let namespaces: Api<Namespace> = Api::all(self.installation.stack.kubernetes.client());
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        namespaces.create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() }).await?;
+        Ok(self.shop(name))
+    }
+
+    /// A namespace with an article of its own, also called `name`: its stock is nobody else's.
+    ///
+    /// # Errors
+    /// As [`World::namespace`], and when the catalogue cannot be written.
+    pub async fn market(&self, name: &str) -> Result<Shop<'_>> {
+        let article = CatalogueItem {
+            store: STORE.to_owned(),
+            sku: name.to_owned(),
+            name: name.to_owned(),
+            price: PRICE,
+            currency: "EUR".to_owned(),
+            stock: STOCK,
+            available: true,
+        };
+        self.installation.stack.aws.seed_catalogue(INSTALLATION, &[article]).await?;
+        Ok(Shop { sku: name.to_owned(), ..self.namespace(name).await? })
+    }
+
+    /// A namespace that is there already.
+    pub fn shop(&self, name: &str) -> Shop<'_> {
+        let orders = Api::namespaced(self.installation.stack.kubernetes.client(), name);
+        Shop { world: self, namespace: name.to_owned(), orders, sku: "paella".to_owned() }
+    }
 }
 
 impl Shop<'_> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::REGION;
+use super::account::{ACCOUNT, REGION};
 
 /// The policies that ship: see `docs/devices.md`.
 const KITCHEN: &str = include_str!("../../../../lambdas/iot-policies/kitchen.json");
@@ -72,9 +72,6 @@ impl Holder {
         (name, document, Value::Object(attributes))
     }
 }
-
-/// ministack's only account.
-const ACCOUNT: &str = "000000000000";
 
 /// Where devices and the operator connect.
 #[derive(Clone, Debug)]

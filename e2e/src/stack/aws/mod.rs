@@ -1,6 +1,7 @@
 //! AWS: ministack, an emulator of the services the operator uses, with the tables, topic, queue and device
 //! certificates an installation needs.
 
+mod account;
 mod catalogue;
 mod iot;
 mod provision;
@@ -20,12 +21,10 @@ use serde_json::Value;
 use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
+pub use account::REGION;
 pub use catalogue::CatalogueItem;
 pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
-
-/// The region everything is in.
-pub const REGION: &str = "us-east-1";
 
 /// ministack takes any credentials; these say what they are.
 const ACCESS_KEY: &str = "comanda-local";
