@@ -262,6 +262,26 @@ async fn the_policies_let_a_device_speak_as_itself_in_its_store_and_role_and_in_
     Ok(())
 }
 
+#[tokio::test]
+async fn what_is_longer_than_a_topic_may_be_does_not_reach_the_operator() -> Result<()> {
+    let mut world = World::new().await?;
+    let mut anyone = Operator::of(&world.aws, "anyone", &Holder::Anyone).await?;
+    let base = "acme/local/shop/centro/kitchen/o-1/events";
+    // Of more than seven slashes: no filter of the operator's has as many.
+    for topic in [format!("{base}/tablet-1/more"), format!("{base}/tablet-1")] {
+        anyone.client.publish(topic, QoS::AtLeastOnce, false, r#"{"event":"ready"}"#).await?;
+        anyone.acknowledged().await?;
+    }
+    assert_eq!(world.operator.hear("ready").await?.len(), 1);
+    // Of more than 256 bytes: the broker ends the connection.
+    for (bytes, may) in [(256, true), (257, false)] {
+        let topic = format!("{base}/{}", "t".repeat(bytes - base.len() - 1));
+        anyone.client.publish(topic, QoS::AtLeastOnce, false, "{}").await?;
+        assert_eq!(anyone.acknowledged().await.is_ok(), may, "{bytes}");
+    }
+    Ok(())
+}
+
 /// Two installations share a broker and a prefix, and one of them runs in two clusters.
 #[tokio::test]
 async fn operators_on_one_broker_neither_hear_nor_evict_one_another() -> Result<()> {

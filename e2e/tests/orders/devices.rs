@@ -1,13 +1,44 @@
 //! Scenes about kitchens and couriers.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, OrderClass, Phase};
 use comanda_e2e::installation::{INSTALLATION, PREFIX};
+use comanda_e2e::stack::aws::Holder;
 use comanda_steps::ports::Devices;
 use kube::Api;
 use kube::api::DeleteParams;
+use serde_json::Value;
 
-use comanda_e2e::world::{SOON, STORE, World, timeouts, until};
+use comanda_e2e::world::{PATIENT, SOON, STORE, Shop, World, timeouts, until};
+
+/// By when the emulator has sent again what is not acknowledged.
+const SENT_AGAIN: Duration = Duration::from_secs(31);
+
+/// How many events of devices came to this, in the life of the operator.
+async fn events(world: &World, result: &str) -> Result<u64> {
+    let metrics = world.operator().await.as_ref().context("an operator runs")?.metrics().await?;
+    let name = format!("comanda_device_events_total{{result=\"{result}\"}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    Ok(line.map(str::parse).transpose()?.unwrap_or_default())
+}
+
+/// What the ledger keeps of what the kitchens of an order said.
+async fn kept(shop: &Shop<'_>, order: &str) -> Result<Vec<Value>> {
+    let mut items = shop.world.installation.stack.aws.ledger_items().await?;
+    let of_order = format!("ORDER#{INSTALLATION}/{}/{order}", shop.namespace);
+    items.retain(|item| {
+        item["pk"] == of_order.as_str()
+            && item["sk"].as_str().is_some_and(|sk| sk.starts_with("EVENT#kitchen#"))
+    });
+    Ok(items)
+}
+
+/// The topic on which a tablet speaks of an order.
+fn topic(shop: &Shop<'_>, order: &str, device: &str) -> String {
+    format!("{PREFIX}/{INSTALLATION}/{}/{STORE}/kitchen/{order}/events/{device}", shop.namespace)
+}
 
 pub async fn repeated_and_overtaking_events_change_nothing(world: &World) -> Result<()> {
     let shop = world.namespace("repeated").await?;
@@ -98,4 +129,68 @@ pub async fn events_of_another_store_and_unreadable_ones_are_dropped(world: &Wor
     shop.until_phase("silent-forged", Phase::Failed).await?;
     let payment = "canceled, captured 0, refunded 0";
     shop.expect("silent-forged", "Failed", payment, "confirmed, failed", "prepare, cancel").await
+}
+
+/// The emulator hands no retained message to a new subscription with a wildcard, as the operator's are. That other
+/// brokers do is played by the device, which says the same again.
+pub async fn a_retained_event_is_heard_once_also_when_it_comes_again_after_a_restart(
+    world: &World,
+) -> Result<()> {
+    let shop = world.namespace("retained").await?;
+    let order = "silent-retained";
+    shop.order(order, |spec| PATIENT.clone_into(&mut spec.class_name)).await?;
+    shop.until_phase(order, Phase::Preparing).await?;
+    let aws = &world.installation.stack.aws;
+    let certificate = aws.device_certificate("retainer", &Holder::Anyone).await?;
+    let say = async |event: &str| -> Result<()> {
+        let mut publish = tokio::process::Command::new("mosquitto_pub");
+        publish.args(["-h", &aws.iot().host, "-p", &aws.iot().port.to_string(), "-i", "retainer"]);
+        publish.arg("--cafile").arg(&aws.iot().ca_file).arg("--cert").arg(&certificate.cert_file);
+        publish.arg("--key").arg(&certificate.key_file).args(["-q", "1", "--retain"]);
+        publish.args(["-t", &topic(&shop, order, "retainer")]);
+        publish.args(["-m", &format!(r#"{{"eventId":"{event}-1","event":"{event}","seq":1}}"#)]);
+        let published = publish.status().await.context("install Debian's mosquitto-clients")?;
+        ensure!(published.success(), "mosquitto_pub ended with {published}");
+        Ok(())
+    };
+    say("accepted").await?;
+    until("it is kept", async || Ok(kept(&shop, order).await?.len() == 1)).await?;
+    let first = kept(&shop, order).await?;
+    let known = events(world, "known").await?;
+    say("accepted").await?;
+    until("the copy is known", async || Ok(events(world, "known").await? == known + 1)).await?;
+    world.kill_operator().await?;
+    world.start_operator().await?;
+    say("accepted").await?;
+    until("the copy is known to the next operator", async || Ok(events(world, "known").await? == 1)).await?;
+    ensure!(kept(&shop, order).await? == first, "the copy was kept");
+    say("ready").await?;
+    shop.until_phase(order, Phase::Delivered).await?;
+    shop.expect_delivered(order).await
+}
+
+/// The broker lets these through: a device's name may be longer than any that Comanda reads. What is longer than a topic
+/// may be it does not: see `tests/devices`.
+pub async fn a_topic_longer_than_any_of_ours_is_refused_and_what_comes_behind_it_is_heard(
+    world: &World,
+) -> Result<()> {
+    // Enough that each lane of the operator gets some.
+    const MESSAGES: u64 = 400;
+    let shop = world.namespace("longer").await?;
+    let tablet = world.connect_device("longer").await?;
+    let refused = events(world, "refused").await?;
+    let ready = br#"{"eventId":"e-1","event":"ready","seq":1}"#;
+    for number in 0..MESSAGES {
+        let device = format!("{number:037}");
+        tablet.send(&topic(&shop, "behind", &device), ready.to_vec()).await?;
+    }
+    shop.order("behind", |_| {}).await?;
+    shop.until_phase("behind", Phase::Delivered).await?;
+    shop.expect_delivered("behind").await?;
+    ensure!(kept(&shop, "behind").await?.len() == 3, "{:#?}", kept(&shop, "behind").await?);
+    until("all are counted", async || Ok(events(world, "refused").await? == refused + MESSAGES)).await?;
+    // The broker has its acknowledgements: it sends none of them again.
+    tokio::time::sleep(SENT_AGAIN).await;
+    ensure!(events(world, "refused").await? == refused + MESSAGES, "they came again");
+    Ok(())
 }

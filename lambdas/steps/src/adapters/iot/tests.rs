@@ -175,6 +175,24 @@ async fn an_event_is_acknowledged_when_its_reader_says_so_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_retained_event_comes_with_each_connection_and_is_handed_over_and_acknowledged_as_any_other() {
+    let (broker, devices, mut incoming) = Broker::start().await;
+    for packet_id in 1..=2 {
+        let mut connection = broker.accept(packet_id == 2).await;
+        until(&devices, true).await;
+        let mut publish = Publish::new("comanda/a/events", QoS::AtLeastOnce, "ready");
+        (publish.pkid, publish.retain) = (packet_id, true);
+        connection.say(&Packet::Publish(publish)).await;
+        let event = incoming.recv().await.expect("an event");
+        assert_eq!((event.topic(), event.payload()), ("comanda/a/events", b"ready".as_slice()));
+        event.acknowledge();
+        assert_eq!(connection.next().await, Packet::PubAck(PubAck::new(packet_id)));
+        drop(connection);
+        until(&devices, false).await;
+    }
+}
+
+#[tokio::test]
 async fn an_acknowledgement_never_reaches_a_later_connection_where_its_number_means_another_event() {
     let (broker, devices, mut incoming) = Broker::start().await;
     let mut connection = broker.accept(false).await;
