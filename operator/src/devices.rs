@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use comanda_crds::Order;
@@ -129,35 +129,62 @@ struct Keeper {
     counts: Counts,
 }
 
-/// Of those, how many stay free for what decides about an order: a flood of `accepted` keeps no `ready` out.
+/// Of the events of an order and a side, how many stay free for what decides about the order: a flood of `accepted` keeps
+/// no `ready` out.
 const RESERVED: usize = 16;
-/// Of how many orders and sides events are counted at once. More are counted from zero again.
+/// Of how many orders and sides events are counted at once. Of more, they are counted from the ledger again.
 const COUNTED: usize = 20_000;
 
-/// How many events of each order and side this process has put into the ledger.
+/// How many events of each order and side the ledger holds. What it held when the order's first event came is counted,
+/// and what this process adds.
 #[derive(Default)]
 struct Counts(Mutex<HashMap<(Identity, Side), usize>>);
 
 impl Counts {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Identity, Side), usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the order's events are counted.
+    fn knows(&self, identity: &Identity) -> bool {
+        self.lock().contains_key(&(identity.clone(), Side::Kitchen))
+    }
+
+    /// Counts what the ledger holds of an order. Of two that read at once, the first counts: what the other found in
+    /// addition is added by whoever put it there.
+    fn begin(&self, identity: &Identity, held: &[DeviceEvent]) {
+        let mut counts = self.lock();
+        if counts.len() >= COUNTED {
+            counts.clear();
+        }
+        for side in [Side::Kitchen, Side::Courier] {
+            let of_side = held.iter().filter(|event| side_of(event.signal) == side).count();
+            counts.entry((identity.clone(), side)).or_insert(of_side);
+        }
+    }
+
     /// Whether there is room for one more event.
-    fn has_room(&self, identity: &Identity, side: Side, signal: DeviceSignal) -> bool {
+    fn has_room(&self, identity: &Identity, signal: DeviceSignal) -> bool {
         let begins = matches!(
             signal,
             DeviceSignal::Kitchen(KitchenState::Accepted | KitchenState::Preparing)
                 | DeviceSignal::Courier(CourierState::Accepted)
         );
         let most = if begins { MAX_EVENTS - RESERVED } else { MAX_EVENTS };
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.get(&(identity.clone(), side)).is_none_or(|count| *count < most)
+        self.lock().get(&(identity.clone(), side_of(signal))).is_none_or(|count| *count < most)
     }
 
-    fn add(&self, identity: &Identity, side: Side) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() >= COUNTED {
-            counts.clear();
+    fn add(&self, identity: &Identity, signal: DeviceSignal) {
+        // Where it is not counted any more, the ledger is, which has the event.
+        if let Some(count) = self.lock().get_mut(&(identity.clone(), side_of(signal))) {
+            *count += 1;
         }
-        *counts.entry((identity.clone(), side)).or_default() += 1;
     }
+}
+
+fn side_of(signal: DeviceSignal) -> Side {
+    let kitchen = matches!(signal, DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_));
+    if kitchen { Side::Kitchen } else { Side::Courier }
 }
 
 /// What keeping an event came to.
@@ -170,6 +197,8 @@ enum Kept {
     AfterUndo,
     /// The order is not of this store, or is not known at all.
     Foreign,
+    /// The ledger holds as much of its side as is kept.
+    Beyond,
 }
 
 impl Keeper {
@@ -211,21 +240,17 @@ impl Keeper {
             incoming.acknowledge();
             return None;
         }
-        if !self.counts.has_room(&identity, topic.side, event.signal) {
-            refuse(&"its side has said more of the order than is kept");
-            incoming.acknowledge();
-            return None;
-        }
         let count = |result| metrics.device_events.with_label_values(&[result]).inc();
         let mut failures = 0_u64;
         loop {
             match self.record(&identity, &topic, &event).await {
                 Ok(Kept::New) => {
-                    self.counts.add(&identity, topic.side);
+                    self.counts.add(&identity, event.signal);
                     count("kept");
                 }
                 Ok(Kept::Known) => count("known"),
                 Ok(Kept::AfterUndo) => {
+                    self.counts.add(&identity, event.signal);
                     count("after_undo");
                     warn!(
                         order = %identity,
@@ -236,6 +261,11 @@ impl Keeper {
                 }
                 Ok(Kept::Foreign) => {
                     refuse(&"it speaks of an order that its store does not have");
+                    incoming.acknowledge();
+                    return None;
+                }
+                Ok(Kept::Beyond) => {
+                    refuse(&"its side has said more of the order than is kept");
                     incoming.acknowledge();
                     return None;
                 }
@@ -266,16 +296,24 @@ impl Keeper {
         topic: &EventTopic,
         event: &DeviceEvent,
     ) -> Result<Kept, LedgerError> {
+        let followed = self.audience.live.store_of(identity).is_some_and(|store| topic.is_of_store(&store));
         let mut undone = false;
-        if !self.audience.live.store_of(identity).is_some_and(|store| topic.is_of_store(&store)) {
+        if !followed || !self.counts.knows(identity) {
+            let loaded = self.ledger.load(identity).await?;
             // An object can follow an order that it turns out not to own: the ledger knows.
-            let Some(Loaded { record, .. }) = self.ledger.load(identity).await? else {
-                return Ok(Kept::Foreign);
-            };
-            if !topic.is_of(&record) {
-                return Ok(Kept::Foreign);
+            if !followed {
+                let Some(Loaded { record, .. }) = &loaded else {
+                    return Ok(Kept::Foreign);
+                };
+                if !topic.is_of(record) {
+                    return Ok(Kept::Foreign);
+                }
+                undone = record.phase.is_final() && record.phase != Phase::Delivered;
             }
-            undone = record.phase.is_final() && record.phase != Phase::Delivered;
+            self.counts.begin(identity, &loaded.map(|loaded| loaded.events).unwrap_or_default());
+        }
+        if !self.counts.has_room(identity, event.signal) {
+            return Ok(Kept::Beyond);
         }
         Ok(match self.ledger.put_event(identity, event).await? {
             true if undone && event.signal == DeviceSignal::Courier(CourierState::Delivered) => {
@@ -291,32 +329,66 @@ impl Keeper {
 mod tests {
     use super::*;
 
+    fn order(id: &str) -> Identity {
+        Identity { installation: "bistro".to_owned(), tenant: "shop".to_owned(), order_id: id.to_owned() }
+    }
+
+    const ACCEPTED: DeviceSignal = DeviceSignal::Kitchen(KitchenState::Accepted);
+    const READY: DeviceSignal = DeviceSignal::Kitchen(KitchenState::Ready);
+
+    /// Says something so often, and returns how often there was room for it.
+    fn say(counts: &Counts, signal: DeviceSignal, times: usize) -> usize {
+        let kept = (0..times).filter(|_| {
+            let room = counts.has_room(&order("a-1"), signal);
+            if room {
+                counts.add(&order("a-1"), signal);
+            }
+            room
+        });
+        kept.count()
+    }
+
     #[test]
     fn a_flood_is_kept_up_to_a_bound_and_a_ready_finds_room_in_it() {
         let counts = Counts::default();
-        let order = |id: &str| Identity {
-            installation: "bistro".to_owned(),
-            tenant: "shop".to_owned(),
-            order_id: id.to_owned(),
+        counts.begin(&order("a-1"), &[]);
+        assert_eq!(say(&counts, ACCEPTED, 10_000), 48);
+        assert_eq!(say(&counts, READY, 10_000), 16);
+        assert!(counts.has_room(&order("a-1"), DeviceSignal::Courier(CourierState::Accepted)));
+        assert!(counts.has_room(&order("a-2"), READY));
+    }
+
+    #[test]
+    fn what_the_ledger_holds_counts_towards_the_bound_and_is_counted_once() {
+        let held = |signal, seq| DeviceEvent {
+            id: format!("e-{seq}"),
+            signal,
+            seq,
+            device: "tablet-1".to_owned(),
+            reason: None,
+            at: Timestamp::UNIX_EPOCH,
         };
-        let mut kept = 0;
-        let mut say = |signal| {
-            let room = counts.has_room(&order("a-1"), Side::Kitchen, signal);
-            if room {
-                counts.add(&order("a-1"), Side::Kitchen);
-                kept += 1;
-            }
-            room
-        };
-        for _ in 0..10_000 {
-            say(DeviceSignal::Kitchen(KitchenState::Accepted));
+        let mut events: Vec<DeviceEvent> = (0..47).map(|seq| held(ACCEPTED, seq)).collect();
+        events.extend((0..64).map(|seq| held(DeviceSignal::CourierRecalled(false), seq)));
+        let counts = Counts::default();
+        assert!(!counts.knows(&order("a-1")));
+        counts.begin(&order("a-1"), &events);
+        assert!(counts.knows(&order("a-1")) && !counts.knows(&order("a-2")));
+        assert_eq!(say(&counts, ACCEPTED, 10), 1);
+        // Another lane read the ledger at the same time, and is late.
+        counts.begin(&order("a-1"), &[]);
+        assert_eq!(say(&counts, ACCEPTED, 10), 0);
+        assert_eq!(say(&counts, READY, 10_000), 16);
+        assert!(!counts.has_room(&order("a-1"), DeviceSignal::Courier(CourierState::Delivered)));
+    }
+
+    #[test]
+    fn of_an_order_that_is_not_counted_any_more_nothing_is_counted_until_the_ledger_is_read() {
+        let counts = Counts::default();
+        for number in 0..=COUNTED {
+            counts.begin(&order(&number.to_string()), &[]);
         }
-        assert!(say(DeviceSignal::Kitchen(KitchenState::Ready)));
-        for _ in 0..10_000 {
-            say(DeviceSignal::Kitchen(KitchenState::Ready));
-        }
-        assert_eq!(kept, MAX_EVENTS);
-        assert!(counts.has_room(&order("a-1"), Side::Courier, DeviceSignal::Courier(CourierState::Accepted)));
-        assert!(counts.has_room(&order("a-2"), Side::Kitchen, DeviceSignal::Kitchen(KitchenState::Ready)));
+        counts.add(&order("0"), READY);
+        assert!(!counts.knows(&order("0")) && counts.knows(&order(&COUNTED.to_string())));
     }
 }

@@ -6,12 +6,17 @@ use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, OrderClass, Phase};
 use comanda_e2e::installation::{INSTALLATION, PREFIX};
 use comanda_e2e::stack::aws::Holder;
-use comanda_steps::ports::Devices;
+use comanda_saga::{DeviceEvent, DeviceSignal, KitchenState};
+use comanda_steps::devices::MAX_EVENTS;
+use comanda_steps::ports::{Devices, Ledger};
+use jiff::Timestamp;
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::Value;
 
 use comanda_e2e::world::{PATIENT, SOON, STORE, Shop, World, timeouts, until};
+
+use crate::fences::{identity, ledger};
 
 /// By when the emulator has sent again what is not acknowledged.
 const SENT_AGAIN: Duration = Duration::from_secs(31);
@@ -167,6 +172,41 @@ pub async fn a_retained_event_is_heard_once_also_when_it_comes_again_after_a_res
     say("ready").await?;
     shop.until_phase(order, Phase::Delivered).await?;
     shop.expect_delivered(order).await
+}
+
+pub async fn what_a_tablet_said_before_a_restart_counts_towards_its_bound(world: &World) -> Result<()> {
+    let shop = world.namespace("counted").await?;
+    let order = "silent-counted";
+    shop.order(order, |spec| PATIENT.clone_into(&mut spec.class_name)).await?;
+    shop.until_phase(order, Phase::Preparing).await?;
+    world.kill_operator().await?;
+    for seq in 1..MAX_EVENTS {
+        let said = DeviceEvent {
+            id: format!("e-{seq}"),
+            signal: DeviceSignal::Kitchen(KitchenState::Accepted),
+            seq: u64::try_from(seq)?,
+            device: "talker".to_owned(),
+            reason: None,
+            at: Timestamp::now(),
+        };
+        ensure!(ledger(world)?.put_event(&identity("counted", order), &said).await?, "{said:?} was there");
+    }
+    world.start_operator().await?;
+    let tablet = world.connect_device("talker").await?;
+    let say = async |event: &str, seq: u64| {
+        let said = format!(r#"{{"eventId":"{event}-{seq}","event":"{event}","seq":{seq}}}"#);
+        tablet.send(&topic(&shop, order, "talker"), said.into_bytes()).await
+    };
+    let refused = events(world, "refused").await?;
+    say("accepted", 100).await?;
+    until("it is refused", async || Ok(events(world, "refused").await? == refused + 1)).await?;
+    say("ready", 1).await?;
+    shop.until_phase(order, Phase::Delivered).await?;
+    shop.expect_delivered(order).await?;
+    say("rejected", 1).await?;
+    until("nothing else is kept", async || Ok(events(world, "refused").await? == refused + 2)).await?;
+    ensure!(kept(&shop, order).await?.len() == MAX_EVENTS, "{:#?}", kept(&shop, order).await?);
+    Ok(())
 }
 
 /// The broker lets these through: a device's name may be longer than any that Comanda reads. What is longer than a topic

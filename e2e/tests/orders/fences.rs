@@ -23,14 +23,14 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 /// The ledger, past the operator. Contacts stay closed.
-fn ledger(world: &World) -> Result<DynamoLedger> {
+pub fn ledger(world: &World) -> Result<DynamoLedger> {
     let aws = &world.installation.stack.aws;
     let key = ContactKey::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")?;
     let client = aws.dynamodb();
     Ok(DynamoLedger::new(client, aws.resources().ledger_table.clone(), key))
 }
 
-fn identity(tenant: &str, order_id: &str) -> Identity {
+pub fn identity(tenant: &str, order_id: &str) -> Identity {
     Identity {
         installation: INSTALLATION.to_owned(),
         tenant: tenant.to_owned(),

@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         devices::events_of_one_broker_do_not_wait_for_the_ledger_of_another,
         devices::events_of_another_store_and_unreadable_ones_are_dropped,
         devices::a_retained_event_is_heard_once_also_when_it_comes_again_after_a_restart,
+        devices::what_a_tablet_said_before_a_restart_counts_towards_its_bound,
         devices::a_topic_longer_than_any_of_ours_is_refused_and_what_comes_behind_it_is_heard,
         people::waiting_on_conditions_works,
         people::a_cancel_after_pick_up_is_refused_and_says_so,
