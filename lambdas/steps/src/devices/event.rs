@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::form::Fields;
 use super::{EventTopic, Side};
 
 /// Longest event that is read, in bytes. Real ones have some 200.
@@ -82,20 +83,14 @@ pub(crate) fn read(
     if payload.len() > MAX_EVENT_BYTES {
         return Err(EventError::TooLarge(payload.len()));
     }
-    let text = String::from_utf8_lossy(payload);
-    let text =
-        text.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '\u{feff}' | '\0'));
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let fields = object(text)?;
-    let named = |name: &str| fields.get(name).filter(|value| !value.is_null());
-    if named("device").is_some_and(|claimed| claimed.as_str() != Some(device)) {
+    let Some(fields) = Fields::read(payload)? else { return Ok(None) };
+    let named = |name| fields.get(name);
+    if named("device").is_some_and(|claimed| claimed.as_str().map(str::trim) != Some(device)) {
         return Err(EventError::AnotherDevice);
     }
     let event = named("event").and_then(Value::as_str).ok_or(EventError::BadField("event"))?;
     let event_id = match named("eventId") {
-        Some(Value::String(id)) => id.clone(),
+        Some(Value::String(id)) => id.trim().to_owned(),
         Some(Value::Number(id)) => id.to_string(),
         _ => return Err(EventError::BadField("eventId")),
     };
@@ -107,19 +102,6 @@ pub(crate) fn read(
         reason: named("reason").map(text_of),
     };
     wire.check(side, now)
-}
-
-/// The object, also where it was encoded twice: as a string that holds it.
-fn object(text: &str) -> Result<serde_json::Map<String, Value>, EventError> {
-    let parse = |text: &str| serde_json::from_str(text).map_err(|error| EventError::Malformed(shape(&error)));
-    match parse(text)? {
-        Value::Object(fields) => Ok(fields),
-        Value::String(inner) => match parse(&inner)? {
-            Value::Object(fields) => Ok(fields),
-            _ => Err(EventError::Malformed("it is no JSON object".to_owned())),
-        },
-        _ => Err(EventError::Malformed("it is no JSON object".to_owned())),
-    }
 }
 
 /// A word of the vocabulary in its one spelling: `Picked_Up` is `picked-up`.
@@ -146,11 +128,6 @@ fn whole(number: f64) -> Option<u64> {
 
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Where the JSON goes wrong, without the text that is wrong.
-fn shape(error: &serde_json::Error) -> String {
-    format!("{:?} error in line {}, column {}", error.classify(), error.line(), error.column())
 }
 
 impl WireEvent {

@@ -2,6 +2,7 @@
 
 mod command;
 mod event;
+mod form;
 mod topic;
 
 use serde::{Deserialize, Serialize};

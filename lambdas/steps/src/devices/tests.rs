@@ -161,72 +161,98 @@ fn who_speaks_is_what_the_topic_says_and_a_payload_that_says_otherwise_is_refuse
     }
 }
 
-/// Forms that devices in the field send, with where that is reported, and what each has to be read as.
+/// Forms that programs in the field send, with where that is reported, and what each has to be read as.
 #[test]
 fn what_real_firmware_sends_is_understood() {
     let usual = r#"{"eventId":"e-1","event":"ready","seq":7}"#;
     let expected = event(Side::Kitchen, usual).expect("understood").expect("an event");
     let spelled: &[(&str, &[u8])] = &[
-        ("a number with a fraction of zero", br#"{"eventId":"e-1","event":"ready","seq":7.0}"#),
-        (
-            "https://github.com/emsesp/EMS-ESP/issues/102 (numbers as text)",
-            br#"{"eventId":"e-1","event":"ready","seq":"7"}"#,
-        ),
-        ("numbers as text, padded", br#"{"eventId":"e-1","event":"ready","seq":" 7.0 "}"#),
-        ("a number with an exponent", br#"{"eventId":"e-1","event":"ready","seq":7e0}"#),
+        // https://github.com/emsesp/EMS-ESP/issues/102, https://github.com/xoseperez/espurna/issues/2503
+        ("a number as text", br#"{"eventId":"e-1","event":"ready","seq":"7"}"#),
+        // https://github.com/nodemcu/nodemcu-firmware/issues/3219
+        ("a whole number with a fraction", br#"{"eventId":"e-1","event":"ready","seq":7.0}"#),
+        ("both, and padded", br#"{"eventId":"e-1","event":"ready","seq":" 7.0 "}"#),
+        // https://github.com/UtilitechAS/amsreader-firmware/issues/55
+        ("a number with an exponent", br#"{"eventId":"e-1","event":"ready","seq":0.7e1}"#),
+        // https://github.com/DaveGamble/cJSON/issues/184
         ("a byte order mark", b"\xef\xbb\xbf{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}"),
+        // https://github.com/influxdata/telegraf/issues/7536, https://github.com/monstrenyatko/ArduinoMqtt/issues/16,
+        // https://github.com/eclipse-mosquitto/mosquitto/issues/130
+        ("NUL at the end", b"{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}\0"),
+        // https://github.com/nanomq/nanomq/issues/2170
+        ("NUL at the start", b"\0{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}"),
+        // https://github.com/shirou/mqforward/issues/9, https://github.com/owntracks/recorder/issues/119
+        ("a line end, and NUL", b"{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}\r\n\0"),
+        // https://github.com/ramses-rf/ramses_cc/issues/698
+        ("line ends within strings", br#"{"eventId":"e-1\r\n","event":"ready\r\n","seq":"7\r\n"}"#),
+        // https://github.com/emsesp/EMS-ESP32/issues/228
         (
-            "https://github.com/influxdata/telegraf/issues/7536 (NUL at the end)",
-            b"{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}\0",
+            "control characters in a string",
+            b"{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7,\"by\":\"\x04\x0c\"}",
         ),
-        (
-            "https://github.com/nanomq/nanomq/issues/2170 (NUL at the start)",
-            b"\0{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}",
-        ),
-        (
-            "https://github.com/shirou/mqforward/issues/9 (NUL and line end)",
-            b"{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}\r\n\0",
-        ),
-        ("text encoded as JSON twice", br#""{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}""#),
-        (
-            "https://github.com/ibm-watson-iot/iot-nodered/issues/32 (not UTF-8)",
-            b"{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7,\"by\":\"Jos\xe9\"}",
-        ),
-        (
-            "https://github.com/home-assistant/core/pull/18710 (null where there is nothing)",
-            br#"{"eventId":"e-1","event":"ready","seq":7,"reason":null,"device":null}"#,
-        ),
+        // https://github.com/256dpi/arduino-mqtt/issues/161
+        ("JSON encoded twice", br#""{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7}""#),
+        // https://github.com/Links2004/arduinoMideaAC/issues/6, https://github.com/lf-edge/ekuiper/issues/356
+        ("a list of one", br#"[{"eventId":"e-1","event":"ready","seq":7}]"#),
+        // https://github.com/dl9rdz/rdz_ttgo_sonde/issues/45
+        ("a comma behind the last", br#"{"eventId":"e-1","event":"ready","by":[",}\"",], "seq":7, }"#),
+        // https://github.com/SBFspot/SBFspot/issues/334, https://github.com/EasyNetQ/EasyNetQ/issues/1052
+        ("names in other capitals", br#"{"EventId":"e-1","Event":"ready","SEQ":7}"#),
+        // https://github.com/klausahrenberg/WThermostatBeca/issues/174
         ("the word in capitals", br#"{"eventId":"e-1","event":"READY","seq":7}"#),
         ("the word with spaces around it", br#"{"eventId":"e-1","event":" ready ","seq":7}"#),
-        (
-            "the same field twice, the last counts",
-            br#"{"eventId":"e-0","eventId":"e-1","event":"ready","seq":7}"#,
-        ),
-        (
-            "fields that nobody knows",
-            br#"{"eventId":"e-1","event":"ready","seq":7,"battery":{"v":[3.7,null]}}"#,
-        ),
+        // https://github.com/home-assistant/core/pull/18710
+        ("null for nothing", br#"{"eventId":"e-1","event":"ready","seq":7,"reason":null,"device":null}"#),
+        // https://github.com/meshtastic/firmware/issues/3562
+        ("letters lost to NUL", br#"{"eventId":"e-1","event":"ready","seq":7,"reason":"\u0000\u0000"}"#),
+        // https://github.com/ibm-watson-iot/iot-nodered/issues/32
+        ("Latin-1", b"{\"eventId\":\"e-1\",\"event\":\"ready\",\"seq\":7,\"by\":\"Jos\xe9\"}"),
+        // https://github.com/thomasnordquist/MQTT-Explorer/issues/705
+        ("a name twice: the last counts", br#"{"eventId":"e-0","eventId":"e-1","event":"ready","seq":7}"#),
+        ("more than is read", br#"{"eventId":"e-1","event":"ready","seq":7,"battery":{"v":[3.7,null]}}"#),
     ];
-    for (source, payload) in spelled {
-        assert_eq!(
-            parse_event(&topic(Side::Kitchen, "tablet-1"), payload, now()),
-            Ok(Some(expected.clone())),
-            "{source}"
-        );
+    let on = |device: &str, payload: &[u8]| parse_event(&topic(Side::Kitchen, device), payload, now());
+    for (form, payload) in spelled {
+        assert_eq!(on("tablet-1", payload), Ok(Some(expected.clone())), "{form}");
     }
+    // https://github.com/shamblett/mqtt_client/issues/62
+    let wide = |order: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+        format!("{mark}{usual}").encode_utf16().flat_map(order).collect()
+    };
+    for mark in ["", "\u{feff}"] {
+        assert_eq!(on("tablet-1", &wide(u16::to_le_bytes, mark)), Ok(Some(expected.clone())), "{mark:?}");
+        assert_eq!(on("tablet-1", &wide(u16::to_be_bytes, mark)), Ok(Some(expected.clone())), "{mark:?}");
+    }
+    // https://github.com/jomjol/AI-on-the-edge-device/pull/1221: a MAC address for a name.
+    let named = expected.clone();
+    let mac = "AA:BB:CC:DD:EE:FF";
+    assert_eq!(on(mac, usual.as_bytes()), Ok(Some(DeviceEvent { device: mac.to_owned(), ..named })));
     // https://github.com/moscajs/mosca/issues/98: an empty message clears a retained one.
     assert_eq!(event(Side::Kitchen, ""), Ok(None));
     let picked_up = r#"{"eventId":8,"event":"Picked_Up","seq":7}"#;
     let heard = event(Side::Courier, picked_up).expect("understood").expect("an event");
     assert_eq!(heard.id, "8");
-    // https://github.com/esphome/issues/issues/1436: NaN is no JSON, and there is no telling what else is wrong.
-    let nan = r#"{"eventId":"e-1","event":"ready","seq":7,"temperature":nan}"#;
-    assert!(matches!(event(Side::Kitchen, nan), Err(EventError::Malformed(_))));
-    // https://github.com/softwarecrash/EPEver2MQTT/issues/44: characters of an earlier, longer message behind it.
-    let rest = r#"{"eventId":"e-1","event":"ready","seq":7}7}"#;
-    assert!(matches!(event(Side::Kitchen, rest), Err(EventError::Malformed(_))));
-    // https://github.com/emsesp/EMS-ESP/issues/385: a word that is no object.
-    assert!(matches!(event(Side::Kitchen, "\"offline\""), Err(EventError::Malformed(_))));
+}
+
+/// Forms of which there is no telling what else is wrong.
+#[test]
+fn what_firmware_garbles_is_refused() {
+    for garbled in [
+        // https://github.com/esphome/issues/issues/1436
+        r#"{"eventId":"e-1","event":"ready","seq":7,"temperature":nan}"#,
+        // https://github.com/softwarecrash/EPEver2MQTT/issues/44: characters of an earlier, longer message behind it.
+        r#"{"eventId":"e-1","event":"ready","seq":7}7}"#,
+        // https://github.com/mariolukas/Bluetti_ESP32_Bridge/issues/47
+        r#"{"eventId":"e-1","event":"ready","seq":7"}"#,
+        // https://github.com/jomjol/AI-on-the-edge-device/issues/1533
+        r#"{"eventId":"e-1,"event":"ready","seq":7}"#,
+        // https://github.com/emsesp/EMS-ESP/issues/385: a word that is no object.
+        r#""offline""#,
+        // https://github.com/AMRC-FactoryPlus/amrc-connectivity-stack/pull/474: which of them is the event?
+        r#"[{"eventId":"e-1","event":"ready","seq":7},{"eventId":"e-2","event":"rejected","seq":7}]"#,
+    ] {
+        assert!(matches!(event(Side::Kitchen, garbled), Err(EventError::Malformed(_))), "{garbled}");
+    }
 }
 
 #[test]
