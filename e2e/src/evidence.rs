@@ -255,9 +255,10 @@ impl Snapshot {
         if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") }
     }
 
-    /// Commands as devices acted on them, repeated and overtaken ones left out.
+    /// Commands as devices acted on them, repeated and overtaken ones left out, and what other couriers are told.
     fn commands(&self, order_id: &str) -> String {
-        let acted = |line: &&Value| line["kind"] == "command" && line["verdict"] == "new";
+        let told = |line: &Value| line["command"]["command"] == "taken";
+        let acted = |line: &&Value| line["kind"] == "command" && line["verdict"] == "new" && !told(line);
         let name = |line: &Value| line["command"]["command"].as_str().unwrap_or("unreadable").to_owned();
         let commands: Vec<String> = of(&self.journal, order_id).iter().filter(acted).map(name).collect();
         if commands.is_empty() { "none".to_owned() } else { commands.join(", ") }

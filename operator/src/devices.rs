@@ -168,7 +168,7 @@ impl Counts {
         let begins = matches!(
             signal,
             DeviceSignal::Kitchen(KitchenState::Accepted | KitchenState::Preparing)
-                | DeviceSignal::Courier(CourierState::Accepted)
+                | DeviceSignal::Courier(CourierState::Accepted | CourierState::Declined)
         );
         let most = if begins { MAX_EVENTS - RESERVED } else { MAX_EVENTS };
         self.lock().get(&(identity.clone(), side_of(signal))).is_none_or(|count| *count < most)

@@ -20,7 +20,7 @@ pub const ORDERS: [Expected; 12] = [
         ledger: "Delivered",
         payment: "succeeded, captured 3150, refunded 0",
         told: "confirmed",
-        commands: "prepare, deliver",
+        commands: "prepare, deliver, assigned",
     },
     Expected {
         order: "saopaulo-party",
@@ -28,7 +28,7 @@ pub const ORDERS: [Expected; 12] = [
         ledger: "Delivered",
         payment: "succeeded, captured 20400, refunded 0",
         told: "confirmed",
-        commands: "prepare, deliver",
+        commands: "prepare, deliver, assigned",
     },
     Expected {
         order: "tokyo-lunch",
@@ -36,7 +36,7 @@ pub const ORDERS: [Expected; 12] = [
         ledger: "Delivered",
         payment: "succeeded, captured 2400, refunded 0",
         told: "confirmed",
-        commands: "prepare, deliver",
+        commands: "prepare, deliver, assigned",
     },
     Expected {
         order: "declined-card",
@@ -92,7 +92,7 @@ pub const ORDERS: [Expected; 12] = [
         ledger: "Failed",
         payment: "succeeded, captured 1950, refunded 1950",
         told: "confirmed, failed",
-        commands: "prepare, deliver",
+        commands: "prepare, deliver, assigned",
     },
     Expected {
         order: "cancelled-while-preparing",

@@ -50,7 +50,7 @@ pub struct DeviceOptions {
     #[arg(long, default_value = "+")]
     pub store: String,
     /// The broker keeps what comes while the device is away
-    #[arg(long)]
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
     pub keep_session: bool,
     /// The file for what is received and sent, as JSON lines
     #[arg(long)]

@@ -74,7 +74,7 @@ impl Ending {
                 "Delivered",
                 "succeeded, captured 1250, refunded 0",
                 "confirmed",
-                "prepare, deliver",
+                "prepare, deliver, assigned",
             ),
             Self::Declined => {
                 ("Rejected", "Rejected", "canceled, captured 0, refunded 0", "rejected", "none")
@@ -87,7 +87,7 @@ impl Ending {
                 "Failed",
                 "succeeded, captured 1250, refunded 1250",
                 "confirmed, failed",
-                "prepare, deliver",
+                "prepare, deliver, assigned",
             ),
             Self::Cancelled => (
                 "Cancelled",

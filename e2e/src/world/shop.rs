@@ -252,7 +252,7 @@ impl Shop<'_> {
             "Delivered",
             "succeeded, captured 1850, refunded 0",
             "confirmed",
-            "prepare, deliver",
+            "prepare, deliver, assigned",
         )
         .await
     }
@@ -298,7 +298,7 @@ pub fn charged_once(snapshot: &Snapshot, order: &str) -> Result<()> {
         ledger: "Delivered".to_owned(),
         payment: "succeeded, captured 1850, refunded 0".to_owned(),
         told: "confirmed".to_owned(),
-        commands: "prepare, deliver".to_owned(),
+        commands: "prepare, deliver, assigned".to_owned(),
     };
     ensure!(facts == expected, "{}/{order}: found {facts:#?}, expected {expected:#?}", snapshot.namespace());
     Ok(())

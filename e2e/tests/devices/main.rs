@@ -176,27 +176,12 @@ async fn a_cancel_that_overtakes_its_order_keeps_it_from_being_prepared() -> Res
 #[tokio::test]
 async fn a_device_whose_session_the_broker_keeps_gets_what_it_missed() -> Result<()> {
     let mut world = World::new().await?;
-    let mut simulator = world.start(&kitchen()).await?;
+    let mut simulator = world.start(&kitchen().arg("--keep-session", "true")).await?;
     simulator.process.kill()?;
     world.operator.command("kitchen", "o-1", "prepare", "c-1", 1).await?;
     // The certificate changes with the new process, the client id and so the session does not.
-    let _simulator = world.start(&kitchen()).await?;
+    let _simulator = world.start(&kitchen().arg("--keep-session", "true")).await?;
     assert_eq!(names(&world.operator.hear("ready").await?), ["accepted", "preparing", "ready"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn the_first_courier_to_accept_has_the_order_and_the_other_stands_down() -> Result<()> {
-    let mut world = World::new().await?;
-    let _quick = world.start(&courier("courier-quick").arg("--accept-ms", "20")).await?;
-    let slow = world.start(&courier("courier-slow").arg("--accept-ms", "600")).await?;
-    world.operator.command("couriers", "o-1", "deliver", "c-1", 1).await?;
-    let events = world.operator.hear("delivered").await?;
-    assert_eq!(names(&events), ["accepted", "picked-up", "delivered"]);
-    assert!(events.iter().all(|event| event["from"] == "courier-quick"), "{events:?}");
-    assert!(
-        slow.journal()?.iter().any(|line| line["kind"] == "stood-down" && line["for"] == "courier-quick")
-    );
     Ok(())
 }
 
@@ -206,12 +191,15 @@ async fn a_courier_obeys_a_cancel_before_the_pick_up_and_refuses_it_after() -> R
     let _courier = world.start(&courier("courier-1").arg("--accept-ms", "20").rule("early=slow:500")).await?;
     world.operator.command("couriers", "early", "deliver", "c-1", 1).await?;
     world.operator.hear("accepted").await?;
-    world.operator.command("couriers", "early", "cancel", "c-2", 2).await?;
+    world.operator.assign("early", "courier-1", 2).await?;
+    world.operator.command("couriers", "early", "cancel", "c-2", 3).await?;
     assert_eq!(names(&world.operator.hear("cancelled").await?), ["cancelled"]);
 
     world.operator.command("couriers", "late", "deliver", "c-3", 1).await?;
+    world.operator.hear("accepted").await?;
+    world.operator.assign("late", "courier-1", 2).await?;
     world.operator.hear("picked-up").await?;
-    world.operator.command("couriers", "late", "cancel", "c-4", 2).await?;
+    world.operator.command("couriers", "late", "cancel", "c-4", 3).await?;
     world.operator.hear("cancel-refused").await?;
     world.operator.hear("delivered").await?;
     Ok(())
@@ -312,7 +300,7 @@ async fn operators_on_one_broker_neither_hear_nor_evict_one_another() -> Result<
 #[tokio::test]
 async fn a_courier_goes_when_it_is_assigned_and_stands_down_when_another_is() -> Result<()> {
     let mut world = World::new().await?;
-    let waits = |name| courier(name).arg("--accept-ms", "20").arg("--await-assigned", "true");
+    let waits = |name| courier(name).arg("--accept-ms", "20");
     let _one = world.start(&waits("bike-1").rule("declined=decline")).await?;
     let two = world.start(&waits("bike-2").rule("declined=silent-after-accept")).await?;
     world.operator.command("couriers", "o-1", "deliver", "c-1", 1).await?;

@@ -105,7 +105,8 @@ pub async fn keys_that_expired_behind_a_lost_answer_charge_and_refund_once(world
     let payment = shop.facts("created").await?.payment;
     ensure!(payment.matches("requires_confirmation").count() == 1, "{payment}");
     let payment = "succeeded, captured 1850, refunded 1850";
-    shop.expect("fails-refunded", "Failed", payment, "confirmed, failed", "prepare, deliver").await?;
+    shop.expect("fails-refunded", "Failed", payment, "confirmed, failed", "prepare, deliver, assigned")
+        .await?;
     shop.expect_consumed(4).await
 }
 
@@ -128,7 +129,8 @@ pub async fn what_support_gave_back_by_hand_is_neither_forgotten_nor_given_twice
     world.start_operator().await?;
     shop.until_final("fails-by-hand", AFTER_NO_ANSWER).await?;
     let payment = "succeeded, captured 1850, refunded 1850";
-    shop.expect("fails-by-hand", "Failed", payment, "confirmed, failed", "prepare, deliver").await?;
+    shop.expect("fails-by-hand", "Failed", payment, "confirmed, failed", "prepare, deliver, assigned")
+        .await?;
     let refunded =
         shop.snapshot().await?.record("fails-by-hand").map(|record| record["payment"]["refunded"].clone());
     ensure!(refunded == Some(1850.into()), "by the ledger, {refunded:?} was refunded");

@@ -150,5 +150,5 @@ pub async fn an_abandoned_order_is_let_go_and_its_debt_is_kept(world: &World) ->
     shop.until("fails-abandoned", SOON, abandoned).await?;
     shop.expect_rest("fails-abandoned", Duration::from_secs(1)).await?;
     let payment = "succeeded, captured 1850, refunded 0";
-    shop.expect("fails-abandoned", "Failed", payment, "confirmed", "prepare, deliver").await
+    shop.expect("fails-abandoned", "Failed", payment, "confirmed", "prepare, deliver, assigned").await
 }

@@ -156,7 +156,7 @@ pub async fn every_customer_of_the_list_is_taken_doubted_or_refused(world: &Worl
         let courier = snapshot
             .journal(&case.name)
             .iter()
-            .find(|line| line["command"]["command"] == "deliver")
+            .find(|line| line["command"]["command"] == "assigned")
             .context("a command to the courier")?;
         let (told, sent) = (&message["recipient"]["phone"], &courier["command"]["recipient"]["phone"]);
         ensure!(told == sent, "{}: the message goes to {told}, the courier calls {sent}", case.name);

@@ -8,6 +8,7 @@ mod banks;
 mod crashes;
 mod customers;
 mod devices;
+mod dispatch;
 mod fences;
 mod identity;
 mod money;
@@ -73,6 +74,9 @@ fn main() -> ExitCode {
         devices::a_retained_event_is_heard_once_also_when_it_comes_again_after_a_restart,
         devices::what_a_tablet_said_before_a_restart_counts_towards_its_bound,
         devices::a_topic_longer_than_any_of_ours_is_refused_and_what_comes_behind_it_is_heard,
+        dispatch::a_tablet_or_courier_with_a_clean_session_that_was_away_gets_the_order_when_it_is_back,
+        dispatch::an_order_whose_courier_dies_after_accepting_is_delivered_by_another,
+        dispatch::of_two_tablets_the_one_that_accepts_has_the_order_and_the_others_refusal_comes_too_late,
         people::waiting_on_conditions_works,
         people::a_cancel_after_pick_up_is_refused_and_says_so,
         people::a_customer_may_be_in_a_secret_that_comes_later,

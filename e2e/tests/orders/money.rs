@@ -127,7 +127,7 @@ pub async fn a_lost_answer_to_a_refund_refunds_once(world: &World) -> Result<()>
     shop.until_phase("fails-1", Phase::Failed).await?;
     stripe.clear_faults().await?;
     let payment = "succeeded, captured 1850, refunded 1850";
-    shop.expect("fails-1", "Failed", payment, "confirmed, failed", "prepare, deliver").await
+    shop.expect("fails-1", "Failed", payment, "confirmed, failed", "prepare, deliver, assigned").await
 }
 
 pub async fn a_customer_who_confirms_with_three_d_secure_is_served(world: &World) -> Result<()> {

@@ -87,7 +87,7 @@ fn an_order_in_the_kitchen_says_whom_it_waits_for_and_until_when() {
 #[test]
 fn a_delivered_order_shows_who_brought_it_and_what_was_taken() {
     let mut shop = Driver::delivering();
-    assert_eq!(waits(&shop.run().status), Some(("courier", "take the order", Some(0), Some(3600))));
+    assert_eq!(waits(&shop.run().status), Some(("courier", "deliver the order", Some(0), Some(3600))));
     shop.courier(CourierState::Delivered);
     let status = shop.run().status;
     assert_eq!((status.phase.name(), status.reason.as_deref()), ("Delivered", Some("Delivered")));

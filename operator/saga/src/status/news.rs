@@ -4,6 +4,8 @@ use comanda_crds::{OrderStatus, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::effect::Effect;
+
 /// Keeps the time of every condition whose status did not change.
 pub fn carry_times(new: &mut OrderStatus, old: &OrderStatus) {
     for condition in &mut new.conditions {
@@ -25,7 +27,9 @@ fn essence(status: &OrderStatus) -> OrderStatus {
     // With these, what is to be done stands in the message alone, and it does not change from try to try.
     let telling = [Reason::ClassNotReady, Reason::CustomerNotFound, Reason::Suspended, Reason::Waiting];
     let mut status = status.clone();
+    // Who has the order changes nothing for whoever waits for it, and goes with what does.
     (status.courier, status.ledger_version) = (None, None);
+    status.steps.retain(|step| step.name != Effect::Assign.name());
     for condition in &mut status.conditions {
         if !telling.iter().any(|reason| reason.name() == condition.reason) {
             condition.message.clear();

@@ -4,7 +4,6 @@ use comanda_crds::{CompensationStatus, Phase, StepState, StepStatus, Timeouts, W
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::device::CourierState;
 use crate::effect::Effect;
 use crate::journal::{Entry, EntryState};
 use crate::payment::{Hold, RefundState};
@@ -48,14 +47,13 @@ pub(super) fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<Waitin
         Phase::Delivering if record.state(Effect::Capture) == Some(EntryState::Intended) => {
             Some(wait("payment provider", "answer", entry(Effect::Capture), None))
         }
-        Phase::Delivering => {
-            let what = match record.courier.state {
-                CourierState::Unknown | CourierState::Declined => "take the order",
-                CourierState::Accepted => "pick the order up",
-                _ => "deliver the order",
-            };
-            Some(wait("courier", what, entry(Effect::Deliver), Some(seconds(timeouts.courier_seconds))))
-        }
+        // Who has it is no news of its own: each would be a write of the object.
+        Phase::Delivering => Some(wait(
+            "courier",
+            "deliver the order",
+            entry(Effect::Deliver),
+            Some(seconds(timeouts.courier_seconds)),
+        )),
         Phase::Compensating => {
             let open = |recall, answer: Option<bool>| answer.is_none() && record.is_done(recall);
             if open(Effect::RecallCourier, record.courier.recalled) {
