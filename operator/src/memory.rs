@@ -118,7 +118,7 @@ pub mod tests {
     /// An order that the kitchen was told of, and whose events were read at the beginning.
     pub fn told() -> Memory {
         let mut record = record();
-        record.intend(Effect::Prepare, at(0));
+        record.intend(Effect::Prepare, at(0)).expect("a legal move");
         let hand = InHand::read(Loaded { record, events: Vec::new() }, at(0));
         Memory { hand: Some(hand), loaded: true, ..Memory::default() }
     }

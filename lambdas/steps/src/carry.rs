@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use comanda_saga::transition::IllegalTransition;
 use comanda_saga::{
-    Call, Cause, Circumstances, DeviceEvent, Effect, Fault, Held, Next, Outcome, Record, Sent, StockChange,
-    Wait, Write, advance,
+    Call, Cause, Circumstances, Contradiction, DeviceEvent, Effect, Fault, Held, Next, Outcome, Record, Sent,
+    StockChange, Wait, Write, advance,
 };
 use jiff::Timestamp;
 
@@ -53,7 +52,7 @@ pub enum CarryError {
     TooLate,
     /// The rules contradict each other.
     #[error(transparent)]
-    Illegal(#[from] IllegalTransition),
+    Illegal(#[from] Contradiction),
     /// The order would go on for ever.
     #[error("the order asked for more than {MAX_STEPS} things in a row")]
     Endless,
@@ -150,7 +149,7 @@ impl InHand {
         &self,
         around: &Circumstances,
         now: Timestamp,
-    ) -> Result<Result<Request, Wait>, IllegalTransition> {
+    ) -> Result<Result<Request, Wait>, Contradiction> {
         if let Some(Intended { effect, .. }) = self.intended {
             return Ok(Ok(Request::Call(Call::Do(effect))));
         }
@@ -229,8 +228,8 @@ impl InHand {
             // Nothing of it happened: the order takes another way.
             Err(LedgerError::OutOfStock { skus }) if write.stock == StockChange::Take => {
                 let message = format!("The store does not have enough of: {}.", skus.join(", "));
-                self.record.apply(Outcome::Refused(Fault { cause: Cause::OutOfStock, message }), now);
-                Ok(())
+                let refused = Outcome::Refused(Fault { cause: Cause::OutOfStock, message });
+                Ok(self.record.apply(refused, now).map_err(Contradiction::from)?)
             }
             Err(error) => Err(error.into()),
         }
@@ -254,7 +253,7 @@ impl InHand {
         }
         // Of a repetition nothing is written.
         if !matches!(call, Call::Repeat(_)) {
-            self.record.apply(outcome, now);
+            self.record.apply(outcome, now).map_err(Contradiction::from)?;
         }
         unanswered
     }

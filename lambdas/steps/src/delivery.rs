@@ -106,7 +106,7 @@ mod tests {
         let broker = Broker::default();
         let mut record = intending(Effect::Deliver);
         record.courier.who = Some("bike-1".to_owned());
-        record.intend(Effect::Assign, crate::fixtures::now());
+        record.intend(Effect::Assign, crate::fixtures::now()).expect("a legal move");
         assert_eq!(assign(&record, &contact(), &broker).await, Outcome::Sent(Effect::Assign));
         let assigned = json!({
             "command": "assigned",
@@ -144,8 +144,8 @@ mod tests {
         let mut record = intending(Effect::Deliver);
         record.seq += 1;
         record.dispatch.withdrawn = Some(Withdrawn { device: "bike-1".to_owned(), seq: record.seq });
-        record.next_attempt(Effect::Deliver);
-        record.intend(Effect::Deliver, crate::fixtures::now());
+        record.next_attempt(Effect::Deliver).expect("a legal move");
+        record.intend(Effect::Deliver, crate::fixtures::now()).expect("a legal move");
         assert_eq!(deliver(&record, &contact(), &broker).await, Outcome::Sent(Effect::Deliver));
         let sent = broker.sent();
         let (topic, cancel) = &sent[0];

@@ -59,7 +59,7 @@ pub(crate) fn record() -> Record {
 /// The record once it intends an effect.
 pub(crate) fn intending(effect: Effect) -> Record {
     let mut record = record();
-    record.intend(effect, now());
+    record.intend(effect, now()).expect("a legal move");
     record
 }
 

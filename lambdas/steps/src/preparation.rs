@@ -53,7 +53,7 @@ mod tests {
     async fn stopping_the_kitchen_carries_a_higher_number() {
         let broker = Broker::default();
         let mut record = intending(Effect::Prepare);
-        record.intend(Effect::RecallKitchen, crate::fixtures::now());
+        record.intend(Effect::RecallKitchen, crate::fixtures::now()).expect("a legal move");
         assert_eq!(undo_prepare(&record, &broker).await, Outcome::Sent(Effect::RecallKitchen));
         let (topic, command) = broker.sent().remove(0);
         assert_eq!(topic, "comanda/bistro/shop/centro/kitchen/a-1/cancel");

@@ -9,6 +9,7 @@ use comanda_crds::{Cause, Phase, Reason};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::circumstances::{Circumstances, Wishes};
+use crate::contradiction::Contradiction;
 use crate::device::CourierState;
 use crate::effect::Effect;
 use crate::held::Held;
@@ -17,15 +18,15 @@ use crate::next::{Look, Next, StockChange, Wait, Write};
 use crate::payment::Hold;
 use crate::plan::{self, Patience, Wanted, dispatch, enter, undo};
 use crate::record::{Direction, FORMAT, Record, Stall};
-use crate::transition::{Event, IllegalTransition};
+use crate::transition::Event;
 
 /// What the record wants next.
 ///
 /// # Errors
 /// When the rules contradict each other: a defect.
-pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result<Next, IllegalTransition> {
+pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result<Next, Contradiction> {
     let mut next = held.record.clone();
-    next.apply_events(held.events);
+    next.apply_events(held.events)?;
     let mut case = Case { held, around, now, next };
     for rule in RULES {
         if let Some(wanted) = rule(&mut case)? {
@@ -48,7 +49,7 @@ const CATCH_UP: SignedDuration = SignedDuration::from_secs(2);
 /// An order that is looked at anyway reads again what devices said when that was not done for this long.
 const REREAD: SignedDuration = SignedDuration::from_secs(60);
 
-type Rule = fn(&mut Case<'_>) -> Result<Option<Next>, IllegalTransition>;
+type Rule = fn(&mut Case<'_>) -> Result<Option<Next>, Contradiction>;
 
 /// The record as it will stand, and what it is decided from.
 struct Case<'a> {
@@ -87,7 +88,7 @@ impl Write {
 }
 
 /// An order in a final phase writes late surprises down, and that a person has seen to them.
-fn over(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn over(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let (next, wishes) = (&mut case.next, &case.around.wishes);
     if !next.phase.is_final() {
         return Ok(None);
@@ -109,7 +110,7 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
 
 /// Of an order of which devices may speak, what they said is read after each connection to them, and when it was not for
 /// long.
-fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let old = || case.held.events_read_at.is_none_or(|read_at| read_at + REREAD <= case.now);
     let due =
         case.held.saved.is_spoken_of() && old() || case.catch_up_at().is_some_and(|due| due <= case.now);
@@ -117,7 +118,7 @@ fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
 }
 
 /// What became of the payment can end an order on its way, or need a person.
-fn judge_payment(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn judge_payment(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let next = &mut case.next;
     if next.direction == Direction::Undo {
         return Ok(None);
@@ -155,7 +156,7 @@ fn question_amount(next: &mut Record) {
 }
 
 /// What people ask for, retry, abandon, cancel and delete, is taken into the record.
-fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let (next, wishes) = (&mut case.next, &case.around.wishes);
     if is_fresh(wishes, next) {
         next.handled_retry.clone_from(&wishes.retry);
@@ -166,9 +167,9 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
                 let reason = stall.reason;
                 next.stall = None;
                 match reason {
-                    Reason::CourierUnexpected => dispatch::go_on(next),
+                    Reason::CourierUnexpected => dispatch::go_on(next)?,
                     Reason::RecallRefused => next.dispatch.refusal_seen = true,
-                    _ => undo::prepare_retry(next),
+                    _ => undo::prepare_retry(next)?,
                 }
             }
             None => {}
@@ -199,7 +200,7 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
 }
 
 /// A courier who does not have the order, and says that they picked it up or delivered it, is for a person to look into.
-fn question_couriers(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn question_couriers(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let next = &mut case.next;
     if let Some((device, state)) = next.dispatch.unseen()
         && next.stall.is_none()
@@ -216,7 +217,7 @@ fn is_fresh(wishes: &Wishes, record: &Record) -> bool {
 }
 
 /// An order that a person let go ends as it is.
-fn abandoned(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn abandoned(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     if case.next.abandoned.is_none() {
         return Ok(None);
     }
@@ -225,12 +226,12 @@ fn abandoned(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
 }
 
 /// An order that needs a person does nothing by itself.
-fn stalled(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn stalled(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     Ok(case.next.is_stalled().then(|| case.written_or(Next::Wait(Wait::ForEvent))))
 }
 
 /// Any other goes on as far as it can, forward or back. Suspended, it does nothing forward.
-fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
+fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     // What is known without any effect: all that a suspended order may write down.
     let heard = case.around.wishes.suspend.then(|| case.next.clone());
     let patience = Patience::of(case.held, case.around);
@@ -246,7 +247,7 @@ fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, IllegalTransition> {
     }
     Ok(Some(match wanted {
         Wanted::Do(effect) => {
-            case.next.intend(effect, case.now);
+            case.next.intend(effect, case.now)?;
             case.write(StockChange::None, Some(effect))
         }
         Wanted::Read(_) if must_be_known_first(case) => case.write(StockChange::None, None),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::effect::{Effect, Kind};
-use crate::journal::{Entry, EntryState};
+use crate::journal::{Entry, EntryState, IllegalMove, moved};
 use crate::record::Record;
 
 impl Record {
@@ -23,9 +23,13 @@ impl Record {
     }
 
     /// Takes the intent for an effect: the next write records it, before the call is made.
-    pub fn intend(&mut self, effect: Effect, now: Timestamp) {
+    ///
+    /// # Errors
+    /// When it cannot be intended as it stands; nothing is changed then.
+    pub fn intend(&mut self, effect: Effect, now: Timestamp) -> Result<(), IllegalMove> {
+        let state = moved(effect, self.state(effect), EntryState::Intended)?;
         let entry = self.journal.entry(effect).or_insert_with(|| Entry {
-            state: EntryState::Intended,
+            state,
             attempt: 1,
             key: self.identity.key(effect, 1),
             tries: 0,
@@ -40,54 +44,71 @@ impl Record {
             self.seq += 1;
             entry.seq = Some(self.seq);
         }
-        entry.state = EntryState::Intended;
+        entry.state = state;
         entry.tries += 1;
         entry.intended_at = now;
         entry.finished_at = None;
+        Ok(())
     }
 
     /// Starts a new attempt, with a key and a sequence number of its own, at an effect whose earlier attempt is proved
     /// to have done nothing, or was taken back.
-    pub fn next_attempt(&mut self, effect: Effect) {
+    ///
+    /// # Errors
+    /// When it was never intended, or cannot be tried again as it stands; nothing is changed then.
+    pub fn next_attempt(&mut self, effect: Effect) -> Result<(), IllegalMove> {
+        let state = moved(effect, self.state(effect), EntryState::NotDone)?;
         if let Some(entry) = self.journal.get_mut(&effect) {
             entry.attempt += 1;
             entry.key = self.identity.key(effect, entry.attempt);
             entry.seq = None;
-            entry.state = EntryState::NotDone;
+            entry.state = state;
         }
+        Ok(())
     }
 
     /// Writes an outcome down. An effect that needs no call, such as a reservation, gets its entry here.
+    ///
+    /// # Errors
+    /// When it cannot come to this outcome as it stands; nothing is changed then.
     pub fn settle(
         &mut self,
         effect: Effect,
         state: EntryState,
         message: impl Into<Option<String>>,
         now: Timestamp,
-    ) {
+    ) -> Result<(), IllegalMove> {
+        let state = moved(effect, self.state(effect), state)?;
         if !self.journal.contains_key(&effect) {
-            self.intend(effect, now);
+            self.intend(effect, now)?;
         }
         if let Some(entry) = self.journal.get_mut(&effect) {
             entry.state = state;
             entry.finished_at = Some(now);
             entry.message = message.into();
         }
+        Ok(())
     }
 
     /// Settles an effect whose outcome is not known yet.
-    pub(crate) fn settle_open(&mut self, effect: Effect, now: Timestamp, state: EntryState) {
+    pub(crate) fn settle_open(
+        &mut self,
+        effect: Effect,
+        now: Timestamp,
+        state: EntryState,
+    ) -> Result<(), IllegalMove> {
         if self.state(effect) != Some(EntryState::Intended) || state == EntryState::Intended {
-            return;
+            return Ok(());
         }
         // What went wrong on the way to a success is no longer news.
         let message = self.journal[&effect].message.clone().filter(|_| state != EntryState::Done);
-        self.settle(effect, state, message, now);
+        self.settle(effect, state, message, now)?;
         if state == EntryState::NotDone {
             // Proved not to have happened: the next try needs a key of its own, because the provider
             // replays what it stored under this one, errors included. Should the old call still arrive,
             // the state of the payment refuses it, or the new one.
-            self.next_attempt(effect);
+            self.next_attempt(effect)?;
         }
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 pub mod advance;
 pub mod apply;
 pub mod circumstances;
+pub mod contradiction;
 pub mod custody;
 pub mod device;
 pub mod effect;
@@ -27,6 +28,7 @@ pub use advance::advance;
 pub use apply::Outcome;
 pub use circumstances::{Circumstances, Policy, Wishes};
 pub use comanda_crds::{Cause, Phase, Reason};
+pub use contradiction::Contradiction;
 pub use device::{CourierState, DeviceEvent, DeviceSignal, KitchenState};
 pub use effect::Effect;
 pub use held::{Held, Sent};

@@ -54,7 +54,7 @@ impl View {
             spoil(defect, &mut hand.record);
         }
         let (observed, asked) = self.see().asks(hand.as_ref(), now());
-        let (asks, wait) = asked.map_err(|_| "decided on an illegal transition")?;
+        let (asks, wait) = asked.map_err(|_| "decided on what the rules contradict")?;
         let tasks: Vec<Task> = asks.into_iter().map(Task::from).collect();
         let returns = tasks.iter().filter_map(Task::write).any(|write| write.stock == StockChange::Return);
         let began = [Said::Preparing, Said::Ready, Said::KitchenWentOn];
@@ -118,7 +118,7 @@ fn signal(said: Said) -> DeviceSignal {
 fn spoil(defect: Defect, record: &mut Record) {
     match defect {
         Defect::CaptureNotLookedUp if record.state(Effect::Capture) == Some(EntryState::Intended) => {
-            record.settle(Effect::Capture, EntryState::NotDone, None, now());
+            record.settle(Effect::Capture, EntryState::NotDone, None, now()).expect("a legal move");
         }
         Defect::UndoDoesNotLook => record.payment.known_to_undo = true,
         _ => {}

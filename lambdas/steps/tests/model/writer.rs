@@ -193,6 +193,10 @@ impl State {
                 self.start(bounds, w);
                 false
             }
+            Err(CarryError::Illegal(_)) => {
+                self.broken = Some("takes an answer over by an illegal move");
+                false
+            }
             Err(_) => self.sleep(w, Rest::Due),
         }
     }

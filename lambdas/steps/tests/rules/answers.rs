@@ -37,7 +37,7 @@ const SETTLES: [(Hold, [(Effect, EntryState); 3]); 7] = {
 fn with_open(effect: Effect) -> Record {
     let mut record = Driver::preparing().record().clone();
     record.journal.remove(&effect);
-    record.intend(effect, at(0));
+    record.intend(effect, at(0)).expect("a legal move");
     record
 }
 
@@ -46,7 +46,7 @@ fn an_answer_settles_whichever_payment_effect_is_open() {
     for (state, settled) in SETTLES {
         for (effect, expected) in settled {
             let mut record = with_open(effect);
-            record.apply(answer(state), at(60));
+            record.apply(answer(state), at(60)).expect("a legal move");
             let entry = &record.journal[&effect];
             assert_eq!(entry.state, expected, "{effect:?} when {state:?}");
             let attempt = if expected == NotDone { 2 } else { 1 };
@@ -61,8 +61,8 @@ fn an_answer_settles_whichever_payment_effect_is_open() {
 #[test]
 fn an_answer_changes_no_effect_that_is_settled() {
     let mut record = with_open(Effect::Capture);
-    record.apply(answer(Taken), at(60));
-    record.apply(answer(Released), at(120));
+    record.apply(answer(Taken), at(60)).expect("a legal move");
+    record.apply(answer(Released), at(120)).expect("a legal move");
     assert_eq!(record.journal[&Effect::Capture].finished_at, Some(at(60)));
     assert_eq!(
         (record.direction, record.fault),
@@ -76,8 +76,8 @@ fn the_last_error_is_kept_until_the_effect_succeeds() {
     for (state, kept) in [(Held, Some("HTTP 500")), (Taken, None)] {
         let mut record = with_open(Effect::Capture);
         let error = Outcome::Unknown { effect: Some(Effect::Capture), message: "HTTP 500".to_owned() };
-        record.apply(error, at(30));
-        record.apply(answer(state), at(60));
+        record.apply(error, at(30)).expect("a legal move");
+        record.apply(answer(state), at(60)).expect("a legal move");
         assert_eq!(record.journal[&Effect::Capture].message.as_deref(), kept, "{state:?}");
     }
 }
@@ -97,7 +97,7 @@ fn a_refused_creation_made_nothing_and_the_stock_goes_back() {
     shop.run();
     let fault = Fault { cause: Cause::PaymentDeclined, message: "No such token.".to_owned() };
     let now = shop.now;
-    shop.in_hand().record.apply(Outcome::Refused(fault), now);
+    shop.in_hand().record.apply(Outcome::Refused(fault), now).expect("a legal move");
     shop.run();
     assert_eq!((shop.record().phase, shop.stock), (Phase::Rejected, 3));
     assert_eq!(shop.record().state(Effect::Reserve), Some(Done), "it was taken, and given back");

@@ -176,7 +176,7 @@ fn a_capture_of_another_amount_needs_a_person() {
         decline: None,
     };
     let now = shop.now;
-    shop.in_hand().record.apply(Outcome::Payment(captured), now);
+    shop.in_hand().record.apply(Outcome::Payment(captured), now).expect("a legal move");
     let status = shop.run().status;
     let stall = shop.record().stall.as_ref().expect("a stall");
     assert_eq!(stall.reason, comanda_saga::Reason::PaymentUnexpected);
@@ -213,18 +213,20 @@ fn an_answer_that_says_declined_after_the_undo_began_changes_no_cause() {
     shop.run();
     let now = shop.now;
     let record = &mut shop.in_hand().record;
-    record.apply(
-        Outcome::Payment(PaymentView {
-            id: "pi_0".to_owned(),
-            hold: Hold::Refused,
-            capturable: 0,
-            received: 0,
-            capture_before: None,
-            action_url: None,
-            decline: None,
-        }),
-        now,
-    );
+    record
+        .apply(
+            Outcome::Payment(PaymentView {
+                id: "pi_0".to_owned(),
+                hold: Hold::Refused,
+                capturable: 0,
+                received: 0,
+                capture_before: None,
+                action_url: None,
+                decline: None,
+            }),
+            now,
+        )
+        .expect("a legal move");
     assert_eq!(record.direction, Direction::Undo);
     assert_eq!(record.fault.as_ref().map(|fault| fault.cause), Some(Cause::CancelRequested));
 }

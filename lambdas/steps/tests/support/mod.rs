@@ -10,9 +10,9 @@ use comanda_crds::{
 };
 use comanda_saga::custody::{self, Action};
 use comanda_saga::observed::{ClassFacts, OrderFacts};
-use comanda_saga::transition::IllegalTransition;
 use comanda_saga::{
-    Circumstances, DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms, Trouble, Wait, digest,
+    Circumstances, Contradiction, DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms,
+    Trouble, Wait, digest,
 };
 use comanda_steps::carry::{InHand, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -149,7 +149,7 @@ impl Seen {
         &self,
         hand: Option<&InHand>,
         now: Timestamp,
-    ) -> (Observed, Result<(Vec<Ask>, Wait), IllegalTransition>) {
+    ) -> (Observed, Result<(Vec<Ask>, Wait), Contradiction>) {
         let observed = self.observed(hand.map(|hand| hand.saved.clone()));
         let asked = self.ask(&observed, hand, now);
         (observed, asked)
@@ -160,7 +160,7 @@ impl Seen {
         observed: &Observed,
         hand: Option<&InHand>,
         now: Timestamp,
-    ) -> Result<(Vec<Ask>, Wait), IllegalTransition> {
+    ) -> Result<(Vec<Ask>, Wait), Contradiction> {
         let asks: Vec<Ask> = custody::take(observed, now)?.into_iter().map(Ask::Object).collect();
         let own = |hand: &&InHand| hand.saved.is_owned_by(&self.order.owner);
         let Some(mut hand) = hand.filter(own).filter(|_| asks.is_empty()).cloned() else {

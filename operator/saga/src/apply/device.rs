@@ -2,70 +2,73 @@
 
 use crate::device::{CourierState, Device, DeviceEvent, DeviceSignal, KitchenState};
 use crate::effect::Effect;
-use crate::journal::EntryState;
+use crate::journal::{EntryState, IllegalMove};
 use crate::record::Record;
 
 impl Record {
     /// Takes over all that devices said, as it came in. A repeated, late or overtaken event changes nothing, and one that
     /// answers no command of this order is ignored.
-    pub fn apply_events(&mut self, events: &[DeviceEvent]) {
+    ///
+    /// # Errors
+    /// When a command cannot stand as an event says: a defect.
+    pub fn apply_events(&mut self, events: &[DeviceEvent]) -> Result<(), IllegalMove> {
         let mut events: Vec<&DeviceEvent> = events.iter().collect();
         events.sort_by_key(|event| turn(event.signal));
-        for event in events {
-            self.apply_event(event);
-        }
+        events.into_iter().try_for_each(|event| self.apply_event(event))
     }
 
-    fn apply_event(&mut self, event: &DeviceEvent) {
+    fn apply_event(&mut self, event: &DeviceEvent) -> Result<(), IllegalMove> {
         if event.seq == 0 || event.seq > self.seq {
-            return;
+            return Ok(());
         }
         // What was returned already is not spent, however late the word comes.
         let returned = self.is_done(Effect::Release);
         match event.signal {
             DeviceSignal::Kitchen(state) => {
                 if self.command_seq(Effect::Prepare).is_none_or(|seq| event.seq < seq) {
-                    return;
+                    return Ok(());
                 }
                 let began = matches!(state, KitchenState::Preparing | KitchenState::Ready);
                 self.stock_spent |= began && !returned;
-                self.apply_kitchen(state, event);
+                self.apply_kitchen(state, event)?;
             }
             DeviceSignal::KitchenRecalled(agreed) => {
                 if self.command_seq(Effect::RecallKitchen) == Some(event.seq) {
                     // A kitchen that will not stop has begun, though its `preparing` may come later.
                     self.stock_spent |= !agreed && !returned;
                     self.kitchen.recalled.get_or_insert(agreed);
-                    self.settle_open(Effect::RecallKitchen, event.at, EntryState::Done);
+                    self.settle_open(Effect::RecallKitchen, event.at, EntryState::Done)?;
                 }
             }
-            DeviceSignal::Courier(state) => self.apply_courier(state, event),
+            DeviceSignal::Courier(state) => self.apply_courier(state, event)?,
             DeviceSignal::CourierRecalled(agreed) => {
                 let has = self.courier.who.as_ref().is_none_or(|who| *who == event.device);
                 if has && self.command_seq(Effect::RecallCourier) == Some(event.seq) {
                     self.courier.recalled.get_or_insert(agreed);
-                    self.settle_open(Effect::RecallCourier, event.at, EntryState::Done);
+                    self.settle_open(Effect::RecallCourier, event.at, EntryState::Done)?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Of several tablets in a kitchen, whoever took the order has it: another's refusal counts only before that.
-    fn apply_kitchen(&mut self, state: KitchenState, event: &DeviceEvent) {
+    fn apply_kitchen(&mut self, state: KitchenState, event: &DeviceEvent) -> Result<(), IllegalMove> {
         let another = self.kitchen.who.as_ref().is_some_and(|who| *who != event.device);
         if another && state == KitchenState::Rejected {
-            return;
+            return Ok(());
         }
         if another && self.kitchen.state == KitchenState::Rejected {
             self.kitchen = Device { recalled: self.kitchen.recalled, ..Device::default() };
         }
         if advance(&mut self.kitchen, state, event) {
-            self.settle_open(Effect::Prepare, event.at, EntryState::Done);
+            self.settle_open(Effect::Prepare, event.at, EntryState::Done)?;
         }
+        Ok(())
     }
 
     /// Whoever takes an offer first has the order. Of anybody else, it counts only that they say they have the food.
-    fn apply_courier(&mut self, state: CourierState, event: &DeviceEvent) {
+    fn apply_courier(&mut self, state: CourierState, event: &DeviceEvent) -> Result<(), IllegalMove> {
         let offer = self.command_seq(Effect::Deliver);
         let current = offer.is_some_and(|seq| event.seq >= seq);
         let has_food = matches!(state, CourierState::PickedUp | CourierState::Delivered);
@@ -76,17 +79,17 @@ impl Record {
                 let gives_back = early && state == CourierState::Failed;
                 let state = if gives_back { CourierState::Declined } else { state };
                 if (current || has_food) && advance(&mut self.courier, state, event) {
-                    self.settle_open(Effect::Deliver, event.at, EntryState::Done);
+                    self.settle_open(Effect::Deliver, event.at, EntryState::Done)?;
                 }
                 if self.courier.state >= CourierState::PickedUp
                     || self.command_seq(Effect::Assign) == Some(event.seq)
                 {
-                    self.settle_open(Effect::Assign, event.at, EntryState::Done);
+                    self.settle_open(Effect::Assign, event.at, EntryState::Done)?;
                 }
             }
             None if takes => {
                 advance(&mut self.courier, state, event);
-                self.settle_open(Effect::Deliver, event.at, EntryState::Done);
+                self.settle_open(Effect::Deliver, event.at, EntryState::Done)?;
             }
             _ => {
                 let of_this_order = self.command_seq(Effect::Prepare).is_some_and(|seq| event.seq > seq)
@@ -96,6 +99,7 @@ impl Record {
                 }
             }
         }
+        Ok(())
     }
 
     fn command_seq(&self, effect: Effect) -> Option<u64> {

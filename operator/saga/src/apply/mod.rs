@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::device::DeviceEvent;
 use crate::effect::Effect;
-use crate::journal::EntryState;
+use crate::journal::{EntryState, IllegalMove};
 use crate::payment::{Hold, PaymentView, RefundView};
 use crate::record::{Fault, Record, Stall};
 
@@ -51,27 +51,30 @@ pub enum Outcome {
 impl Record {
     /// Takes over what a call brought back. Nothing is lost when it is never saved: the intent stands
     /// in the ledger, and whoever comes next looks the outcome up.
-    pub fn apply(&mut self, outcome: Outcome, now: Timestamp) {
+    ///
+    /// # Errors
+    /// When an effect cannot stand as the answer says: a defect. What is in hand is then to be read again.
+    pub fn apply(&mut self, outcome: Outcome, now: Timestamp) -> Result<(), IllegalMove> {
         match outcome {
             Outcome::Validated { total, doubts } => (self.total, self.doubts) = (Some(total), doubts),
             Outcome::Refused(fault) => {
                 if self.phase == Phase::Validating {
-                    self.settle(Effect::Reserve, EntryState::Failed, fault.message.clone(), now);
+                    self.settle(Effect::Reserve, EntryState::Failed, fault.message.clone(), now)?;
                 }
                 // A refused creation made nothing: there is no intent to look for when undoing.
                 if self.state(Effect::OpenPayment) == Some(EntryState::Intended) {
-                    self.settle(Effect::OpenPayment, EntryState::Failed, fault.message.clone(), now);
+                    self.settle(Effect::OpenPayment, EntryState::Failed, fault.message.clone(), now)?;
                 }
                 self.raise(fault.cause, fault.message);
             }
             Outcome::PaymentOpened { id } => {
                 self.payment.id = Some(id);
                 self.payment.hold = Some(Hold::NotBegun);
-                self.settle(Effect::OpenPayment, EntryState::Done, None, now);
+                self.settle(Effect::OpenPayment, EntryState::Done, None, now)?;
             }
-            Outcome::Payment(view) => self.apply_payment(view, now),
-            Outcome::Refund(view) => self.apply_refund(view, now),
-            Outcome::Sent(effect) => self.settle(effect, EntryState::Done, None, now),
+            Outcome::Payment(view) => self.apply_payment(view, now)?,
+            Outcome::Refund(view) => self.apply_refund(view, now)?,
+            Outcome::Sent(effect) => self.settle(effect, EntryState::Done, None, now)?,
             Outcome::Heard(_) => {}
             Outcome::NeedsPerson(stall) => self.stall = Some(stall),
             Outcome::Unknown { effect, message } => {
@@ -81,5 +84,6 @@ impl Record {
                 }
             }
         }
+        Ok(())
     }
 }

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 
 use crate::effect::Effect;
-use crate::journal::EntryState;
+use crate::journal::{EntryState, IllegalMove};
 use crate::payment::{Hold, PaymentView, RefundState, RefundView};
 use crate::record::{Direction, Record};
 
 impl Record {
     /// What the provider says about the payment settles whichever payment effects are open. What it means to the order is
     /// decided later, from what is stored here.
-    pub(super) fn apply_payment(&mut self, view: PaymentView, now: Timestamp) {
+    pub(super) fn apply_payment(&mut self, view: PaymentView, now: Timestamp) -> Result<(), IllegalMove> {
         use EntryState::{Done, Failed, NotDone};
         use Hold as H;
 
@@ -32,7 +32,7 @@ impl Record {
                 H::Refused | H::Released => Failed,
                 _ => EntryState::Intended,
             },
-        );
+        )?;
         self.settle_open(
             Effect::Capture,
             now,
@@ -42,7 +42,7 @@ impl Record {
                 H::AwaitsProvider => EntryState::Intended,
                 _ => Failed,
             },
-        );
+        )?;
         self.settle_open(
             Effect::CancelPayment,
             now,
@@ -52,26 +52,29 @@ impl Record {
                 H::AwaitsProvider => EntryState::Intended,
                 _ => NotDone,
             },
-        );
+        )
     }
 
-    pub(super) fn apply_refund(&mut self, view: Option<RefundView>, now: Timestamp) {
+    pub(super) fn apply_refund(
+        &mut self,
+        view: Option<RefundView>,
+        now: Timestamp,
+    ) -> Result<(), IllegalMove> {
         let Some(view) = view else {
-            self.settle_open(Effect::Refund, now, EntryState::NotDone);
-            return;
+            return self.settle_open(Effect::Refund, now, EntryState::NotDone);
         };
         self.payment.refund = Some(view.state);
         match view.state {
             // What a failure means, the undo says.
-            RefundState::Pending | RefundState::Failed => {}
+            RefundState::Pending | RefundState::Failed => Ok(()),
             RefundState::Succeeded => {
                 self.payment.refunded = view.amount;
-                self.settle(Effect::Refund, EntryState::Done, None, now);
+                self.settle(Effect::Refund, EntryState::Done, None, now)
             }
             RefundState::Disputed => {
                 let message =
                     "The customer disputed the charge, and the bank has taken the money back.".to_owned();
-                self.settle(Effect::Refund, EntryState::Failed, message, now);
+                self.settle(Effect::Refund, EntryState::Failed, message, now)
             }
         }
     }

@@ -5,19 +5,20 @@ use jiff::Timestamp;
 
 use super::patience::{Patience, command, has_spoken, repeat};
 use super::wanted::{Wanted, enter};
+use crate::contradiction::Contradiction;
 use crate::device::{CourierState, Device, Withdrawn};
 use crate::effect::Effect;
-use crate::journal::EntryState;
+use crate::journal::{EntryState, IllegalMove};
 use crate::next::Look;
 use crate::record::{Direction, Record};
-use crate::transition::{Event, IllegalTransition};
+use crate::transition::Event;
 
 /// Finds a courier for food that is paid for, until it is delivered or the deadline passes.
 pub(super) fn deliver(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Result<Option<Wanted>, IllegalTransition> {
+) -> Result<Option<Wanted>, Contradiction> {
     match next.courier.state {
         CourierState::Delivered => {
             enter(next, Event::CourierDelivered, now)?;
@@ -28,7 +29,7 @@ pub(super) fn deliver(
             next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}"));
             return Ok(None);
         }
-        CourierState::Declined => take_back(next),
+        CourierState::Declined => take_back(next)?,
         CourierState::Unknown | CourierState::Accepted | CourierState::PickedUp => {}
     }
     let allowed = patience.timeouts.courier_seconds;
@@ -37,20 +38,25 @@ pub(super) fn deliver(
         return Ok(None);
     };
     Ok(Some(match wanted {
-        Wanted::Wait(deadline) if next.courier.who.is_some() => assign(next, deadline, patience, now),
+        Wanted::Wait(deadline) if next.courier.who.is_some() => assign(next, deadline, patience, now)?,
         wanted => wanted,
     }))
 }
 
 /// Tells the courier who took the order that it is theirs, and takes it back when they are silent before the pick-up.
-fn assign(next: &mut Record, deadline: Option<Timestamp>, patience: &Patience<'_>, now: Timestamp) -> Wanted {
+fn assign(
+    next: &mut Record,
+    deadline: Option<Timestamp>,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Wanted, IllegalMove> {
     let effect = Effect::Assign;
-    let Some(entry) = next.journal.get(&effect) else { return Wanted::Do(effect) };
+    let Some(entry) = next.journal.get(&effect) else { return Ok(Wanted::Do(effect)) };
     if matches!(entry.state, EntryState::Intended | EntryState::NotDone) {
-        return Wanted::Do(effect);
+        return Ok(Wanted::Do(effect));
     }
     if next.courier.state >= CourierState::PickedUp {
-        return Wanted::Wait(deadline);
+        return Ok(Wanted::Wait(deadline));
     }
     let who = next.courier.who.as_deref();
     let said = patience.held.events.iter().filter(|event| who == Some(event.device.as_str()));
@@ -58,25 +64,32 @@ fn assign(next: &mut Record, deadline: Option<Timestamp>, patience: &Patience<'_
     let silent = patience.deadline_after(last, patience.timeouts.pickup_seconds);
     if now >= silent {
         if !patience.has_read_since(silent) {
-            return Wanted::Read(Look::Events);
+            return Ok(Wanted::Read(Look::Events));
         }
-        take_back(next);
-        return Wanted::Do(Effect::Deliver);
+        take_back(next)?;
+        return Ok(Wanted::Do(Effect::Deliver));
     }
     let due = deadline.map_or(silent, |deadline| deadline.min(silent));
     if has_spoken(entry, effect, patience.held.events) {
-        return Wanted::Wait(Some(due));
+        return Ok(Wanted::Wait(Some(due)));
     }
-    repeat(entry, effect, patience, now).unwrap_or_else(|repeated| Wanted::Wait(Some(repeated.min(due))))
+    Ok(repeat(entry, effect, patience, now).unwrap_or_else(|repeated| Wanted::Wait(Some(repeated.min(due)))))
 }
 
 /// The order is nobody's again, and is offered under a new number; the number before that tells the one who had it.
-fn take_back(next: &mut Record) {
+fn take_back(next: &mut Record) -> Result<(), IllegalMove> {
     next.seq += 1;
     next.dispatch.withdrawn = next.courier.who.take().map(|device| Withdrawn { device, seq: next.seq });
     next.courier = Device::default();
-    for effect in [Effect::Deliver, Effect::Assign] {
-        next.next_attempt(effect);
+    renew(next, Effect::Deliver)?;
+    renew(next, Effect::Assign)
+}
+
+/// A command that was told to somebody is to be told anew.
+fn renew(next: &mut Record, effect: Effect) -> Result<(), IllegalMove> {
+    match next.state(effect) {
+        None | Some(EntryState::NotDone) => Ok(()),
+        Some(_) => next.next_attempt(effect),
     }
 }
 
@@ -98,14 +111,14 @@ pub(crate) fn question(record: &Record, device: &str, state: CourierState) -> St
 }
 
 /// A person says to go on: forward, with the courier who was asked about; back, as if they had said nothing.
-pub(crate) fn go_on(next: &mut Record) {
+pub(crate) fn go_on(next: &mut Record) -> Result<(), IllegalMove> {
     let Some((device, state)) = next.dispatch.unseen().map(|(device, state)| (device.to_owned(), state))
     else {
-        return;
+        return Ok(());
     };
     if next.direction == Direction::Undo {
         next.dispatch.claims.values_mut().for_each(|claim| claim.seen = true);
-        return;
+        return Ok(());
     }
     next.dispatch.claims.remove(&device);
     let before =
@@ -114,5 +127,5 @@ pub(crate) fn go_on(next: &mut Record) {
         next.dispatch.claim(&who, before.state, true);
     }
     // They need the address.
-    next.next_attempt(Effect::Assign);
+    renew(next, Effect::Assign)
 }

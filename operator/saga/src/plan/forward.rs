@@ -6,13 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::dispatch;
 use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
 use super::wanted::{Wanted, enter};
+use crate::contradiction::Contradiction;
 use crate::device::KitchenState;
 use crate::effect::Effect;
-use crate::journal::EntryState;
+use crate::journal::{EntryState, IllegalMove};
 use crate::next::{Look, StockChange};
 use crate::payment::Hold;
 use crate::record::Record;
-use crate::transition::{Event, IllegalTransition};
+use crate::transition::Event;
 
 /// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated
 /// creation could make a second intent, so a new attempt is counted instead.
@@ -21,13 +22,13 @@ const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
 /// How often a creation is repeated under one key to learn what became of it.
 const TRIES_OF_A_KEY: u32 = 4;
 
-pub(super) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Wanted>, IllegalTransition> {
+pub(super) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Wanted>, Contradiction> {
     if next.total.is_none() {
         return Ok(Some(Wanted::Read(Look::Validation)));
     }
-    next.settle(Effect::Reserve, EntryState::Done, None, now);
+    next.settle(Effect::Reserve, EntryState::Done, None, now)?;
     enter(next, Event::Reserved, now)?;
-    next.intend(Effect::OpenPayment, now);
+    next.intend(Effect::OpenPayment, now)?;
     Ok(Some(Wanted::Move(StockChange::Take, Some(Effect::OpenPayment))))
 }
 
@@ -35,9 +36,9 @@ pub(super) fn pay(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Result<Option<Wanted>, IllegalTransition> {
+) -> Result<Option<Wanted>, Contradiction> {
     if next.payment.id.is_none() {
-        renew_creation(next, now);
+        renew_creation(next, now)?;
         return Ok(Some(Wanted::Do(Effect::OpenPayment)));
     }
     match next.state(Effect::Authorize) {
@@ -74,7 +75,7 @@ pub(super) fn pay(
 /// A creation whose key may have expired, or under whose key the provider seems to have stored an error,
 /// gets a new one. No intent id was ever recorded, so none was ever confirmed: whatever the old key made
 /// holds no money.
-pub(super) fn renew_creation(next: &mut Record, now: Timestamp) {
+pub(super) fn renew_creation(next: &mut Record, now: Timestamp) -> Result<(), IllegalMove> {
     let expired = next
         .journal
         .get(&Effect::OpenPayment)
@@ -84,11 +85,12 @@ pub(super) fn renew_creation(next: &mut Record, now: Timestamp) {
                 || entry.failures >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
         });
     if expired {
-        next.next_attempt(Effect::OpenPayment);
+        next.next_attempt(Effect::OpenPayment)?;
         if let Some(entry) = next.journal.get_mut(&Effect::OpenPayment) {
             entry.started_at = now;
         }
     }
+    Ok(())
 }
 
 /// Taking the held amount; none once it is taken.
@@ -107,8 +109,8 @@ pub(super) fn notify(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Result<Option<Wanted>, IllegalTransition> {
-    if let Some(wanted) = tell(next, Effect::NotifyConfirmed, patience.tries, now) {
+) -> Result<Option<Wanted>, Contradiction> {
+    if let Some(wanted) = tell(next, Effect::NotifyConfirmed, patience.tries, now)? {
         return Ok(Some(wanted));
     }
     enter(next, Event::NotificationSettled, now)?;
@@ -119,7 +121,7 @@ pub(super) fn prepare(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Result<Option<Wanted>, IllegalTransition> {
+) -> Result<Option<Wanted>, Contradiction> {
     match next.kitchen.state {
         KitchenState::Ready => {
             enter(next, Event::KitchenReady, now)?;
@@ -148,7 +150,7 @@ pub(super) fn deliver(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Result<Option<Wanted>, IllegalTransition> {
+) -> Result<Option<Wanted>, Contradiction> {
     if let Some(wanted) = capture(next, patience, now) {
         return Ok(Some(wanted));
     }

@@ -12,17 +12,18 @@ use jiff::Timestamp;
 pub(crate) use patience::{Patience, seconds};
 pub(crate) use wanted::{Wanted, enter};
 
+use crate::contradiction::Contradiction;
 use crate::effect::Effect;
 use crate::payment::Hold;
 use crate::record::{Direction, Record};
-use crate::transition::{Event, IllegalTransition};
+use crate::transition::Event;
 
 /// Moves the record as far as it goes without a call, and says what is needed then.
 pub(crate) fn next(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Result<Wanted, IllegalTransition> {
+) -> Result<Wanted, Contradiction> {
     loop {
         if next.direction == Direction::Undo && !matches!(next.phase, Phase::Pending | Phase::Compensating) {
             enter(next, Event::FaultRaised, now)?;

@@ -8,7 +8,7 @@ use crate::circumstances::{Circumstances, Policy};
 use crate::device::DeviceEvent;
 use crate::effect::Effect;
 use crate::held::Held;
-use crate::journal::{Entry, EntryState};
+use crate::journal::{Entry, EntryState, IllegalMove};
 use crate::next::Look;
 use crate::record::Record;
 
@@ -95,9 +95,14 @@ pub(super) fn poll(
 }
 
 /// Telling the customer: a bounded number of failures, and never a reason to stop. None once it is settled.
-pub(super) fn tell(next: &mut Record, effect: Effect, tries: u32, now: Timestamp) -> Option<Wanted> {
+pub(super) fn tell(
+    next: &mut Record,
+    effect: Effect,
+    tries: u32,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalMove> {
     let entry = next.journal.get(&effect);
-    match entry.map(|entry| entry.state) {
+    Ok(match entry.map(|entry| entry.state) {
         None | Some(EntryState::NotDone) => Some(Wanted::Do(effect)),
         Some(EntryState::Intended) if entry.is_some_and(|entry| entry.failures < tries) => {
             Some(Wanted::Do(effect))
@@ -105,11 +110,11 @@ pub(super) fn tell(next: &mut Record, effect: Effect, tries: u32, now: Timestamp
         Some(EntryState::Intended) => {
             let message =
                 "Given up: the notification service took it in none of the tries allowed.".to_owned();
-            next.settle(effect, EntryState::Failed, message, now);
+            next.settle(effect, EntryState::Failed, message, now)?;
             None
         }
         _ => None,
-    }
+    })
 }
 
 /// A command to a device: sent until the broker has it, repeated until a device speaks of it, then awaited. None past its

@@ -6,13 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::forward::renew_creation;
 use super::patience::{PAYMENT_POLL, Patience, command, poll, tell};
 use super::wanted::{Wanted, enter};
+use crate::contradiction::Contradiction;
 use crate::device::{CourierState, KitchenState};
 use crate::effect::Effect;
-use crate::journal::EntryState;
+use crate::journal::{EntryState, IllegalMove};
 use crate::next::{Look, StockChange};
 use crate::payment::{Hold, RefundState};
 use crate::record::{Record, Stall};
-use crate::transition::{IllegalTransition, ending};
+use crate::transition::ending;
 
 /// Longest pause between two look-ups of a refund that is under way. Banks take days.
 /// Source: <https://docs.stripe.com/refunds#refund-destinations> (5 to 10 business days).
@@ -23,24 +24,24 @@ pub(super) fn undo(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Result<Option<Wanted>, IllegalTransition> {
-    let recall = |next: &mut Record| {
-        recall_courier(next, patience, now).or_else(|| recall_kitchen(next, patience, now))
-    };
-    if let Some(wanted) = recall(next) {
+) -> Result<Option<Wanted>, Contradiction> {
+    if let Some(wanted) = recall_courier(next, patience, now)? {
+        return Ok(Some(wanted));
+    }
+    if let Some(wanted) = recall_kitchen(next, patience, now)? {
         return Ok(Some(wanted));
     }
     if next.courier.recalled == Some(false) && !next.dispatch.refusal_seen {
         recall_refused(next);
         return Ok(Some(Wanted::Wait(None)));
     }
-    if let Some(wanted) = undo_payment(next, patience, now) {
+    if let Some(wanted) = undo_payment(next, patience, now)? {
         return Ok(Some(wanted));
     }
     if next.is_done(Effect::Reserve) && next.state(Effect::Release).is_none() {
-        return Ok(Some(release(next, now)));
+        return Ok(Some(release(next, now)?));
     }
-    if let Some(wanted) = tell(next, Effect::NotifyEnding, patience.tries, now) {
+    if let Some(wanted) = tell(next, Effect::NotifyEnding, patience.tries, now)? {
         return Ok(Some(wanted));
     }
     if let Some(wanted) = await_bank(next, patience, now) {
@@ -53,7 +54,11 @@ pub(super) fn undo(
     Ok(Some(Wanted::Nothing))
 }
 
-fn recall_courier(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
+fn recall_courier(
+    next: &mut Record,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalMove> {
     let needed = next.may_have_happened(Effect::Deliver)
         && !matches!(
             next.courier.state,
@@ -62,7 +67,11 @@ fn recall_courier(next: &mut Record, patience: &Patience<'_>, now: Timestamp) ->
     recall(next, needed, Effect::RecallCourier, next.courier.recalled, patience, now)
 }
 
-fn recall_kitchen(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
+fn recall_kitchen(
+    next: &mut Record,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalMove> {
     let needed = next.may_have_happened(Effect::Prepare)
         && !matches!(next.kitchen.state, KitchenState::Ready | KitchenState::Rejected);
     recall(next, needed, Effect::RecallKitchen, next.kitchen.recalled, patience, now)
@@ -76,51 +85,56 @@ fn recall(
     answer: Option<bool>,
     patience: &Patience<'_>,
     now: Timestamp,
-) -> Option<Wanted> {
+) -> Result<Option<Wanted>, IllegalMove> {
     if !needed || answer.is_some() || next.state(effect) == Some(EntryState::Unconfirmed) {
-        return None;
+        return Ok(None);
     }
-    command(next, effect, patience.timeouts.recall_seconds, patience, now).or_else(|| {
+    let wanted = command(next, effect, patience.timeouts.recall_seconds, patience, now);
+    if wanted.is_none() {
         let message =
             format!("The device did not confirm within {} seconds.", patience.timeouts.recall_seconds);
-        next.settle(effect, EntryState::Unconfirmed, message, now);
-        None
-    })
+        next.settle(effect, EntryState::Unconfirmed, message, now)?;
+    }
+    Ok(wanted)
 }
 
 /// Whatever may be held or taken is looked up first, then let go or paid back.
-fn undo_payment(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
+fn undo_payment(
+    next: &mut Record,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Option<Wanted>, IllegalMove> {
     if !next.may_have_happened(Effect::OpenPayment) {
-        return None;
+        return Ok(None);
     }
     if next.payment.id.is_none() {
         // The creation may have happened, so it is repeated under its key to learn the id. Past the
         // key's life nothing is gained: what was never confirmed holds no money.
         let attempt = next.journal[&Effect::OpenPayment].attempt;
-        renew_creation(next, now);
+        renew_creation(next, now)?;
         if next.journal[&Effect::OpenPayment].attempt == attempt {
-            return Some(Wanted::Do(Effect::OpenPayment));
+            return Ok(Some(Wanted::Do(Effect::OpenPayment)));
         }
         let message = "Its answer was lost; it was never confirmed, so it holds no money.".to_owned();
-        next.settle(Effect::OpenPayment, EntryState::Failed, message, now);
-        return None;
+        next.settle(Effect::OpenPayment, EntryState::Failed, message, now)?;
+        return Ok(None);
     }
     let cancel = next.state(Effect::CancelPayment);
     let processing = next.payment.hold == Some(Hold::AwaitsProvider);
     if !next.payment.known_to_undo || cancel == Some(EntryState::Intended) && !processing {
-        return Some(Wanted::Read(Look::Payment));
+        return Ok(Some(Wanted::Read(Look::Payment)));
     }
-    match next.payment.hold {
+    Ok(match next.payment.hold {
         Some(Hold::Released) => {
             if cancel != Some(EntryState::Done) {
-                next.settle(Effect::CancelPayment, EntryState::Done, None, now);
+                next.settle(Effect::CancelPayment, EntryState::Done, None, now)?;
             }
             None
         }
         Some(Hold::Taken) => refund(next),
         Some(Hold::AwaitsProvider) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
         _ => Some(Wanted::Do(Effect::CancelPayment)),
-    }
+    })
 }
 
 fn refund(next: &mut Record) -> Option<Wanted> {
@@ -162,18 +176,18 @@ fn await_bank(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Opt
 
 /// Returns the stock, or records it as spent once the kitchen had begun; the customer's message goes
 /// into the same write as its intent.
-fn release(next: &mut Record, now: Timestamp) -> Wanted {
+fn release(next: &mut Record, now: Timestamp) -> Result<Wanted, IllegalMove> {
     let (stock, message) = if next.stock_spent {
         (StockChange::None, "The kitchen had begun: the stock is recorded as spent.")
     } else {
         (StockChange::Return, "The stock was returned.")
     };
-    next.settle(Effect::Release, EntryState::Done, message.to_owned(), now);
+    next.settle(Effect::Release, EntryState::Done, message.to_owned(), now)?;
     if next.state(Effect::NotifyEnding).is_none() {
-        next.intend(Effect::NotifyEnding, now);
-        return Wanted::Move(stock, Some(Effect::NotifyEnding));
+        next.intend(Effect::NotifyEnding, now)?;
+        return Ok(Wanted::Move(stock, Some(Effect::NotifyEnding)));
     }
-    Wanted::Move(stock, None)
+    Ok(Wanted::Move(stock, None))
 }
 
 /// The customer may get the food: whether it is paid for, a person says.
@@ -214,9 +228,10 @@ pub(crate) fn delivered_after_undo(next: &mut Record) {
 }
 
 /// A person asks to try again: what had failed for good gets a new attempt with a new key.
-pub(crate) fn prepare_retry(next: &mut Record) {
+pub(crate) fn prepare_retry(next: &mut Record) -> Result<(), IllegalMove> {
     if matches!(next.payment.refund, Some(RefundState::Failed | RefundState::Disputed)) {
         next.payment.refund = None;
-        next.next_attempt(Effect::Refund);
+        next.next_attempt(Effect::Refund)?;
     }
+    Ok(())
 }

@@ -198,7 +198,7 @@ mod tests {
         let mut record = record();
         record.version = 7;
         record.epoch = 2;
-        record.intend(comanda_saga::Effect::Prepare, now());
+        record.intend(comanda_saga::Effect::Prepare, now()).expect("a legal move");
         record.raise(comanda_saga::Cause::KitchenTimedOut, "Nothing heard.");
         let item = order(&record, now()).expect("an item");
         assert_eq!(item["pk"], text("ORDER#bistro/shop/a-1"));
