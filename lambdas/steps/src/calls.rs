@@ -43,7 +43,7 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
     let Services { ledger, catalogue, payments, notifier, devices } = services;
     let contact = async || contact(ledger, record).await;
     Ok(match call {
-        Call::Read(Look::Validation) => validation::run(record, &contact().await?, catalogue).await,
+        Call::Read(Look::Validation) => validation::run(record, &contact().await?, catalogue, payments).await,
         Call::Do(Effect::OpenPayment) => match contact().await {
             Ok(contact) => payment::create(record, &contact, payments).await,
             Err(CallError::Customer(message)) if record.direction == Direction::Undo => {

@@ -4,11 +4,11 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use comanda_crds::{Address, Inline, OrderClassSpec};
-use comanda_saga::{Effect, Identity, Line, Owner, Record, Terms};
+use comanda_saga::{Effect, Identity, Line, Money, Owner, PaymentView, Record, RefundView, Terms};
 use jiff::Timestamp;
 
 use crate::customer::Contact;
-use crate::ports::{Article, DeviceError, Devices};
+use crate::ports::{Article, DeviceError, Devices, Invalid, NewIntent, PaymentError, Payments, Unchargeable};
 
 pub(crate) fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().expect("a time")
@@ -121,5 +121,71 @@ impl Devices for Broker {
         let command = serde_json::from_slice(&payload).expect("JSON");
         self.sent.lock().expect("no panic").push((topic.to_owned(), command));
         Ok(())
+    }
+}
+
+/// A provider that answers as told and remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct Provider {
+    pub(crate) answer: Option<PaymentError>,
+    pub(crate) intent: Option<PaymentView>,
+    pub(crate) refunds: Vec<RefundView>,
+    /// The most that it charges, in minor units of any currency; none when anything.
+    pub(crate) charges_up_to: Option<i64>,
+    pub(crate) asked: Mutex<Vec<String>>,
+}
+
+impl Provider {
+    pub(crate) fn declining(code: &str, intent: PaymentView) -> Self {
+        let answer = Some(PaymentError::Declined { code: code.to_owned() });
+        Self { answer, intent: Some(intent), ..Self::default() }
+    }
+
+    pub(crate) fn refusing(code: &str, intent: PaymentView) -> Self {
+        let answer = PaymentError::Invalid(Invalid { code: code.to_owned(), ..Invalid::default() });
+        Self { answer: Some(answer), intent: Some(intent), ..Self::default() }
+    }
+
+    fn post(&self, what: String) -> Result<PaymentView, PaymentError> {
+        self.asked.lock().expect("no panic").push(what);
+        self.answer.clone().map_or_else(|| Ok(self.intent.clone().expect("an intent")), Err)
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no panic").clone()
+    }
+}
+
+#[async_trait]
+impl Payments for Provider {
+    fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable> {
+        match self.charges_up_to {
+            Some(most) if amount.minor > most => Err(Unchargeable(format!("{amount} is too much for it"))),
+            _ => Ok(()),
+        }
+    }
+    async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
+        let NewIntent { amount, payment_method, store, recipient, key, .. } = intent;
+        self.post(format!("create {amount} {payment_method} {store} {} {key}", recipient.name))
+    }
+    async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
+        self.post(format!("confirm {id} {key}"))
+    }
+    async fn capture(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
+        self.post(format!("capture {id} {key}"))
+    }
+    async fn cancel(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {
+        self.post(format!("cancel {id} {key}"))
+    }
+    async fn get(&self, id: &str) -> Result<PaymentView, PaymentError> {
+        self.asked.lock().expect("no panic").push(format!("get {id}"));
+        self.intent.clone().ok_or_else(|| PaymentError::Unanswered("timeout".to_owned()))
+    }
+    async fn refund(&self, id: &str, key: &str) -> Result<RefundView, PaymentError> {
+        self.post(format!("refund {id} {key}")).map(|_| self.refunds[0].clone())
+    }
+    async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError> {
+        self.asked.lock().expect("no panic").push(format!("refunds {id}"));
+        Ok(self.refunds.clone())
     }
 }

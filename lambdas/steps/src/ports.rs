@@ -122,6 +122,8 @@ pub enum CatalogueError {
 /// The payment provider. Every call that has an effect carries a key; the same key is the same call.
 #[async_trait]
 pub trait Payments: Send + Sync {
+    /// Whether the provider can charge an amount at all. Nobody is asked: it is known beforehand.
+    fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable>;
     /// Makes an intent that is not confirmed and holds no money.
     async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError>;
     /// Confirms: the amount is held, or the customer has to act.
@@ -137,6 +139,11 @@ pub trait Payments: Send + Sync {
     /// Every refund of the intent.
     async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError>;
 }
+
+/// Why a provider cannot charge an amount, for people, as the end of a sentence.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error("{0}")]
+pub struct Unchargeable(pub String);
 
 /// A payment intent to make. The same key always comes with the same intent.
 #[derive(Clone, Copy, Debug)]

@@ -4,20 +4,21 @@
 //! drops others, changes nothing. Amounts go out and come in as Stripe writes them, and are ISO 4217
 //! minor units everywhere else.
 
+mod amount;
 mod answer;
 mod form;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use comanda_saga::{PaymentView, RefundView};
+use comanda_saga::{Money, PaymentView, RefundView};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
 use self::answer::{Intent, Refund, Refunds};
 use self::form::Form;
-use crate::ports::{NewIntent, PaymentError, Payments};
+use crate::ports::{NewIntent, PaymentError, Payments, Unchargeable};
 
 /// Longest time a call may take. Confirmations wait for the card's issuer.
 const CALL: Duration = Duration::from_secs(10);
@@ -99,6 +100,10 @@ impl StripePayments {
 
 #[async_trait]
 impl Payments for StripePayments {
+    fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable> {
+        amount::written(amount).map(drop).map_err(|error| Unchargeable(error.to_string()))
+    }
+
     async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
         let form = form::creation(intent)?.and(EXPAND);
         self.post::<Intent>("payment_intents", &form, intent.key).await?.view()

@@ -8,13 +8,18 @@ use comanda_crds::Doubts;
 use comanda_saga::{Cause, Fault, Outcome, Record};
 
 use crate::customer::{Contact, Weight};
-use crate::ports::{Catalogue, Listing};
+use crate::ports::{Catalogue, Listing, Payments};
 
 /// Asks the catalogue, and judges.
-pub async fn run(record: &Record, contact: &Contact, catalogue: &dyn Catalogue) -> Outcome {
+pub async fn run(
+    record: &Record,
+    contact: &Contact,
+    catalogue: &dyn Catalogue,
+    payments: &dyn Payments,
+) -> Outcome {
     let skus: Vec<&str> = record.terms.lines.iter().map(|line| line.sku.as_str()).collect();
     match catalogue.articles(&record.identity.installation, &record.terms.store, &skus).await {
-        Ok(listings) => match validate(record, contact, &listings) {
+        Ok(listings) => match validate(record, contact, &listings, payments) {
             Ok((total, doubts)) => Outcome::Validated { total, doubts },
             Err(fault) => Outcome::Refused(fault),
         },
@@ -24,7 +29,12 @@ pub async fn run(record: &Record, contact: &Contact, catalogue: &dyn Catalogue) 
 
 /// The order's total in minor units and what is in doubt about the customer's data, or why the order cannot be
 /// accepted. Everything wrong with the customer's data is told at once; no message repeats it.
-fn validate(record: &Record, contact: &Contact, listings: &[Listing]) -> Result<(i64, Vec<String>), Fault> {
+fn validate(
+    record: &Record,
+    contact: &Contact,
+    listings: &[Listing],
+    payments: &dyn Payments,
+) -> Result<(i64, Vec<String>), Fault> {
     let (mut refusals, mut doubts) = (Vec::new(), Vec::new());
     for finding in contact.findings() {
         match (finding.weight, record.class.validation.doubts) {
@@ -35,13 +45,13 @@ fn validate(record: &Record, contact: &Contact, listings: &[Listing]) -> Result<
     if !refusals.is_empty() {
         return Err(Fault { cause: Cause::InvalidCustomer, message: refusals.join(" ") });
     }
-    prices::total(&record.terms, listings).map(|total| (total, doubts))
+    prices::total(&record.terms, listings, payments).map(|total| (total, doubts))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{article, contact, customer, record};
+    use crate::fixtures::{Provider, article, contact, customer, record};
     use crate::ports::CatalogueError;
 
     struct Shelf(Result<Vec<Listing>, CatalogueError>);
@@ -63,7 +73,7 @@ mod tests {
     async fn an_order_that_holds_has_its_total() {
         let shelf = Shelf(Ok(vec![Listing::Article(article("margherita", 950))]));
         assert_eq!(
-            run(&record(), &contact(), &shelf).await,
+            run(&record(), &contact(), &shelf, &Provider::default()).await,
             Outcome::Validated { total: 1900, doubts: Vec::new() }
         );
     }
@@ -76,7 +86,9 @@ mod tests {
         customer.address.postal_code = Some("99".to_owned());
         let contact = Contact::of(&customer);
         let shelf = Shelf(Ok(vec![Listing::Article(article("margherita", 950))]));
-        let Outcome::Refused(fault) = run(&record(), &contact, &shelf).await else { panic!("not refused") };
+        let Outcome::Refused(fault) = run(&record(), &contact, &shelf, &Provider::default()).await else {
+            panic!("not refused")
+        };
         assert_eq!(fault.cause, Cause::InvalidCustomer);
         assert_eq!(
             fault.message,
@@ -90,7 +102,7 @@ mod tests {
     async fn a_catalogue_that_does_not_answer_proves_nothing() {
         let shelf = Shelf(Err(CatalogueError::Unreachable("timeout".to_owned())));
         assert_eq!(
-            run(&record(), &contact(), &shelf).await,
+            run(&record(), &contact(), &shelf, &Provider::default()).await,
             Outcome::Unknown { effect: None, message: "the catalogue does not answer: timeout".to_owned() }
         );
     }

@@ -1,9 +1,10 @@
 //! The fields of Stripe's answers that are used, and what they mean.
 
-use comanda_saga::{Hold, Money, PaymentView, RefundState, RefundView};
+use comanda_saga::{Hold, PaymentView, RefundState, RefundView};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::amount;
 use crate::ports::{Invalid, PaymentError};
 
 /// Source: <https://docs.stripe.com/api/payment_intents/object>.
@@ -52,8 +53,8 @@ impl Intent {
         Ok(PaymentView {
             id: self.id.clone(),
             hold,
-            capturable: minor(self.amount_capturable.unwrap_or(capturable), &self.currency),
-            received: minor(self.amount_received.unwrap_or(received), &self.currency),
+            capturable: amount::read(self.amount_capturable.unwrap_or(capturable), &self.currency),
+            received: amount::read(self.amount_received.unwrap_or(received), &self.currency),
             capture_before: self.capture_before(),
             action_url: self.action_url(),
             decline: self.last_payment_error.as_ref().map(|failure| {
@@ -112,7 +113,7 @@ impl Refund {
                 return Err(PaymentError::Unanswered(format!("the refund is in the unknown state {other}")));
             }
         };
-        Ok(RefundView { state, amount: minor(self.amount, &self.currency) })
+        Ok(RefundView { state, amount: amount::read(self.amount, &self.currency) })
     }
 }
 
@@ -122,10 +123,6 @@ pub(super) fn decline(code: &str, decline_code: Option<&str>) -> String {
         Some(detail) if detail != code => format!("{code} ({detail})"),
         _ => code.to_owned(),
     }
-}
-
-fn minor(amount: i64, currency: &str) -> i64 {
-    Money::from_stripe(amount, &currency.to_uppercase()).minor
 }
 
 /// An answer that is no success, where it is Stripe's own.

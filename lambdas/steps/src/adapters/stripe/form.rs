@@ -1,5 +1,6 @@
 //! What is sent to Stripe, in its bracket notation.
 
+use super::amount;
 use crate::customer::Contact;
 use crate::ports::{Invalid, NewIntent, PaymentError};
 
@@ -33,7 +34,7 @@ impl Form {
 /// An unconfirmed intent. `description` and `shipping` are what banks in India demand of every charge from abroad.
 /// Source: <https://docs.stripe.com/india-exports>.
 pub(super) fn creation(intent: &NewIntent<'_>) -> Result<Form, PaymentError> {
-    let amount = intent.amount.stripe_amount().map_err(|_| {
+    let amount = amount::written(intent.amount).map_err(|_| {
         PaymentError::Invalid(Invalid {
             code: "amount_invalid".to_owned(),
             parameter: Some("amount".to_owned()),
