@@ -16,6 +16,7 @@ use kube::{Api, ResourceExt};
 use crate::context::{Context, bounded};
 use crate::error::Error;
 use crate::memory::Memory;
+use crate::services::Services;
 
 /// Gathers everything a decision needs. The record of a live order is read once and then held: its
 /// version fences it.
@@ -108,20 +109,15 @@ pub fn remembered(order: &Order, memory: &Memory, context: &Context) -> Observed
     }
 }
 
-/// What an order is carried by, beside its record.
-pub fn circumstances(observed: &Observed, memory: &Memory, context: &Context) -> Circumstances {
+/// What an order is carried by, beside its record: its services are of the class as pinned there.
+pub fn circumstances(observed: &Observed, services: &Services, context: &Context) -> Circumstances {
     Circumstances {
         wishes: observed.wishes(),
         policy: observed.policy(),
-        hearing_since: hearing_since(memory, context),
+        hearing_since: services.broker.connected().borrow().as_ref().ok().copied(),
+        key_lifetime: services.payments.key_lifetime(),
         writer: context.writer.clone(),
     }
-}
-
-/// The connection to the devices of the order's class, as pinned in its record.
-fn hearing_since(memory: &Memory, context: &Context) -> Option<Timestamp> {
-    let spec = memory.saved().map(|record| &record.class)?;
-    context.services.of(spec).ok()?.broker.connected().borrow().as_ref().ok().copied()
 }
 
 fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {

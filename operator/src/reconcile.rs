@@ -80,9 +80,9 @@ async fn carry(
     memory: &mut Memory,
     context: &Context,
 ) -> Result<Wait, Error> {
-    let around = circumstances(observed, memory, context);
     let Some(hand) = &mut memory.hand else { return Ok(Wait::ForEvent) };
     let services = context.services.of(&hand.saved.class)?;
+    let around = circumstances(observed, &services, context);
     let carrier = Carrier { order, services: &services, context, begun: Instant::now() };
     let wait = carry::carry(hand, &around, Reach::NextWait, &carrier).await?;
     if !hand.saved.phase.is_final() {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use comanda_crds::{Address, Inline, OrderClassSpec};
 use comanda_saga::{Effect, Identity, Line, Money, Owner, PaymentView, Record, RefundView, Terms};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::customer::Contact;
 use crate::ports::{Article, DeviceError, Devices, Invalid, NewIntent, PaymentError, Payments, Unchargeable};
@@ -163,6 +163,9 @@ impl Payments for Provider {
             Some(most) if amount.minor > most => Err(Unchargeable(format!("{amount} is too much for it"))),
             _ => Ok(()),
         }
+    }
+    fn key_lifetime(&self) -> SignedDuration {
+        SignedDuration::from_hours(1)
     }
     async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
         let NewIntent { amount, payment_method, store, recipient, key, .. } = intent;

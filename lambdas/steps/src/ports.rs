@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use comanda_saga::{DeviceEvent, Identity, Money, PaymentView, Record, RefundView, StockChange};
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::customer::Contact;
@@ -119,11 +120,13 @@ pub enum CatalogueError {
     Unreachable(String),
 }
 
-/// The payment provider. Every call that has an effect carries a key; the same key is the same call.
+/// The payment provider. Every call that has an effect carries a key.
 #[async_trait]
 pub trait Payments: Send + Sync {
     /// Whether the provider can charge an amount at all. Nobody is asked: it is known beforehand.
     fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable>;
+    /// How long a key is certain to be known: until then, the same key is the same call.
+    fn key_lifetime(&self) -> SignedDuration;
     /// Makes an intent that is not confirmed and holds no money.
     async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError>;
     /// Confirms: the amount is held, or the customer has to act.

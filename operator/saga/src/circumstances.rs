@@ -1,7 +1,7 @@
 //! What is known beside the record.
 
 use comanda_crds::{OrderClassSpec, Timeouts};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What is known beside the record.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Circumstances {
     pub policy: Option<Policy>,
     /// Since when what the class's devices say is heard; none while it is not.
     pub hearing_since: Option<Timestamp>,
+    /// How long a repeated creation of a payment is certain to be the same one to the provider.
+    pub key_lifetime: SignedDuration,
     /// The process that decides.
     pub writer: String,
 }

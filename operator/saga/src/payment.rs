@@ -53,7 +53,7 @@ pub struct PaymentView {
 }
 
 /// How an order's payment stands: whether the customer's money is held for it, and by whom it is waited for. Each provider
-/// has words of its own, which its adapter puts into these. Before format 3, a record had Stripe's.
+/// has words of its own, which its adapter puts into these. Before format 3, a record had those.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hold {
     /// The payment exists, and nobody was asked for money.
@@ -88,7 +88,7 @@ pub struct RefundView {
     pub amount: i64,
 }
 
-/// States of a refund. Source: <https://docs.stripe.com/refunds>.
+/// States of a refund.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefundState {
     /// Under way.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use comanda_saga::{Money, PaymentView, RefundView};
+use jiff::SignedDuration;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
@@ -24,6 +25,9 @@ use crate::ports::{NewIntent, PaymentError, Payments, Unchargeable};
 const CALL: Duration = Duration::from_secs(10);
 /// Longest time an idle connection is kept for the next call. Stripe closes its own after about a minute.
 const IDLE: Duration = Duration::from_secs(50);
+/// How long an idempotency key is certain to be known, less an hour.
+/// Source: <https://docs.stripe.com/api/idempotent_requests> (keys live at least 24 hours).
+const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
 /// With it come `capture_before` and what else is known of the charge.
 const EXPAND: (&str, &str) = ("expand[]", "latest_charge");
 
@@ -102,6 +106,10 @@ impl StripePayments {
 impl Payments for StripePayments {
     fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable> {
         amount::written(amount).map(drop).map_err(|error| Unchargeable(error.to_string()))
+    }
+
+    fn key_lifetime(&self) -> SignedDuration {
+        KEY_LIFETIME
     }
 
     async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use comanda_saga::{EntryState, Look, Phase, Wishes};
+use jiff::SignedDuration;
 
 use super::*;
 use crate::fixtures::{now, record};
@@ -77,7 +78,13 @@ fn claimed() -> InHand {
 }
 
 fn around() -> Circumstances {
-    Circumstances { wishes: Wishes::default(), policy: None, hearing_since: None, writer: "w".to_owned() }
+    Circumstances {
+        wishes: Wishes::default(),
+        policy: None,
+        hearing_since: None,
+        key_lifetime: SignedDuration::from_hours(23),
+        writer: "w".to_owned(),
+    }
 }
 
 #[tokio::test]

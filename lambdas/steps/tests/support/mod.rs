@@ -184,6 +184,7 @@ impl Seen {
             wishes: observed.wishes(),
             policy: observed.policy(),
             hearing_since: self.hearing_since,
+            key_lifetime: SignedDuration::from_hours(23),
             writer: self.writer.clone(),
         }
     }

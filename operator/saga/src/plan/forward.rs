@@ -1,7 +1,7 @@
 //! The way forward: check, pay, tell, prepare, deliver.
 
 use comanda_crds::{Capture, Cause};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::dispatch;
 use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
@@ -15,10 +15,6 @@ use crate::payment::Hold;
 use crate::record::Record;
 use crate::transition::Event;
 
-/// How long an idempotency key of the provider is certain to live, less an hour. Past it, a repeated
-/// creation could make a second intent, so a new attempt is counted instead.
-/// Source: <https://docs.stripe.com/api/idempotent_requests> (keys live at least 24 hours).
-const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
 /// How often a creation is repeated under one key to learn what became of it.
 const TRIES_OF_A_KEY: u32 = 4;
 
@@ -38,7 +34,7 @@ pub(super) fn pay(
     now: Timestamp,
 ) -> Result<Option<Wanted>, Contradiction> {
     if next.payment.id.is_none() {
-        renew_creation(next, now)?;
+        renew_creation(next, patience, now)?;
         return Ok(Some(Wanted::Do(Effect::OpenPayment)));
     }
     match next.state(Effect::Authorize) {
@@ -73,15 +69,19 @@ pub(super) fn pay(
 }
 
 /// A creation whose key may have expired, or under whose key the provider seems to have stored an error,
-/// gets a new one. No intent id was ever recorded, so none was ever confirmed: whatever the old key made
-/// holds no money.
-pub(super) fn renew_creation(next: &mut Record, now: Timestamp) -> Result<(), IllegalMove> {
+/// gets a new one: repeated under the old one, it could make a second payment. No payment's id was ever recorded,
+/// so none was ever confirmed: whatever the old key made holds no money.
+pub(super) fn renew_creation(
+    next: &mut Record,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<(), IllegalMove> {
     let expired = next
         .journal
         .get(&Effect::OpenPayment)
         .filter(|entry| entry.state == EntryState::Intended)
         .is_some_and(|entry| {
-            now >= entry.started_at + KEY_LIFETIME
+            now >= entry.started_at + patience.key_lifetime
                 || entry.failures >= TRIES_OF_A_KEY.saturating_mul(entry.attempt)
         });
     if expired {

@@ -31,6 +31,8 @@ pub(crate) struct Patience<'a> {
     pub(super) tries: u32,
     /// See [`Circumstances::hearing_since`].
     hearing_since: Option<Timestamp>,
+    /// See [`Circumstances::key_lifetime`].
+    pub(super) key_lifetime: SignedDuration,
     /// When the provider last answered this process, what was read of devices, and what was sent to them.
     pub(super) held: Held<'a>,
 }
@@ -40,7 +42,13 @@ impl<'a> Patience<'a> {
     pub(crate) fn of(held: Held<'a>, around: &Circumstances) -> Self {
         let Policy { timeouts, notification_tries } =
             around.policy.clone().unwrap_or_else(|| Policy::of(&held.record.class));
-        Self { timeouts, tries: notification_tries, hearing_since: around.hearing_since, held }
+        Self {
+            timeouts,
+            tries: notification_tries,
+            hearing_since: around.hearing_since,
+            key_lifetime: around.key_lifetime,
+            held,
+        }
     }
 
     /// When whoever got a command is called silent. It counts from the first intent, whether or not the broker could be

@@ -15,8 +15,7 @@ use crate::payment::{Hold, RefundState};
 use crate::record::{Record, Stall};
 use crate::transition::ending;
 
-/// Longest pause between two look-ups of a refund that is under way. Banks take days.
-/// Source: <https://docs.stripe.com/refunds#refund-destinations> (5 to 10 business days).
+/// Longest pause between two look-ups of a refund that is under way. Banks take 5 to 10 business days.
 const REFUND_POLL: SignedDuration = SignedDuration::from_hours(2);
 
 /// What the way back wants next; none when it moved the record and has to be asked again.
@@ -111,7 +110,7 @@ fn undo_payment(
         // The creation may have happened, so it is repeated under its key to learn the id. Past the
         // key's life nothing is gained: what was never confirmed holds no money.
         let attempt = next.journal[&Effect::OpenPayment].attempt;
-        renew_creation(next, now)?;
+        renew_creation(next, patience, now)?;
         if next.journal[&Effect::OpenPayment].attempt == attempt {
             return Ok(Some(Wanted::Do(Effect::OpenPayment)));
         }

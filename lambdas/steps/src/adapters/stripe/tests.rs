@@ -53,7 +53,7 @@ async fn a_call_carries_its_key_and_a_creation_the_amount_that_is_held_and_not_y
     assert!(asked.contains("idempotency-key: bistro/shop/a-1/capture/1\r\n"), "{asked}");
 
     let (payments, asked) = provider(Some((200, HELD))).await;
-    let amount = comanda_saga::Money::new(1900, "EUR");
+    let amount = Money::new(1900, "EUR");
     let (identity, recipient) = (identity(), contact());
     let intent = NewIntent {
         amount: &amount,
@@ -207,4 +207,13 @@ async fn an_answer_that_comes_too_late_proves_nothing() {
 fn a_secret_key_is_printed_nowhere() {
     let payments = StripePayments::new("sk_test_canary", "http://127.0.0.1:1", None).expect("an account");
     assert!(!format!("{payments:?}").contains("canary"), "{payments:?}");
+}
+
+#[test]
+fn what_can_be_charged_and_how_long_a_key_lives_is_known_without_a_call() {
+    let payments = StripePayments::new("sk_test_1", "http://127.0.0.1:1", None).expect("an account");
+    assert_eq!(payments.check_amount(&Money::new(1900, "EUR")), Ok(()));
+    let why = "XXZ is not an ISO 4217 currency".to_owned();
+    assert_eq!(payments.check_amount(&Money::new(1900, "XXZ")), Err(Unchargeable(why)));
+    assert_eq!(payments.key_lifetime(), SignedDuration::from_hours(24 - 1));
 }
