@@ -8,7 +8,9 @@ use comanda_saga::{Effect, Identity, Line, Money, Owner, PaymentView, Record, Re
 use jiff::{SignedDuration, Timestamp};
 
 use crate::customer::Contact;
-use crate::ports::{Article, DeviceError, Devices, Invalid, NewIntent, PaymentError, Payments, Unchargeable};
+use crate::ports::{
+    Article, DeviceError, Devices, Invalid, NewPayment, PaymentError, Payments, Unchargeable,
+};
 
 pub(crate) fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().expect("a time")
@@ -167,8 +169,8 @@ impl Payments for Provider {
     fn key_lifetime(&self) -> SignedDuration {
         SignedDuration::from_hours(1)
     }
-    async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
-        let NewIntent { amount, payment_method, store, recipient, key, .. } = intent;
+    async fn create(&self, payment: &NewPayment<'_>) -> Result<PaymentView, PaymentError> {
+        let NewPayment { amount, payment_method, store, recipient, key, .. } = payment;
         self.post(format!("create {amount} {payment_method} {store} {} {key}", recipient.name))
     }
     async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {

@@ -1,6 +1,6 @@
 //! Payment: create, confirm, capture; undone by cancel or refund.
 //!
-//! Only a GET by id proves anything. An answer to a POST is trusted when it carries the intent; a
+//! Only a GET by id proves anything. An answer to a POST is trusted when it carries the payment; a
 //! refusal is followed by a GET, because the provider replays stored answers to a repeated key; no
 //! answer is `Unknown`, and the operator looks the payment up before it does anything else.
 
@@ -10,14 +10,14 @@ use comanda_saga::{
 
 use crate::customer::Contact;
 use crate::intent::{entry, unknown};
-use crate::ports::{Invalid, NewIntent, PaymentError, Payments};
+use crate::ports::{Invalid, NewPayment, PaymentError, Payments};
 
-/// Makes the unconfirmed intent, which names who gets the goods.
+/// Makes the unconfirmed payment, which names who gets the goods.
 pub async fn create(record: &Record, recipient: &Contact, payments: &dyn Payments) -> Outcome {
     make(record, recipient, payments).await.unwrap_or_else(|outcome| outcome)
 }
 
-/// Makes one call about an intent that exists.
+/// Makes one call about a payment that exists.
 pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcome {
     let outcome = match call {
         Call::Do(Effect::Authorize) => confirm(record, payments).await,
@@ -26,7 +26,7 @@ pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcom
         Call::Do(Effect::Refund) => undo_capture(record, payments).await,
         Call::Read(Look::Payment) => look_up(record, payments).await,
         Call::Read(Look::Refunds) => look_up_refunds(record, payments).await,
-        _ => Err(unknown(call.effect(), format!("{call:?} is no call about a payment intent"))),
+        _ => Err(unknown(call.effect(), format!("{call:?} is no call about a payment"))),
     };
     outcome.unwrap_or_else(|outcome| outcome)
 }
@@ -39,7 +39,7 @@ async fn make(record: &Record, recipient: &Contact, payments: &dyn Payments) -> 
     let amount = record
         .total()
         .ok_or_else(|| unknown(effect, format!("{}: the total is not known", record.identity)))?;
-    let intent = NewIntent {
+    let payment = NewPayment {
         amount: &amount,
         payment_method: &record.terms.payment_method,
         customer: record.terms.payment_customer.as_deref(),
@@ -48,7 +48,7 @@ async fn make(record: &Record, recipient: &Contact, payments: &dyn Payments) -> 
         recipient,
         key: &entry(record, effect)?.key,
     };
-    match payments.create(&intent).await {
+    match payments.create(&payment).await {
         Ok(view) => Ok(Outcome::PaymentOpened { id: view.id }),
         Err(PaymentError::Declined { code }) => Ok(declined(&code)),
         Err(PaymentError::Invalid(invalid)) => Ok(refused(&invalid)),
@@ -65,7 +65,7 @@ fn declined(code: &str) -> Outcome {
 
 async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
     let effect = Effect::Authorize;
-    let id = intent_id(record, effect)?;
+    let id = payment_id(record, effect)?;
     match payments.confirm(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
         Err(PaymentError::Declined { code }) => {
@@ -80,7 +80,7 @@ async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
         }
         Err(PaymentError::Invalid(invalid)) => {
             let view = get(id, effect, payments).await?;
-            // A decline that the intent remembers is an earlier answer to the same confirmation.
+            // A decline that the payment remembers is an earlier answer to the same confirmation.
             let untried = view.hold == Hold::NotBegun || view.hold == Hold::Refused && view.decline.is_none();
             Ok(if untried { refused(&invalid) } else { Outcome::Payment(view) })
         }
@@ -90,7 +90,7 @@ async fn confirm(record: &Record, payments: &dyn Payments) -> Step {
 
 async fn capture(record: &Record, payments: &dyn Payments) -> Step {
     let effect = Effect::Capture;
-    let id = intent_id(record, effect)?;
+    let id = payment_id(record, effect)?;
     match payments.capture(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
         Err(ref error) if let Some(code) = error.refusal_code() => {
@@ -136,7 +136,7 @@ fn refused(invalid: &Invalid) -> Outcome {
 /// Lets the held amount go.
 async fn undo_authorize(record: &Record, payments: &dyn Payments) -> Step {
     let effect = Effect::CancelPayment;
-    let id = intent_id(record, effect)?;
+    let id = payment_id(record, effect)?;
     match payments.cancel(id, &entry(record, effect)?.key).await {
         Ok(view) => Ok(Outcome::Payment(view)),
         Err(ref error) if let Some(code) = error.refusal_code() => {
@@ -160,7 +160,7 @@ async fn undo_authorize(record: &Record, payments: &dyn Payments) -> Step {
 /// Pays the captured amount back.
 async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
     let effect = Effect::Refund;
-    let id = intent_id(record, effect)?;
+    let id = payment_id(record, effect)?;
     match payments.refund(id, &entry(record, effect)?.key).await {
         Ok(view) if view.amount >= record.payment.captured => Ok(Outcome::Refund(Some(view))),
         // It was the rest: a person had given a part back.
@@ -191,7 +191,7 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
 const DISPUTED: &str = "charge_disputed";
 
 async fn look_up(record: &Record, payments: &dyn Payments) -> Step {
-    let id = intent_id(record, None)?;
+    let id = payment_id(record, None)?;
     get(id, None, payments).await.map(Outcome::Payment)
 }
 
@@ -199,13 +199,15 @@ async fn look_up_refunds(record: &Record, payments: &dyn Payments) -> Step {
     refunds(record, None, payments).await.map(Outcome::Refund)
 }
 
-fn intent_id(record: &Record, effect: impl Into<Option<Effect>>) -> Result<&str, Outcome> {
-    record.payment.id.as_deref().ok_or_else(|| {
-        unknown(effect.into(), format!("{}: the ledger holds no payment intent id", record.identity))
-    })
+fn payment_id(record: &Record, effect: impl Into<Option<Effect>>) -> Result<&str, Outcome> {
+    record
+        .payment
+        .id
+        .as_deref()
+        .ok_or_else(|| unknown(effect.into(), format!("{}: the ledger holds no payment id", record.identity)))
 }
 
-/// An intent that cannot be read proves nothing, not even that it is gone: the key may be another
+/// A payment that cannot be read proves nothing, not even that it is gone: the key may be another
 /// account's.
 async fn get(
     id: &str,
@@ -223,7 +225,7 @@ async fn refunds(
     payments: &dyn Payments,
 ) -> Result<Option<RefundView>, Outcome> {
     let effect = effect.into();
-    let id = intent_id(record, effect)?;
+    let id = payment_id(record, effect)?;
     let refunds = payments.refunds(id).await.map_err(|error| unknown(effect, error.to_string()))?;
     let returned = refunds.iter().filter(|refund| refund.state == RefundState::Succeeded);
     let amount = returned.map(|refund| refund.amount).sum();

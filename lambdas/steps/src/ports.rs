@@ -127,19 +127,19 @@ pub trait Payments: Send + Sync {
     fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable>;
     /// How long a key is certain to be known: until then, the same key is the same call.
     fn key_lifetime(&self) -> SignedDuration;
-    /// Makes an intent that is not confirmed and holds no money.
-    async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError>;
+    /// Makes a payment that is not confirmed and holds no money.
+    async fn create(&self, payment: &NewPayment<'_>) -> Result<PaymentView, PaymentError>;
     /// Confirms: the amount is held, or the customer has to act.
     async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError>;
     /// Takes the held amount, in full.
     async fn capture(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError>;
     /// Lets the held amount go.
     async fn cancel(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError>;
-    /// The intent as it is now: the only proof.
+    /// The payment as it is now: the only proof.
     async fn get(&self, id: &str) -> Result<PaymentView, PaymentError>;
     /// Pays the taken amount back, in full.
     async fn refund(&self, id: &str, key: &str) -> Result<RefundView, PaymentError>;
-    /// Every refund of the intent.
+    /// Every refund of the payment.
     async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError>;
 }
 
@@ -148,9 +148,9 @@ pub trait Payments: Send + Sync {
 #[error("{0}")]
 pub struct Unchargeable(pub String);
 
-/// A payment intent to make. The same key always comes with the same intent.
+/// A payment to make. The same key always comes with the same payment.
 #[derive(Clone, Copy, Debug)]
-pub struct NewIntent<'a> {
+pub struct NewPayment<'a> {
     /// What the customer pays.
     pub amount: &'a Money,
     /// The provider's token of the payment method.

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use self::answer::{Intent, Refund, Refunds};
 use self::form::Form;
-use crate::ports::{NewIntent, PaymentError, Payments, Unchargeable};
+use crate::ports::{NewPayment, PaymentError, Payments, Unchargeable};
 
 /// Longest time a call may take. Confirmations wait for the card's issuer.
 const CALL: Duration = Duration::from_secs(10);
@@ -112,9 +112,9 @@ impl Payments for StripePayments {
         KEY_LIFETIME
     }
 
-    async fn create(&self, intent: &NewIntent<'_>) -> Result<PaymentView, PaymentError> {
-        let form = form::creation(intent)?.and(EXPAND);
-        self.post::<Intent>("payment_intents", &form, intent.key).await?.view()
+    async fn create(&self, payment: &NewPayment<'_>) -> Result<PaymentView, PaymentError> {
+        let form = form::creation(payment)?.and(EXPAND);
+        self.post::<Intent>("payment_intents", &form, payment.key).await?.view()
     }
 
     async fn confirm(&self, id: &str, key: &str) -> Result<PaymentView, PaymentError> {

@@ -2,7 +2,7 @@
 
 use super::amount;
 use crate::customer::Contact;
-use crate::ports::{Invalid, NewIntent, PaymentError};
+use crate::ports::{Invalid, NewPayment, PaymentError};
 
 /// Fields in the order they are sent.
 #[derive(Clone, Debug, Default)]
@@ -33,26 +33,26 @@ impl Form {
 
 /// An unconfirmed intent. `description` and `shipping` are what banks in India demand of every charge from abroad.
 /// Source: <https://docs.stripe.com/india-exports>.
-pub(super) fn creation(intent: &NewIntent<'_>) -> Result<Form, PaymentError> {
-    let amount = amount::written(intent.amount).map_err(|_| {
+pub(super) fn creation(payment: &NewPayment<'_>) -> Result<Form, PaymentError> {
+    let amount = amount::written(payment.amount).map_err(|_| {
         PaymentError::Invalid(Invalid {
             code: "amount_invalid".to_owned(),
             parameter: Some("amount".to_owned()),
             method: None,
         })
     })?;
-    let description = format!("Order {} of the store {}", intent.identity.order_id, intent.store);
+    let description = format!("Order {} of the store {}", payment.identity.order_id, payment.store);
     let form = Form::of(&[
         ("amount", &amount.to_string()),
-        ("currency", &intent.amount.currency.to_lowercase()),
-        ("payment_method", intent.payment_method),
+        ("currency", &payment.amount.currency.to_lowercase()),
+        ("payment_method", payment.payment_method),
         // Cards only: other methods are confirmed in ways an order cannot wait for.
         ("payment_method_types[]", "card"),
         ("capture_method", "manual"),
-        ("metadata[comanda_order]", &intent.identity.to_string()),
+        ("metadata[comanda_order]", &payment.identity.to_string()),
         ("description", &description),
     ]);
-    Ok(shipping(form.and_some("customer", intent.customer), intent.recipient))
+    Ok(shipping(form.and_some("customer", payment.customer), payment.recipient))
 }
 
 /// Source: <https://docs.stripe.com/api/payment_intents/create#create_payment_intent-shipping>.
@@ -79,7 +79,7 @@ mod tests {
 
     fn sent(recipient: &Contact, customer: Option<&str>) -> Vec<(&'static str, String)> {
         let (amount, identity) = (Money::new(1900, "ISK"), identity());
-        let intent = NewIntent {
+        let payment = NewPayment {
             amount: &amount,
             payment_method: "pm_card_visa",
             customer,
@@ -88,7 +88,7 @@ mod tests {
             recipient,
             key: "bistro/shop/a-1/pi/1",
         };
-        creation(&intent).expect("a form").0
+        creation(&payment).expect("a form").0
     }
 
     #[test]

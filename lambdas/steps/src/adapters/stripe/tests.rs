@@ -55,7 +55,7 @@ async fn a_call_carries_its_key_and_a_creation_the_amount_that_is_held_and_not_y
     let (payments, asked) = provider(Some((200, HELD))).await;
     let amount = Money::new(1900, "EUR");
     let (identity, recipient) = (identity(), contact());
-    let intent = NewIntent {
+    let payment = NewPayment {
         amount: &amount,
         payment_method: "pm_card_visa",
         customer: None,
@@ -64,7 +64,7 @@ async fn a_call_carries_its_key_and_a_creation_the_amount_that_is_held_and_not_y
         recipient: &recipient,
         key: "bistro/shop/a-1/pi/1",
     };
-    payments.create(&intent).await.expect("an answer");
+    payments.create(&payment).await.expect("an answer");
     let asked = asked.await.expect("a request");
     assert!(asked.contains("idempotency-key: bistro/shop/a-1/pi/1\r\n"), "{asked}");
     for field in ["amount=1900", "currency=eur", "capture_method=manual", "shipping%5Bname%5D=Ana+Torres"] {
