@@ -13,9 +13,9 @@ use serde_json::Value;
 const REPEATED: Duration = Duration::from_secs(25);
 
 /// A device of the scene's own, in its own namespace.
-async fn device(shop: &Shop<'_>, role: Role, name: &str, accept_ms: &str, rule: &str) -> Result<Simulator> {
-    let device = Device::new(role, name, PREFIX).of(&shop.namespace, STORE).arg("--accept-ms", accept_ms);
-    shop.world.installation.stack.simulate(&device.rule(rule)).await
+async fn device(shop: &Shop<'_>, role: Role, name: &str, accept: &str, treats: &str) -> Result<Simulator> {
+    let device = Device::new(role, name, PREFIX).of(&shop.namespace, STORE).arg("--accept-ms", accept);
+    shop.world.installation.stack.simulate(&device.rule(treats)).await
 }
 
 /// The commands of this name that a device heard of an order.

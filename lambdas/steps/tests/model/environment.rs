@@ -5,8 +5,9 @@ use stateright::{Model, Property};
 
 use crate::faults::{Fault, Spot};
 use crate::kept::Kept;
-use crate::state::{Bounds, Lately, Object, Rest, Said, State, Tick, Who, Writer, aged};
+use crate::state::{Bounds, Lately, Object, Rest, Said, State, Who, Writer};
 use crate::support::world::{Stage, World};
+use crate::time::{Tick, aged};
 use crate::writer::Fate;
 
 /// In place of the key of a refund that no operator asked for.

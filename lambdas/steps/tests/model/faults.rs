@@ -9,8 +9,9 @@ use strum::{EnumIter, IntoEnumIterator};
 
 use crate::environment::Move;
 use crate::kept::Kept;
-use crate::state::{Bounds, Object, Rest, State, Stop, Task, now};
+use crate::state::{Bounds, Object, Rest, State, Stop, Task};
 use crate::support::world::{Luck, commit};
+use crate::time::now;
 use crate::writer::Fate;
 
 /// What happens at a boundary.

@@ -15,5 +15,6 @@ mod properties;
 mod state;
 #[path = "../support/mod.rs"]
 mod support;
+mod time;
 mod view;
 mod writer;

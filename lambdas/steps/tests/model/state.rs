@@ -3,15 +3,14 @@ use std::collections::BTreeSet;
 use comanda_boundary::Site;
 use comanda_crds::Capture;
 use comanda_saga::custody::Action;
-use comanda_saga::{Call, Effect, EntryState, Phase, Record, Write};
+use comanda_saga::{Call, Phase, Record, Write};
 use comanda_steps::carry::Request;
-use jiff::{SignedDuration, Timestamp};
 
 use crate::boundaries::Met;
 use crate::faults::{Fault, Message};
 use crate::kept::Kept;
+use crate::support::Ask;
 use crate::support::world::{Device, World};
-use crate::support::{Ask, at};
 
 /// What may go wrong, and how often: the size of the exploration.
 #[derive(Clone, Copy, Debug)]
@@ -247,88 +246,11 @@ pub struct State {
     pub broken: Option<&'static str>,
 }
 
-/// The present.
-pub fn now() -> Timestamp {
-    at(0)
-}
-
-/// How far time jumps: past the next repetition of a command, past every deadline, or past every deadline and the life of
-/// a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tick {
-    Minute,
-    Hour,
-    Day,
-}
-
-impl Tick {
-    /// A time, seen after the tick. Hours are not counted: what is old stays as old.
-    pub fn age(self, time: Timestamp) -> Timestamp {
-        let passed = match self {
-            Self::Minute => SignedDuration::from_secs(70),
-            Self::Hour => SignedDuration::from_secs(3700),
-            Self::Day => SignedDuration::from_hours(25),
-        };
-        time.min(now() - passed)
-    }
-}
-
 /// The version of the record in the ledger. Only whether a version is the newest matters, so writes are
 /// not counted: states that differ in nothing else are one.
 const NEWEST: u64 = 10;
 /// The version of a record that another write replaced.
 const OLD: u64 = 1;
-
-/// Effects whose beginning starts a deadline.
-const TIMED: [Effect; 6] = [
-    Effect::OpenPayment,
-    Effect::Authorize,
-    Effect::Prepare,
-    Effect::Deliver,
-    Effect::RecallCourier,
-    Effect::RecallKitchen,
-];
-
-/// Effects whose failures are bounded.
-const COUNTED: [Effect; 3] = [Effect::OpenPayment, Effect::NotifyConfirmed, Effect::NotifyEnding];
-
-/// The record without what no decision reads, so that histories that come to the same are one state.
-pub fn plain(mut record: Record) -> Record {
-    record.writer.clear();
-    (record.created_at, record.phase_since) = (now(), now());
-    record.finished_at = record.finished_at.map(|_| now());
-    (record.kitchen.heard_at, record.courier.heard_at) = (None, None);
-    for (effect, entry) in &mut record.journal {
-        (entry.finished_at, entry.message) = (None, None);
-        // A command is repeated by the time of its intent.
-        if entry.seq.is_none() {
-            entry.intended_at = now();
-        }
-        if !TIMED.contains(effect) {
-            entry.started_at = now();
-        }
-        entry.tries = 1;
-        if !COUNTED.contains(effect) || entry.state != EntryState::Intended {
-            entry.failures = 0;
-        }
-    }
-    record
-}
-
-/// The record after a tick: only the deadlines' beginnings matter, and the life of a key takes days.
-pub fn aged(record: &Record, tick: Tick) -> Record {
-    let mut record = record.clone();
-    for (effect, entry) in &mut record.journal {
-        if tick == Tick::Minute {
-            if entry.seq.is_some() {
-                entry.intended_at = tick.age(entry.intended_at);
-            }
-        } else if TIMED.contains(effect) && (tick == Tick::Day || *effect != Effect::OpenPayment) {
-            entry.started_at = tick.age(entry.started_at);
-        }
-    }
-    record
-}
 
 impl From<Ask> for Task {
     fn from(ask: Ask) -> Self {

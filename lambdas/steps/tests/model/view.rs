@@ -12,8 +12,9 @@ use comanda_saga::{
 use comanda_steps::carry::InHand;
 
 use crate::kept::Kept;
-use crate::state::{Defect, Lately, Object, Rest, Said, Task, Told, now, plain};
+use crate::state::{Defect, Lately, Object, Rest, Said, Task, Told};
 use crate::support::{Seen, at, event, seen};
+use crate::time::{now, plain};
 
 thread_local! {
     static PLANS: RefCell<HashMap<View, Result<Plan, &'static str>>> = RefCell::default();

@@ -13,8 +13,9 @@ use futures::FutureExt;
 use jiff::Timestamp;
 
 use crate::kept::Kept;
-use crate::state::{Bounds, Defect, Lately, Rest, State, Stop, Task, Told, Writer, now, plain};
+use crate::state::{Bounds, Defect, Lately, Rest, State, Stop, Task, Told, Writer};
 use crate::support::world::{Luck, commit};
+use crate::time::{now, plain};
 use crate::view::{Plan, View, in_hand, plan};
 
 /// What becomes of a write or a call.

@@ -5,7 +5,7 @@ use comanda_saga::{
 };
 use jiff::SignedDuration;
 
-use crate::support::driver::{Done, Driver};
+use crate::support::driver::{Done, Driver, Lost};
 use crate::support::{COURIER, event};
 
 const SECOND: &str = "courier-2";
@@ -196,6 +196,17 @@ fn a_pick_up_after_the_order_was_taken_back_stalls_and_a_retry_goes_on_with_whoe
 }
 
 #[test]
+fn whoever_has_the_food_and_not_the_address_is_told_until_the_broker_has_it() {
+    let mut shop = Driver::delivering();
+    shop.lost.push((Call::Do(Effect::Assign), Lost::Request));
+    shop.courier(CourierState::PickedUp);
+    shop.run();
+    shop.run();
+    assert_eq!(shop.count(Call::Do(Effect::Assign)), 2);
+    assert!(shop.record().is_done(Effect::Assign));
+}
+
+#[test]
 fn anothers_delivery_stalls_and_is_asked_about_once() {
     let mut shop = assigned();
     shop.courier(CourierState::PickedUp);
@@ -261,7 +272,7 @@ fn of_two_tablets_whoever_accepts_has_the_order_and_anothers_refusal_counts_only
 
     // The other accepts too late: it is told to stop.
     let mut shop = Driver::preparing();
-    shop.lost.push((Call::Do(Effect::CancelPayment), crate::support::driver::Lost::Answer));
+    shop.lost.push((Call::Do(Effect::CancelPayment), Lost::Answer));
     another(&mut shop, "kitchen-2", rejected, Effect::Prepare);
     shop.run();
     another(&mut shop, "kitchen-1", accepted, Effect::Prepare);

@@ -1,6 +1,7 @@
 //! Builders of small orders, and a world that answers the saga's calls.
 #![allow(dead_code)] // Each test binary uses its part.
 
+mod device;
 pub mod driver;
 pub mod world;
 

@@ -78,12 +78,12 @@ impl Record {
                 let early = self.courier.state < CourierState::PickedUp;
                 let gives_back = early && state == CourierState::Failed;
                 let state = if gives_back { CourierState::Declined } else { state };
-                if (current || has_food) && advance(&mut self.courier, state, event) {
+                if current || has_food {
+                    advance(&mut self.courier, state, event);
                     self.settle_open(Effect::Deliver, event.at, EntryState::Done)?;
                 }
-                if self.courier.state >= CourierState::PickedUp
-                    || self.command_seq(Effect::Assign) == Some(event.seq)
-                {
+                // Whoever speaks of an earlier command may not have the address.
+                if self.command_seq(Effect::Assign).is_some_and(|seq| event.seq >= seq) {
                     self.settle_open(Effect::Assign, event.at, EntryState::Done)?;
                 }
             }

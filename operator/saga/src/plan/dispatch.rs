@@ -127,5 +127,5 @@ pub(crate) fn go_on(next: &mut Record) -> Result<(), IllegalMove> {
         next.dispatch.claim(&who, before.state, true);
     }
     // They need the address.
-    renew(next, Effect::Assign)
+    if state == CourierState::PickedUp { renew(next, Effect::Assign) } else { Ok(()) }
 }
