@@ -151,6 +151,8 @@ pub enum Cause {
     CourierFailed,
     /// The courier did not deliver by its deadline, whatever it said before.
     CourierTimedOut,
+    /// The customer's contact in the ledger cannot be opened, and no courier could be sent.
+    ContactUnreadable,
     /// The authorized amount could not be captured.
     CaptureFailed,
 }

@@ -45,7 +45,7 @@ pub async fn reconcile(
     class: Arc<OrderClass>,
     context: Arc<ClassContext>,
 ) -> Result<Action, std::convert::Infallible> {
-    Ok(match run(&class, &context).await {
+    Ok(match look_at(&class, &context).await {
         Ok(pause) => Action::requeue(pause),
         Err(error) => {
             warn!(class = class.name_any(), %error, "the class is tried again");
@@ -54,7 +54,7 @@ pub async fn reconcile(
     })
 }
 
-async fn run(class: &OrderClass, context: &ClassContext) -> Result<Duration, Error> {
+async fn look_at(class: &OrderClass, context: &ClassContext) -> Result<Duration, Error> {
     let name = class.name_any();
     let used = context.orders.find(|order| order.spec.class_name == name && !is_final(order)).is_some();
     let held = class.finalizers().iter().any(|finalizer| finalizer == CLASS_FINALIZER);

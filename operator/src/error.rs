@@ -51,7 +51,7 @@ pub struct Handling {
     /// What is held in memory may no longer be what the ledger holds.
     pub forgets: bool,
     /// When the object says so.
-    pub tell: Tell,
+    pub shown: Shown,
     /// The reason that a person reads in the status; none when it is nobody's trouble.
     pub trouble: Option<Reason>,
     /// It counts as a failure: that somebody was faster is none.
@@ -62,7 +62,7 @@ pub struct Handling {
 
 /// When the object says that its order is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tell {
+pub enum Shown {
     /// Never: it passes by itself, or it is the class's to tell.
     Never,
     /// The first time.
@@ -80,11 +80,11 @@ const LONG: Duration = Duration::from_secs(2);
 impl Error {
     /// The policy of every error, in one table.
     pub fn handling(&self) -> Handling {
-        use Tell::{AtOnce, Never, WhenItLasts, WhenItLastsAndTheRecordIsKnown};
+        use Shown::{AtOnce, Never, WhenItLasts, WhenItLastsAndTheRecordIsKnown};
         let retrying = Some(Reason::Retrying);
-        let row = |kind, forgets, tell, trouble, pause| {
+        let row = |kind, forgets, shown, trouble, pause| {
             let counts = !matches!(self, Self::Outdated);
-            Handling { kind, forgets, tell, trouble, counts, pause }
+            Handling { kind, forgets, shown, trouble, counts, pause }
         };
         match self {
             // What was refused was not written: what is known still holds.
@@ -181,7 +181,7 @@ mod tests {
     /// tells, what reason it names, and the first pause.
     #[test]
     fn every_error_is_handled_as_its_row_says() {
-        use Tell::{AtOnce, Never, WhenItLasts, WhenItLastsAndTheRecordIsKnown};
+        use Shown::{AtOnce, Never, WhenItLasts, WhenItLastsAndTheRecordIsKnown};
         let why = String::new;
         let retrying = Some(Reason::Retrying);
         let rows = [
@@ -199,13 +199,13 @@ mod tests {
             (CallError::Customer(why()).into(), false, AtOnce, Some(Reason::CustomerNotFound), 2000),
             (Error::Stopping, false, Never, None, 250),
         ];
-        for (error, forgets, tell, trouble, milliseconds) in rows {
+        for (error, forgets, shown, trouble, milliseconds) in rows {
             let error: Error = error;
             let found = error.handling();
             let pause = Duration::from_millis(milliseconds);
             assert_eq!(
-                (found.forgets, found.tell, found.trouble, found.pause),
-                (forgets, tell, trouble, pause),
+                (found.forgets, found.shown, found.trouble, found.pause),
+                (forgets, shown, trouble, pause),
                 "{error}"
             );
             assert_eq!(found.counts, !matches!(error, Error::Outdated), "{error}");

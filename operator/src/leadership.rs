@@ -31,7 +31,7 @@ pub struct Candidate {
 impl Candidate {
     /// Takes the Lease as soon as it is free or over, and keeps it. The receiver tells whether it is held; once it
     /// is dropped, the Lease is given back and the task ends.
-    pub async fn stand(&self) -> Result<(watch::Receiver<bool>, LeaseTask), Error> {
+    pub async fn acquire(&self) -> Result<(watch::Receiver<bool>, LeaseTask), Error> {
         let manager = LeaseManagerBuilder::new(self.client.clone(), &self.lease)
             .with_namespace(&self.namespace)
             .with_identity(&self.replica)
@@ -43,10 +43,10 @@ impl Candidate {
         Ok(manager.map_err(|error| Error::Kubernetes(error.to_string()))?.watch().await)
     }
 
-    /// Resolves when the Lease is to be had though `stand` may not know it, who looks again only when the time is
+    /// Resolves when the Lease is to be had though `acquire` may not know it, who looks again only when the time is
     /// over that the holder wrote by its own clock: days, if that ran ahead. Here our own clock counts, and
     /// only what passes on it. A holder that did not renew the Lease for twice its duration is struck out.
-    pub async fn forsaken(&self) {
+    pub async fn lease_is_stale(&self) {
         let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
         let own = Duration::from_secs(self.seconds);
         let mut last = None;

@@ -14,7 +14,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::carrier::Carrier;
 use crate::context::Context;
-use crate::error::{Error, Tell};
+use crate::error::{Error, Shown};
 use crate::memory::Memory;
 use crate::object;
 use crate::observe::{circumstances, is_behind, observe, remembered};
@@ -130,11 +130,11 @@ async fn failed(order: &Arc<Order>, error: &Error, memory: &mut Memory, context:
         warn!(%error, failures = memory.failures, "the order is tried again");
         memory.trouble = Some(Trouble { reason, error: error.to_string() });
     }
-    let tells = match handling.tell {
-        Tell::Never => false,
-        Tell::AtOnce => true,
-        Tell::WhenItLasts => memory.failures > QUIET_FAILURES,
-        Tell::WhenItLastsAndTheRecordIsKnown => memory.failures > QUIET_FAILURES && memory.loaded,
+    let tells = match handling.shown {
+        Shown::Never => false,
+        Shown::AtOnce => true,
+        Shown::WhenItLasts => memory.failures > QUIET_FAILURES,
+        Shown::WhenItLastsAndTheRecordIsKnown => memory.failures > QUIET_FAILURES && memory.loaded,
     };
     let order = newest(order, memory);
     if tells && !is_behind(&order, memory) {

@@ -84,7 +84,7 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
     let (mut stood, begun) = (false, Instant::now());
     let (leads, mut leading, lease_task) = loop {
         let standing = tokio::select! {
-            standing = candidate.stand() => standing,
+            standing = candidate.acquire() => standing,
             () = stop.cancelled() => return Stopped::OnRequest,
         };
         let (mut leading, lease_task) = match standing {
@@ -105,7 +105,7 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
         let leads = tokio::select! {
             leads = leading.wait_for(|leads| *leads) => leads.is_ok(),
             () = stop.cancelled() => false,
-            () = candidate.forsaken() => {
+            () = candidate.lease_is_stale() => {
                 // Before its channel closes: it would give back what the next one takes.
                 lease_task.abort();
                 let _ = lease_task.await;

@@ -43,7 +43,9 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
     let Services { ledger, catalogue, payments, notifier, devices } = services;
     let contact = async || contact(ledger, record).await;
     Ok(match call {
-        Call::Read(Look::Validation) => validation::run(record, &contact().await?, catalogue, payments).await,
+        Call::Read(Look::Validation) => {
+            validation::look(record, &contact().await?, catalogue, payments).await
+        }
         Call::Do(Effect::OpenPayment) => match contact().await {
             Ok(contact) => payment::create(record, &contact, payments).await,
             Err(CallError::Customer(message)) if record.direction == Direction::Undo => {
@@ -52,13 +54,11 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
             Err(error) => return Err(error),
         },
         Call::Do(Effect::Authorize | Effect::Capture | Effect::CancelPayment | Effect::Refund)
-        | Call::Read(Look::Payment | Look::Refunds) => payment::run(call, record, payments).await,
-        Call::Do(Effect::NotifyConfirmed | Effect::NotifyEnding) => match contact().await {
-            Ok(contact) => notification::run(call, record, &contact, notifier).await,
-            // An undo does not wait for ever: it is tried as often as a message that SNS does not take.
-            Err(CallError::Customer(message)) if call == Call::Do(Effect::NotifyEnding) => {
-                Outcome::Unknown { effect: call.effect(), message }
-            }
+        | Call::Read(Look::Payment | Look::Refunds) => payment::perform(call, record, payments).await,
+        Call::Do(effect @ (Effect::NotifyConfirmed | Effect::NotifyEnding)) => match contact().await {
+            Ok(contact) => notification::notify(call, record, &contact, notifier).await,
+            // It is tried as often as a message that SNS does not take.
+            Err(CallError::Customer(message)) => Outcome::NoContact { effect, message },
             Err(error) => return Err(error),
         },
         Call::Read(Look::Events) => Outcome::Heard(events(ledger, record).await?),
@@ -98,7 +98,7 @@ async fn events(ledger: &dyn Ledger, record: &Record) -> Result<Vec<DeviceEvent>
 pub async fn load(ledger: &dyn Ledger, identity: &Identity) -> Result<Option<Loaded>, LedgerError> {
     let mut loaded = ledger.load(identity).await?;
     if let Some(Loaded { record, events }) = loaded.as_mut().filter(|loaded| loaded.record.is_spoken_of()) {
-        events.extend(ledger.said(record).await?);
+        events.extend(ledger.events_kept_by_rule(record).await?);
     }
     Ok(loaded)
 }

@@ -237,7 +237,9 @@ impl InHand {
 
     fn answered(&mut self, call: Call, outcome: Outcome, now: Timestamp) -> Result<(), CarryError> {
         let unanswered = match &outcome {
-            Outcome::Unknown { message, .. } => Err(CarryError::Unanswered(message.clone())),
+            Outcome::Unknown { message, .. } | Outcome::NoContact { message, .. } => {
+                Err(CarryError::Unanswered(message.clone()))
+            }
             _ => Ok(()),
         };
         match &outcome {

@@ -18,7 +18,7 @@ pub async fn create(record: &Record, recipient: &Contact, payments: &dyn Payment
 }
 
 /// Makes one call about a payment that exists.
-pub async fn run(call: Call, record: &Record, payments: &dyn Payments) -> Outcome {
+pub async fn perform(call: Call, record: &Record, payments: &dyn Payments) -> Outcome {
     let outcome = match call {
         Call::Do(Effect::Authorize) => confirm(record, payments).await,
         Call::Do(Effect::Capture) => capture(record, payments).await,

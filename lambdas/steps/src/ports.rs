@@ -26,7 +26,7 @@ pub trait Ledger: Send + Sync {
 
     /// What an `IoT` rule kept of what the devices of the order's store said, in any order: nothing where there
     /// is no such rule.
-    async fn said(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError>;
+    async fn events_kept_by_rule(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError>;
 
     /// The customer's contact; none once it expired.
     async fn contact(&self, identity: &Identity) -> Result<Option<Contact>, LedgerError>;

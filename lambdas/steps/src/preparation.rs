@@ -8,15 +8,15 @@ use crate::ports::Devices;
 
 /// Tells the kitchen to prepare.
 pub async fn prepare(record: &Record, devices: &dyn Devices) -> Outcome {
-    tell(Effect::Prepare, Verb::Prepare, record, devices).await
+    command(Effect::Prepare, Verb::Prepare, record, devices).await
 }
 
 /// Tells the kitchen to stop.
 pub async fn undo_prepare(record: &Record, devices: &dyn Devices) -> Outcome {
-    tell(Effect::RecallKitchen, Verb::Cancel, record, devices).await
+    command(Effect::RecallKitchen, Verb::Cancel, record, devices).await
 }
 
-async fn tell(effect: Effect, verb: Verb, record: &Record, devices: &dyn Devices) -> Outcome {
+async fn command(effect: Effect, verb: Verb, record: &Record, devices: &dyn Devices) -> Outcome {
     let command = match entry(record, effect) {
         Ok(entry) => Command::new(verb, record, entry),
         Err(outcome) => return outcome,

@@ -18,7 +18,7 @@ use crate::next::{Look, Next, StockChange, Wait, Write};
 use crate::payment::Hold;
 use crate::plan::{self, Patience, Wanted, dispatch, enter, undo};
 use crate::record::{Direction, FORMAT, Record, Stall};
-use crate::transition::Event;
+use crate::transition::Trigger;
 
 /// What the record wants next.
 ///
@@ -221,7 +221,7 @@ fn abandoned(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     if case.next.abandoned.is_none() {
         return Ok(None);
     }
-    enter(&mut case.next, Event::Abandoned, case.now)?;
+    enter(&mut case.next, Trigger::Abandoned, case.now)?;
     Ok(Some(case.write(StockChange::None, None)))
 }
 

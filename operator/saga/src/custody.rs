@@ -8,7 +8,7 @@ use crate::next::{StockChange, Wait, Write};
 use crate::observed::{ClassFacts, Closed, Observed, OrderFacts};
 use crate::plan::enter;
 use crate::record::{FORMAT, Record};
-use crate::transition::{Event, IllegalTransition};
+use crate::transition::{IllegalTransition, Trigger};
 
 /// How often an order looks whether its class has room again.
 const FULL_CLASS_POLL: SignedDuration = SignedDuration::from_secs(5);
@@ -68,7 +68,7 @@ fn claim(o: &Observed, now: Timestamp) -> Result<Vec<Action>, IllegalTransition>
         return Ok(vec![]);
     };
     let mut record = first_record(o, class, now);
-    enter(&mut record, Event::Claimed, now)?;
+    enter(&mut record, Trigger::Claimed, now)?;
     Ok(with_finalizer(o, create(record)))
 }
 
@@ -83,7 +83,7 @@ fn close(o: &Observed, now: Timestamp) -> Result<Vec<Action>, IllegalTransition>
     let Some(class) = &o.class else { return Ok(vec![Action::RemoveFinalizer]) };
     let mut record = first_record(o, class, now);
     record.raise(Cause::ObjectDeleted, "The Order object was deleted before the order was begun.");
-    for event in [Event::Claimed, Event::FaultRaised, Event::CancellationCompensated] {
+    for event in [Trigger::Claimed, Trigger::FaultRaised, Trigger::CancellationCompensated] {
         enter(&mut record, event, now)?;
     }
     Ok(vec![create(record)])

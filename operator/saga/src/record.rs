@@ -57,6 +57,9 @@ pub struct Record {
     pub terms: Terms,
     /// What it costs by the catalogue, in minor units; known once validated.
     pub total: Option<i64>,
+    /// The customer's contact could not be opened when it was last asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contact_unreadable: bool,
     /// What validation took with a doubt, a sentence a field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
@@ -168,6 +171,7 @@ impl Record {
             class: class.clone(),
             terms,
             total: None,
+            contact_unreadable: false,
             doubts: Vec::new(),
             journal: BTreeMap::new(),
             payment: Payment::default(),

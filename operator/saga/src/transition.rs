@@ -5,7 +5,7 @@ use strum::{EnumIter, IntoStaticStr};
 
 /// What moves an order. Past tense: it has happened, and the ledger knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
-pub enum Event {
+pub enum Trigger {
     /// The ledger holds the order for this object.
     Claimed,
     /// Checked, and the stock taken.
@@ -30,43 +30,43 @@ pub enum Event {
     Abandoned,
 }
 
-/// An event that does not belong to the phase: a defect, never an input error.
+/// A trigger that does not belong to the phase: a defect, never an input error.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
-#[error("an order in phase {phase:?} cannot take the event {event:?}")]
+#[error("an order in phase {phase:?} cannot take the trigger {trigger:?}")]
 pub struct IllegalTransition {
     /// Where the order was.
     pub phase: Phase,
     /// What was said to have happened.
-    pub event: Event,
+    pub trigger: Trigger,
 }
 
-/// The phase after an event.
-pub fn transition(phase: Phase, event: Event) -> Result<Phase, IllegalTransition> {
-    use Event as E;
+/// The phase after a trigger.
+pub fn transition(phase: Phase, trigger: Trigger) -> Result<Phase, IllegalTransition> {
     use Phase as P;
-    Ok(match (phase, event) {
-        (P::Pending, E::Claimed) => P::Validating,
-        (P::Validating, E::Reserved) => P::Paying,
-        (P::Paying, E::PaymentAuthorized) => P::Notifying,
-        (P::Notifying, E::NotificationSettled) => P::Preparing,
-        (P::Preparing, E::KitchenReady) => P::Delivering,
-        (P::Delivering, E::CourierDelivered) => P::Delivered,
-        (P::Validating | P::Paying | P::Notifying | P::Preparing | P::Delivering, E::FaultRaised) => {
+    use Trigger as T;
+    Ok(match (phase, trigger) {
+        (P::Pending, T::Claimed) => P::Validating,
+        (P::Validating, T::Reserved) => P::Paying,
+        (P::Paying, T::PaymentAuthorized) => P::Notifying,
+        (P::Notifying, T::NotificationSettled) => P::Preparing,
+        (P::Preparing, T::KitchenReady) => P::Delivering,
+        (P::Delivering, T::CourierDelivered) => P::Delivered,
+        (P::Validating | P::Paying | P::Notifying | P::Preparing | P::Delivering, T::FaultRaised) => {
             P::Compensating
         }
-        (P::Compensating, E::RejectionCompensated) => P::Rejected,
-        (P::Compensating, E::CancellationCompensated) => P::Cancelled,
-        (P::Compensating, E::FailureCompensated)
+        (P::Compensating, T::RejectionCompensated) => P::Rejected,
+        (P::Compensating, T::CancellationCompensated) => P::Cancelled,
+        (P::Compensating, T::FailureCompensated)
         | (
             P::Validating | P::Paying | P::Notifying | P::Preparing | P::Delivering | P::Compensating,
-            E::Abandoned,
+            T::Abandoned,
         ) => P::Failed,
-        _ => return Err(IllegalTransition { phase, event }),
+        _ => return Err(IllegalTransition { phase, trigger }),
     })
 }
 
 /// How an order ends once what a cause demands is undone.
-pub fn ending(cause: Cause) -> Event {
+pub fn ending(cause: Cause) -> Trigger {
     match cause {
         Cause::InvalidCustomer
         | Cause::PriceMismatch
@@ -74,13 +74,14 @@ pub fn ending(cause: Cause) -> Event {
         | Cause::OutOfStock
         | Cause::PaymentDeclined
         | Cause::PaymentInvalid
-        | Cause::PaymentNotConfirmed => Event::RejectionCompensated,
-        Cause::CancelRequested | Cause::ObjectDeleted => Event::CancellationCompensated,
+        | Cause::PaymentNotConfirmed => Trigger::RejectionCompensated,
+        Cause::CancelRequested | Cause::ObjectDeleted => Trigger::CancellationCompensated,
         Cause::KitchenRejected
         | Cause::KitchenTimedOut
         | Cause::CourierFailed
         | Cause::CourierTimedOut
-        | Cause::CaptureFailed => Event::FailureCompensated,
+        | Cause::ContactUnreadable
+        | Cause::CaptureFailed => Trigger::FailureCompensated,
     }
 }
 
@@ -91,47 +92,47 @@ mod tests {
     use super::*;
 
     /// Written out by hand, so that a change of the match is a change here too.
-    const LEGAL: [(Phase, Event, Phase); 20] = [
-        (Phase::Pending, Event::Claimed, Phase::Validating),
-        (Phase::Validating, Event::Reserved, Phase::Paying),
-        (Phase::Validating, Event::FaultRaised, Phase::Compensating),
-        (Phase::Paying, Event::PaymentAuthorized, Phase::Notifying),
-        (Phase::Paying, Event::FaultRaised, Phase::Compensating),
-        (Phase::Notifying, Event::NotificationSettled, Phase::Preparing),
-        (Phase::Notifying, Event::FaultRaised, Phase::Compensating),
-        (Phase::Preparing, Event::KitchenReady, Phase::Delivering),
-        (Phase::Preparing, Event::FaultRaised, Phase::Compensating),
-        (Phase::Delivering, Event::CourierDelivered, Phase::Delivered),
-        (Phase::Delivering, Event::FaultRaised, Phase::Compensating),
-        (Phase::Compensating, Event::RejectionCompensated, Phase::Rejected),
-        (Phase::Compensating, Event::CancellationCompensated, Phase::Cancelled),
-        (Phase::Compensating, Event::FailureCompensated, Phase::Failed),
-        (Phase::Validating, Event::Abandoned, Phase::Failed),
-        (Phase::Paying, Event::Abandoned, Phase::Failed),
-        (Phase::Notifying, Event::Abandoned, Phase::Failed),
-        (Phase::Preparing, Event::Abandoned, Phase::Failed),
-        (Phase::Delivering, Event::Abandoned, Phase::Failed),
-        (Phase::Compensating, Event::Abandoned, Phase::Failed),
+    const LEGAL: [(Phase, Trigger, Phase); 20] = [
+        (Phase::Pending, Trigger::Claimed, Phase::Validating),
+        (Phase::Validating, Trigger::Reserved, Phase::Paying),
+        (Phase::Validating, Trigger::FaultRaised, Phase::Compensating),
+        (Phase::Paying, Trigger::PaymentAuthorized, Phase::Notifying),
+        (Phase::Paying, Trigger::FaultRaised, Phase::Compensating),
+        (Phase::Notifying, Trigger::NotificationSettled, Phase::Preparing),
+        (Phase::Notifying, Trigger::FaultRaised, Phase::Compensating),
+        (Phase::Preparing, Trigger::KitchenReady, Phase::Delivering),
+        (Phase::Preparing, Trigger::FaultRaised, Phase::Compensating),
+        (Phase::Delivering, Trigger::CourierDelivered, Phase::Delivered),
+        (Phase::Delivering, Trigger::FaultRaised, Phase::Compensating),
+        (Phase::Compensating, Trigger::RejectionCompensated, Phase::Rejected),
+        (Phase::Compensating, Trigger::CancellationCompensated, Phase::Cancelled),
+        (Phase::Compensating, Trigger::FailureCompensated, Phase::Failed),
+        (Phase::Validating, Trigger::Abandoned, Phase::Failed),
+        (Phase::Paying, Trigger::Abandoned, Phase::Failed),
+        (Phase::Notifying, Trigger::Abandoned, Phase::Failed),
+        (Phase::Preparing, Trigger::Abandoned, Phase::Failed),
+        (Phase::Delivering, Trigger::Abandoned, Phase::Failed),
+        (Phase::Compensating, Trigger::Abandoned, Phase::Failed),
     ];
 
     #[test]
-    fn every_pair_of_phase_and_event_is_listed_or_refused() {
+    fn every_pair_of_phase_and_trigger_is_listed_or_refused() {
         for phase in Phase::iter() {
-            for event in Event::iter() {
-                let expected = LEGAL.iter().find(|(from, by, _)| (*from, *by) == (phase, event));
-                match (transition(phase, event), expected) {
-                    (Ok(reached), Some((_, _, to))) => assert_eq!(reached, *to, "{phase:?} + {event:?}"),
-                    (Err(refused), None) => assert_eq!(refused, IllegalTransition { phase, event }),
-                    (result, _) => panic!("{phase:?} + {event:?} gave {result:?}"),
+            for trigger in Trigger::iter() {
+                let expected = LEGAL.iter().find(|(from, by, _)| (*from, *by) == (phase, trigger));
+                match (transition(phase, trigger), expected) {
+                    (Ok(reached), Some((_, _, to))) => assert_eq!(reached, *to, "{phase:?} + {trigger:?}"),
+                    (Err(refused), None) => assert_eq!(refused, IllegalTransition { phase, trigger }),
+                    (result, _) => panic!("{phase:?} + {trigger:?} gave {result:?}"),
                 }
             }
         }
     }
 
     #[test]
-    fn final_phases_take_no_event() {
+    fn final_phases_take_no_trigger() {
         for phase in Phase::iter().filter(|phase| phase.is_final()) {
-            assert!(Event::iter().all(|event| transition(phase, event).is_err()));
+            assert!(Trigger::iter().all(|trigger| transition(phase, trigger).is_err()));
         }
     }
 

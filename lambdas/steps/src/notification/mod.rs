@@ -5,7 +5,7 @@
 
 mod templates;
 
-use comanda_saga::transition::{Event, ending};
+use comanda_saga::transition::{Trigger, ending};
 use comanda_saga::{Call, Effect, Outcome, Record, RefundState};
 
 use crate::customer::Contact;
@@ -14,7 +14,7 @@ use crate::ports::{Message, Notifier, Recipient};
 use templates::{ByKind, ByMoney, Templates};
 
 /// Sends the message of a call: the confirmation or the ending.
-pub async fn run(call: Call, record: &Record, contact: &Contact, notifier: &dyn Notifier) -> Outcome {
+pub async fn notify(call: Call, record: &Record, contact: &Contact, notifier: &dyn Notifier) -> Outcome {
     let effect = match call {
         Call::Do(Effect::NotifyConfirmed) => Effect::NotifyConfirmed,
         Call::Do(Effect::NotifyEnding) => Effect::NotifyEnding,
@@ -45,8 +45,8 @@ impl Kind {
             return Self::Confirmed;
         }
         match record.fault.as_ref().map(|fault| ending(fault.cause)) {
-            Some(Event::RejectionCompensated) => Self::Rejected,
-            Some(Event::CancellationCompensated) => Self::Cancelled,
+            Some(Trigger::RejectionCompensated) => Self::Rejected,
+            Some(Trigger::CancellationCompensated) => Self::Cancelled,
             _ => Self::Failed,
         }
     }
@@ -139,7 +139,7 @@ mod tests {
     async fn published(call: Call, record: &Record, contact: &Contact) -> Message {
         let topic = Topic::default();
         let effect = call.effect().expect("a message has an effect");
-        assert_eq!(run(call, record, contact, &topic).await, Outcome::Sent(effect));
+        assert_eq!(notify(call, record, contact, &topic).await, Outcome::Sent(effect));
         let (arn, message) = topic.published.into_inner().expect("no panic").remove(0);
         assert_eq!(arn, "arn:aws:sns:eu-west-1:000000000000:orders");
         message
@@ -218,7 +218,7 @@ mod tests {
         let record = intending(Effect::NotifyConfirmed);
         let message = "the notification service did not take the message: timeout".to_owned();
         assert_eq!(
-            run(Call::Do(Effect::NotifyConfirmed), &record, &contact(), &topic).await,
+            notify(Call::Do(Effect::NotifyConfirmed), &record, &contact(), &topic).await,
             Outcome::Unknown { effect: Some(Effect::NotifyConfirmed), message }
         );
     }

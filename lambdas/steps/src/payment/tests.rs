@@ -81,20 +81,20 @@ async fn a_request_that_the_provider_does_not_take_is_no_decline_and_says_what_t
 #[tokio::test]
 async fn a_confirmation_that_the_provider_does_not_take_is_no_decline_unless_a_bank_had_said_no_before() {
     let provider = Provider::refusing("parameter_invalid", view(Hold::Refused));
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
+    let outcome = perform(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     let Outcome::Refused(fault) = outcome else { panic!("{outcome:?}") };
     assert_eq!(fault.cause, Cause::PaymentInvalid);
 
     let declined = PaymentView { decline: Some("expired_card".to_owned()), ..view(Hold::Refused) };
     let provider = Provider::refusing("payment_intent_unexpected_state", declined.clone());
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
+    let outcome = perform(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     assert_eq!(outcome, Outcome::Payment(declined));
 }
 
 #[tokio::test]
 async fn a_disputed_charge_is_not_refunded_again() {
     let provider = Provider::refusing("charge_disputed", view(Hold::Taken));
-    let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
+    let outcome = perform(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
     assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Disputed))));
     assert_eq!(provider.asked(), ["refund pi_1 bistro/shop/a-1/refund/1"], "nothing is left to look up");
 }
@@ -102,7 +102,7 @@ async fn a_disputed_charge_is_not_refunded_again() {
 #[tokio::test]
 async fn without_an_intent_in_the_ledger_nothing_is_called() {
     let provider = Provider { intent: Some(view(Hold::Held)), ..Provider::default() };
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::OpenPayment), &provider).await;
+    let outcome = perform(Call::Do(Effect::Authorize), &paying(Effect::OpenPayment), &provider).await;
     assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Authorize), .. }), "{outcome:?}");
     assert_eq!(provider.asked(), [""; 0]);
 }
@@ -111,7 +111,7 @@ async fn without_an_intent_in_the_ledger_nothing_is_called() {
 async fn a_declined_card_is_proved_by_a_get() {
     let code = "card_declined (insufficient_funds)";
     let provider = Provider::declining(code, view(Hold::Refused));
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
+    let outcome = perform(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     let declined = PaymentView { decline: Some(code.to_owned()), ..view(Hold::Refused) };
     assert_eq!(outcome, Outcome::Payment(declined));
     assert_eq!(provider.asked(), ["confirm pi_1 bistro/shop/a-1/confirm/1", "get pi_1"]);
@@ -120,14 +120,14 @@ async fn a_declined_card_is_proved_by_a_get() {
 #[tokio::test]
 async fn a_replayed_refusal_does_not_hide_that_the_amount_is_held() {
     let provider = Provider::declining("card_declined", view(Hold::Held));
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
+    let outcome = perform(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     assert_eq!(outcome, Outcome::Payment(view(Hold::Held)));
 }
 
 #[tokio::test]
 async fn a_confirmation_refused_for_good_does_not_go_round_for_ever() {
     let provider = Provider::refusing("parameter_invalid", view(Hold::NotBegun));
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
+    let outcome = perform(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     assert_eq!(
         outcome,
         Outcome::Refused(Fault {
@@ -152,7 +152,7 @@ async fn no_answer_proves_nothing_whatever_was_asked() {
         let provider = Provider { answer, ..Provider::default() };
         let message = "the payment provider gave no answer that proves anything: timeout".to_owned();
         assert_eq!(
-            run(call, &paying(effect), &provider).await,
+            perform(call, &paying(effect), &provider).await,
             Outcome::Unknown { effect: Some(effect), message },
             "{call:?}"
         );
@@ -164,28 +164,28 @@ async fn no_answer_proves_nothing_whatever_was_asked() {
 async fn a_refusal_that_cannot_be_looked_up_proves_nothing() {
     let mut provider = Provider::declining("card_declined", view(Hold::Released));
     provider.intent = None;
-    let outcome = run(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
+    let outcome = perform(Call::Do(Effect::Authorize), &paying(Effect::Authorize), &provider).await;
     assert!(matches!(outcome, Outcome::Unknown { effect: Some(Effect::Authorize), .. }), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn a_capture_refused_because_it_was_done_is_done() {
     let provider = Provider::refusing("payment_intent_unexpected_state", view(Hold::Taken));
-    let outcome = run(Call::Do(Effect::Capture), &paying(Effect::Capture), &provider).await;
+    let outcome = perform(Call::Do(Effect::Capture), &paying(Effect::Capture), &provider).await;
     assert_eq!(outcome, Outcome::Payment(view(Hold::Taken)));
 }
 
 #[tokio::test]
 async fn a_cancel_refused_because_the_amount_was_taken_says_so_and_leads_to_a_refund() {
     let provider = Provider::refusing("payment_intent_unexpected_state", view(Hold::Taken));
-    let outcome = run(Call::Do(Effect::CancelPayment), &paying(Effect::CancelPayment), &provider).await;
+    let outcome = perform(Call::Do(Effect::CancelPayment), &paying(Effect::CancelPayment), &provider).await;
     assert_eq!(outcome, Outcome::Payment(view(Hold::Taken)));
 }
 
 #[tokio::test]
 async fn a_cancel_refused_while_the_amount_is_held_needs_a_person() {
     let provider = Provider::refusing("api_error", view(Hold::Held));
-    let outcome = run(Call::Do(Effect::CancelPayment), &paying(Effect::CancelPayment), &provider).await;
+    let outcome = perform(Call::Do(Effect::CancelPayment), &paying(Effect::CancelPayment), &provider).await;
     let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stall.reason, Reason::PaymentUnexpected);
     assert!(stall.message.contains("Cancel pi_1 by hand"), "{}", stall.message);
@@ -195,7 +195,7 @@ async fn a_cancel_refused_while_the_amount_is_held_needs_a_person() {
 async fn a_refund_made_before_counts_once() {
     let mut provider = Provider::refusing("charge_already_refunded", view(Hold::Taken));
     provider.refunds = vec![refund(RefundState::Failed), refund(RefundState::Succeeded)];
-    let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
+    let outcome = perform(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
     assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Succeeded))));
     assert_eq!(provider.asked(), ["refund pi_1 bistro/shop/a-1/refund/1", "refunds pi_1"]);
 }
@@ -203,7 +203,7 @@ async fn a_refund_made_before_counts_once() {
 #[tokio::test]
 async fn a_refund_that_is_refused_and_does_not_exist_needs_a_person() {
     let provider = Provider::refusing("charge_not_refundable", view(Hold::Taken));
-    let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
+    let outcome = perform(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
     let Outcome::NeedsPerson(stall) = outcome else { panic!("{outcome:?}") };
     assert_eq!(stall.reason, Reason::RefundFailed);
 }
@@ -212,17 +212,17 @@ async fn a_refund_that_is_refused_and_does_not_exist_needs_a_person() {
 async fn what_a_person_gave_back_by_hand_is_part_of_the_refund_and_not_all_of_it() {
     let part = |amount| RefundView { amount, ..refund(RefundState::Succeeded) };
     let by_hand = Provider { refunds: vec![part(500)], ..Provider::default() };
-    let outcome = run(Call::Read(Look::Refunds), &paying(Effect::Refund), &by_hand).await;
+    let outcome = perform(Call::Read(Look::Refunds), &paying(Effect::Refund), &by_hand).await;
     assert_eq!(outcome, Outcome::Refund(None), "1400 are left to pay back");
     let intent = Some(view(Hold::Taken));
     let rest = Provider { refunds: vec![part(1400), part(500)], intent, ..Provider::default() };
     for call in [Call::Do(Effect::Refund), Call::Read(Look::Refunds)] {
-        let outcome = run(call, &paying(Effect::Refund), &rest).await;
+        let outcome = perform(call, &paying(Effect::Refund), &rest).await;
         assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Succeeded))), "{call:?}");
     }
     let mut stuck = Provider::refusing("charge_not_refundable", view(Hold::Taken));
     stuck.refunds = vec![part(500)];
-    let outcome = run(Call::Do(Effect::Refund), &paying(Effect::Refund), &stuck).await;
+    let outcome = perform(Call::Do(Effect::Refund), &paying(Effect::Refund), &stuck).await;
     assert!(matches!(outcome, Outcome::NeedsPerson(_)), "{outcome:?}");
 }
 
@@ -238,7 +238,7 @@ async fn the_best_of_many_refunds_is_what_counts() {
     ] {
         let refunds: Vec<_> = states.into_iter().map(refund).collect();
         let provider = Provider { refunds, ..Provider::default() };
-        let outcome = run(Call::Read(Look::Refunds), &paying(Effect::Refund), &provider).await;
+        let outcome = perform(Call::Read(Look::Refunds), &paying(Effect::Refund), &provider).await;
         assert_eq!(outcome, Outcome::Refund(expected.map(refund)));
     }
 }

@@ -11,7 +11,7 @@ use crate::customer::{Contact, Weight};
 use crate::ports::{Catalogue, Listing, Payments};
 
 /// Asks the catalogue, and judges.
-pub async fn run(
+pub async fn look(
     record: &Record,
     contact: &Contact,
     catalogue: &dyn Catalogue,
@@ -73,7 +73,7 @@ mod tests {
     async fn an_order_that_holds_has_its_total() {
         let shelf = Shelf(Ok(vec![Listing::Article(article("margherita", 950))]));
         assert_eq!(
-            run(&record(), &contact(), &shelf, &Provider::default()).await,
+            look(&record(), &contact(), &shelf, &Provider::default()).await,
             Outcome::Validated { total: 1900, doubts: Vec::new() }
         );
     }
@@ -86,7 +86,7 @@ mod tests {
         customer.address.postal_code = Some("99".to_owned());
         let contact = Contact::of(&customer);
         let shelf = Shelf(Ok(vec![Listing::Article(article("margherita", 950))]));
-        let Outcome::Refused(fault) = run(&record(), &contact, &shelf, &Provider::default()).await else {
+        let Outcome::Refused(fault) = look(&record(), &contact, &shelf, &Provider::default()).await else {
             panic!("not refused")
         };
         assert_eq!(fault.cause, Cause::InvalidCustomer);
@@ -102,7 +102,7 @@ mod tests {
     async fn a_catalogue_that_does_not_answer_proves_nothing() {
         let shelf = Shelf(Err(CatalogueError::Unreachable("timeout".to_owned())));
         assert_eq!(
-            run(&record(), &contact(), &shelf, &Provider::default()).await,
+            look(&record(), &contact(), &shelf, &Provider::default()).await,
             Outcome::Unknown { effect: None, message: "the catalogue does not answer: timeout".to_owned() }
         );
     }

@@ -167,12 +167,12 @@ pub fn is_complete(record: &Record) -> bool {
 
 /// True when an order of `from` may be in `to` after some events.
 pub fn leads_to(from: Phase, to: Phase) -> bool {
-    use comanda_saga::transition::{Event, transition};
+    use comanda_saga::transition::{Trigger, transition};
     use strum::IntoEnumIterator;
     let mut reached = vec![from];
     let mut next = 0;
     while next < reached.len() {
-        let on = Event::iter().filter_map(|event| transition(reached[next], event).ok());
+        let on = Trigger::iter().filter_map(|event| transition(reached[next], event).ok());
         let new: Vec<_> = on.filter(|phase| !reached.contains(phase)).collect();
         reached.extend(new);
         next += 1;

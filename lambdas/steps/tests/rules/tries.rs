@@ -1,6 +1,6 @@
 //! What is asked for again after a lost answer or an error: when, how often and under which key.
 
-use comanda_saga::{Call, Effect, EntryState, KitchenState, Look, Phase};
+use comanda_saga::{Call, Cause, Effect, EntryState, KitchenState, Look, Phase};
 use comanda_steps::carry::Request;
 
 use crate::support::Ask;
@@ -197,4 +197,34 @@ fn a_key_is_tried_four_times() {
     }
     assert_eq!(keys, [1, 1, 1, 1, 2, 2, 2, 2, 3]);
     assert_eq!(shop.world.provider.intents.len(), 1);
+}
+
+#[test]
+fn a_contact_that_cannot_be_opened_ends_the_order_before_it_is_cooked_and_after_the_tries_of_a_message() {
+    let mut shop = Driver::with_luck(&[
+        (Call::Do(Effect::NotifyConfirmed), Luck::NoContact),
+        (Call::Do(Effect::NotifyEnding), Luck::NoContact),
+    ]);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Notifying);
+    // The class allows two tries of each message.
+    for _ in 0..4 {
+        shop.run();
+    }
+    let fault = shop.record().fault.as_ref().map(|fault| fault.cause);
+    assert_eq!((shop.record().phase, fault), (Phase::Failed, Some(Cause::ContactUnreadable)));
+    assert_eq!(
+        (shop.count(Call::Do(Effect::NotifyConfirmed)), shop.count(Call::Do(Effect::Prepare))),
+        (2, 0)
+    );
+    assert_eq!((shop.world.provider.balance(), shop.world.provider.holds(), shop.stock), (0, false, 3));
+}
+
+#[test]
+fn a_contact_that_can_be_opened_again_in_time_is_no_fault() {
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::NotifyConfirmed), Luck::NoContact)]);
+    shop.run();
+    shop.luck.clear();
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().contact_unreadable), (Phase::Preparing, false));
 }

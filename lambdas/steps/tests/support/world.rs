@@ -34,6 +34,8 @@ pub enum Luck {
     Person,
     /// The provider fails, and keeps the failure as its answer to the key.
     Stored,
+    /// The customer's contact cannot be opened.
+    NoContact,
 }
 
 impl Luck {
@@ -224,6 +226,9 @@ impl World {
         };
         let key = entry.map(|entry| entry.key.clone()).unwrap_or_default();
         let seq = entry.and_then(|entry| entry.seq).unwrap_or_default();
+        if let (Luck::NoContact, Some(effect)) = (luck, call.effect()) {
+            return Outcome::NoContact { effect, message: "The key is gone.".to_owned() };
+        }
         if luck == Luck::Person {
             return Outcome::NeedsPerson(Stall::new(Reason::PaymentUnexpected, "Nobody knows."));
         }
@@ -270,17 +275,7 @@ impl World {
                 self.confirmations += 1;
                 return Outcome::Sent(Effect::NotifyConfirmed);
             }
-            Call::Do(Effect::NotifyEnding) => {
-                // A refund that is under way is the bank's, and may still fail after this message has left.
-                let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
-                let known_to_fail = record.payment.refund == Some(RefundState::Failed);
-                self.note(
-                    self.provider.holds() || kept || known_to_fail,
-                    "told the customer how it ended while money was held and no refund was made",
-                );
-                self.endings += 1;
-                return Outcome::Sent(Effect::NotifyEnding);
-            }
+            Call::Do(Effect::NotifyEnding) => return self.tell_ending(record),
             Call::Read(Look::Events) => return Outcome::Heard(Vec::new()),
             Call::Do(Effect::Prepare) | Call::Repeat(Effect::Prepare) => {
                 self.kitchen.command(seq);
@@ -317,6 +312,18 @@ impl World {
             Call::Repeat(effect) => unreachable!("{effect:?} is no command"),
         }
         self.provider.view(record)
+    }
+
+    fn tell_ending(&mut self, record: &Record) -> Outcome {
+        // A refund that is under way is the bank's, and may still fail after this message has left.
+        let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
+        let known_to_fail = record.payment.refund == Some(RefundState::Failed);
+        self.note(
+            self.provider.holds() || kept || known_to_fail,
+            "told the customer how it ended while money was held and no refund was made",
+        );
+        self.endings += 1;
+        Outcome::Sent(Effect::NotifyEnding)
     }
 
     fn note(&mut self, happened: bool, what: &'static str) {

@@ -61,7 +61,7 @@ impl Record {
         if another && self.kitchen.state == KitchenState::Rejected {
             self.kitchen = Device { recalled: self.kitchen.recalled, ..Device::default() };
         }
-        if advance(&mut self.kitchen, state, event) {
+        if promote(&mut self.kitchen, state, event) {
             self.settle_open(Effect::Prepare, event.at, EntryState::Done)?;
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Record {
                 let gives_back = early && state == CourierState::Failed;
                 let state = if gives_back { CourierState::Declined } else { state };
                 if current || has_food {
-                    advance(&mut self.courier, state, event);
+                    promote(&mut self.courier, state, event);
                     self.settle_open(Effect::Deliver, event.at, EntryState::Done)?;
                 }
                 // Whoever speaks of an earlier command may not have the address.
@@ -88,7 +88,7 @@ impl Record {
                 }
             }
             None if takes => {
-                advance(&mut self.courier, state, event);
+                promote(&mut self.courier, state, event);
                 self.settle_open(Effect::Deliver, event.at, EntryState::Done)?;
             }
             _ => {
@@ -121,8 +121,8 @@ fn turn(signal: DeviceSignal) -> u8 {
     }
 }
 
-/// Advances a device when the event ranks higher than what is known.
-fn advance<S: Copy + Ord>(device: &mut Device<S>, state: S, event: &DeviceEvent) -> bool {
+/// Moves a device on when the event ranks higher than what is known.
+fn promote<S: Copy + Ord>(device: &mut Device<S>, state: S, event: &DeviceEvent) -> bool {
     if state <= device.state {
         return false;
     }

@@ -39,6 +39,13 @@ pub enum Outcome {
     Heard(Vec<DeviceEvent>),
     /// Nothing more can be done without a person.
     NeedsPerson(Stall),
+    /// The call was not made: the customer's contact in the ledger cannot be opened.
+    NoContact {
+        /// The effect that needs it.
+        effect: Effect,
+        /// Why, without personal data.
+        message: String,
+    },
     /// No answer, or one that proves nothing.
     Unknown {
         /// The effect whose outcome is not known.
@@ -74,9 +81,16 @@ impl Record {
             }
             Outcome::Payment(view) => self.apply_payment(view, now)?,
             Outcome::Refund(view) => self.apply_refund(view, now)?,
-            Outcome::Sent(effect) => self.settle(effect, EntryState::Done, None, now)?,
+            Outcome::Sent(effect) => {
+                self.contact_unreadable = false;
+                self.settle(effect, EntryState::Done, None, now)?;
+            }
             Outcome::Heard(_) => {}
             Outcome::NeedsPerson(stall) => self.stall = Some(stall),
+            Outcome::NoContact { effect, message } => {
+                self.contact_unreadable = true;
+                return self.apply(Outcome::Unknown { effect: Some(effect), message }, now);
+            }
             Outcome::Unknown { effect, message } => {
                 if let Some(entry) = effect.and_then(|effect| self.journal.get_mut(&effect)) {
                     entry.failures += 1;

@@ -11,7 +11,7 @@ use crate::effect::Effect;
 use crate::journal::{EntryState, IllegalMove};
 use crate::next::Look;
 use crate::record::{Direction, Record};
-use crate::transition::Event;
+use crate::transition::Trigger;
 
 /// Finds a courier for food that is paid for, until it is delivered or the deadline passes.
 pub(super) fn deliver(
@@ -21,7 +21,7 @@ pub(super) fn deliver(
 ) -> Result<Option<Wanted>, Contradiction> {
     match next.courier.state {
         CourierState::Delivered => {
-            enter(next, Event::CourierDelivered, now)?;
+            enter(next, Trigger::CourierDelivered, now)?;
             return Ok(None);
         }
         CourierState::Failed => {

@@ -1,10 +1,10 @@
-//! The way forward: check, pay, tell, prepare, deliver.
+//! The way forward: check, pay, notify, prepare, deliver.
 
 use comanda_crds::{Capture, Cause};
 use jiff::Timestamp;
 
 use super::dispatch;
-use super::patience::{PAYMENT_POLL, Patience, command, poll, seconds, tell};
+use super::patience::{PAYMENT_POLL, Patience, command, notify_customer, poll, seconds};
 use super::wanted::{Wanted, enter};
 use crate::contradiction::Contradiction;
 use crate::device::KitchenState;
@@ -13,7 +13,7 @@ use crate::journal::{EntryState, IllegalMove};
 use crate::next::{Look, StockChange};
 use crate::payment::Hold;
 use crate::record::Record;
-use crate::transition::Event;
+use crate::transition::Trigger;
 
 /// How often a creation is repeated under one key to learn what became of it.
 const TRIES_OF_A_KEY: u32 = 4;
@@ -23,7 +23,7 @@ pub(super) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Wante
         return Ok(Some(Wanted::Read(Look::Validation)));
     }
     next.settle(Effect::Reserve, EntryState::Done, None, now)?;
-    enter(next, Event::Reserved, now)?;
+    enter(next, Trigger::Reserved, now)?;
     next.intend(Effect::OpenPayment, now)?;
     Ok(Some(Wanted::Move(StockChange::Take, Some(Effect::OpenPayment))))
 }
@@ -45,7 +45,7 @@ pub(super) fn pay(
             {
                 return Ok(Some(wanted));
             }
-            enter(next, Event::PaymentAuthorized, now)?;
+            enter(next, Trigger::PaymentAuthorized, now)?;
             Ok(None)
         }
         // Confirmed, yet the customer or the provider still has to act: look again from time to time.
@@ -110,10 +110,17 @@ pub(super) fn notify(
     patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Option<Wanted>, Contradiction> {
-    if let Some(wanted) = tell(next, Effect::NotifyConfirmed, patience.tries, now)? {
+    if let Some(wanted) = notify_customer(next, Effect::NotifyConfirmed, patience.tries, now)? {
         return Ok(Some(wanted));
     }
-    enter(next, Event::NotificationSettled, now)?;
+    if next.contact_unreadable {
+        next.raise(
+            Cause::ContactUnreadable,
+            "The customer's contact in the ledger cannot be opened: no courier could be sent.",
+        );
+        return Ok(None);
+    }
+    enter(next, Trigger::NotificationSettled, now)?;
     Ok(None)
 }
 
@@ -124,7 +131,7 @@ pub(super) fn prepare(
 ) -> Result<Option<Wanted>, Contradiction> {
     match next.kitchen.state {
         KitchenState::Ready => {
-            enter(next, Event::KitchenReady, now)?;
+            enter(next, Trigger::KitchenReady, now)?;
             return Ok(None);
         }
         KitchenState::Rejected => {

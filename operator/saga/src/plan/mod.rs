@@ -16,7 +16,7 @@ use crate::contradiction::Contradiction;
 use crate::effect::Effect;
 use crate::payment::Hold;
 use crate::record::{Direction, Record};
-use crate::transition::Event;
+use crate::transition::Trigger;
 
 /// Moves the record as far as it goes without a call, and says what is needed then.
 pub(crate) fn next(
@@ -26,7 +26,7 @@ pub(crate) fn next(
 ) -> Result<Wanted, Contradiction> {
     loop {
         if next.direction == Direction::Undo && !matches!(next.phase, Phase::Pending | Phase::Compensating) {
-            enter(next, Event::FaultRaised, now)?;
+            enter(next, Trigger::FaultRaised, now)?;
         }
         let before = next.phase;
         let wanted = match next.phase {
@@ -37,7 +37,7 @@ pub(crate) fn next(
             Phase::Preparing => forward::prepare(next, patience, now)?,
             Phase::Delivering => forward::deliver(next, patience, now)?,
             Phase::Pending => {
-                enter(next, Event::Claimed, now)?;
+                enter(next, Trigger::Claimed, now)?;
                 None
             }
             Phase::Delivered | Phase::Rejected | Phase::Cancelled | Phase::Failed => Some(Wanted::Nothing),

@@ -103,7 +103,7 @@ pub(super) fn poll(
 }
 
 /// Telling the customer: a bounded number of failures, and never a reason to stop. None once it is settled.
-pub(super) fn tell(
+pub(super) fn notify_customer(
     next: &mut Record,
     effect: Effect,
     tries: u32,
@@ -116,8 +116,12 @@ pub(super) fn tell(
             Some(Wanted::Do(effect))
         }
         Some(EntryState::Intended) => {
-            let message =
-                "Given up: the notification service took it in none of the tries allowed.".to_owned();
+            let message = if next.contact_unreadable {
+                "Given up: the customer's contact in the ledger could not be opened in any of the tries allowed."
+            } else {
+                "Given up: the notification service took it in none of the tries allowed."
+            };
+            let message = message.to_owned();
             next.settle(effect, EntryState::Failed, message, now)?;
             None
         }

@@ -4,7 +4,7 @@ use comanda_crds::Reason;
 use jiff::{SignedDuration, Timestamp};
 
 use super::forward::renew_creation;
-use super::patience::{PAYMENT_POLL, Patience, command, poll, tell};
+use super::patience::{PAYMENT_POLL, Patience, command, notify_customer, poll};
 use super::wanted::{Wanted, enter};
 use crate::contradiction::Contradiction;
 use crate::device::{CourierState, KitchenState};
@@ -40,7 +40,7 @@ pub(super) fn undo(
     if next.is_done(Effect::Reserve) && next.state(Effect::Release).is_none() {
         return Ok(Some(release(next, now)?));
     }
-    if let Some(wanted) = tell(next, Effect::NotifyEnding, patience.tries, now)? {
+    if let Some(wanted) = notify_customer(next, Effect::NotifyEnding, patience.tries, now)? {
         return Ok(Some(wanted));
     }
     if let Some(wanted) = await_bank(next, patience, now) {

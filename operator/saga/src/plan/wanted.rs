@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::effect::Effect;
 use crate::next::{Look, StockChange};
 use crate::record::Record;
-use crate::transition::{Event, IllegalTransition, transition};
+use crate::transition::{IllegalTransition, Trigger, transition};
 
 /// What the forward or backward path wants next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ impl Wanted {
     }
 }
 
-/// Takes an event: the phase it leads to begins now.
-pub(crate) fn enter(next: &mut Record, event: Event, now: Timestamp) -> Result<(), IllegalTransition> {
-    next.phase = transition(next.phase, event)?;
+/// The phase that a trigger leads to begins now.
+pub(crate) fn enter(next: &mut Record, trigger: Trigger, now: Timestamp) -> Result<(), IllegalTransition> {
+    next.phase = transition(next.phase, trigger)?;
     next.phase_since = now;
     if next.phase.is_final() {
         next.finished_at = Some(now);

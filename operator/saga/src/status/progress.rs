@@ -9,7 +9,7 @@ use crate::journal::{Entry, EntryState};
 use crate::payment::{Hold, RefundState};
 use crate::plan::seconds;
 use crate::record::{Direction, Record};
-use crate::transition::{Event, ending};
+use crate::transition::{Trigger, ending};
 
 /// Whom the order waits for.
 pub(super) fn waiting_for(record: &Record, timeouts: &Timeouts) -> Option<WaitingFor> {
@@ -150,8 +150,8 @@ pub(super) fn explain(record: &Record, effect: Effect) -> Option<String> {
 
 fn told(record: &Record) -> String {
     let kind = match record.fault.as_ref().map(|fault| ending(fault.cause)) {
-        Some(Event::RejectionCompensated) => "was rejected",
-        Some(Event::CancellationCompensated) => "was cancelled",
+        Some(Trigger::RejectionCompensated) => "was rejected",
+        Some(Trigger::CancellationCompensated) => "was cancelled",
         _ => "failed",
     };
     format!("The customer was told that the order {kind}.")

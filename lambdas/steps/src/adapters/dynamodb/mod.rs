@@ -61,14 +61,14 @@ impl DynamoLedger {
             Ok(_) => Ok(()),
             Err(error) => {
                 let refusal = write::transaction_refusal(&error, &record.terms.lines);
-                self.settle(refusal.unwrap_or_else(|| Refusal::Other(self.failure(&error))), record).await
+                self.resolve(refusal.unwrap_or_else(|| Refusal::Other(self.failure(&error))), record).await
             }
         }
     }
 
     /// A conflict may be our own write, seen twice because its answer was lost: then the ledger holds
     /// just what we wrote, version and writer included, and the write is done.
-    async fn settle(&self, refusal: Refusal, record: &Record) -> Result<(), LedgerError> {
+    async fn resolve(&self, refusal: Refusal, record: &Record) -> Result<(), LedgerError> {
         match refusal {
             Refusal::Other(error) => Err(error),
             Refusal::Conflict => {
@@ -111,7 +111,7 @@ impl Ledger for DynamoLedger {
         Ok(record.map(|record| Loaded { record, events }))
     }
 
-    async fn said(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError> {
+    async fn events_kept_by_rule(&self, record: &Record) -> Result<Vec<DeviceEvent>, LedgerError> {
         let mut said = said::Said::default();
         let mut start = None;
         // Newest last within a device and side: from the end, what was said last comes first.
@@ -172,7 +172,7 @@ impl Ledger for DynamoLedger {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => {
-                    self.settle(Refusal::Conflict, next).await
+                    self.resolve(Refusal::Conflict, next).await
                 }
                 _ => Err(self.failure(&error)),
             },
