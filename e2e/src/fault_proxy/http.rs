@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 
 use super::classify::{self, Call, OrderName, Service};
 use super::plan::{DELAY, LATE, WireFault};
-use super::{Shared, Watches, lock};
+use super::shared::{Late, Shared, Watches, lock};
 
 /// Longer than any caller waits.
 const HALF_OPEN: Duration = Duration::from_mins(1);
@@ -165,6 +165,7 @@ async fn pass(
 ) -> Reply {
     let taken = shared.take(&call);
     let mut fault = taken.as_ref().map(|taken| taken.fault);
+    let mut late = None;
     let unasked = |fault| shared.record(&call, Some(fault), None);
     match fault {
         Some(fault @ WireFault::LoseRequest) => {
@@ -187,12 +188,14 @@ async fn pass(
         }
         Some(WireFault::Delay) => tokio::time::sleep(DELAY).await,
         Some(WireFault::KillThenLate) => {
+            late = Some(Late::begin(&shared.late));
             shared.kill_operators().await;
             tokio::time::sleep(LATE).await;
         }
         _ => {}
     }
     let answer = upstream.ask(parts, body, written).await;
+    drop(late);
     if let Some(taken) = taken.filter(|taken| taken.fault.is_of_the_answer()) {
         // A declined card is an effect too.
         let effected = |status: StatusCode| status.is_success() || status == StatusCode::PAYMENT_REQUIRED;

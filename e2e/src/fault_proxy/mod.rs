@@ -8,14 +8,13 @@ pub mod classify;
 mod http;
 mod mqtt;
 pub mod plan;
+mod shared;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,8 +22,10 @@ use tokio::task::JoinSet;
 
 use crate::stack::Stack;
 use crate::stack::aws::DeviceCertificate;
-use classify::{Call, Service};
-use plan::{Passed, Plan, Planned, WireFault};
+use classify::Service;
+use plan::{Passed, Planned};
+pub use shared::Watches;
+use shared::{Shared, lock};
 
 /// Where an operator finds each service, when it is not where the stack has it.
 #[derive(Clone, Debug)]
@@ -48,31 +49,6 @@ pub struct FaultProxy {
     _tasks: JoinSet<()>,
 }
 
-/// What every connection has in common.
-struct Shared {
-    plan: Mutex<Plan>,
-    passed: Mutex<Vec<Passed>>,
-    operators: Mutex<Vec<Pid>>,
-    down: watch::Sender<BTreeSet<Service>>,
-    watches: watch::Sender<Watches>,
-    /// What the broker says does not arrive.
-    deaf: AtomicBool,
-}
-
-/// What befalls the watches of the API server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Watches {
-    /// Nothing.
-    #[default]
-    Alive,
-    /// They bring nothing more, and do not end either.
-    Dead,
-    /// They end, and each attempt to go on brings one event, an error 410: what they missed is forgotten.
-    Expired,
-    /// As `Expired`, but the attempt itself is refused, with status 410.
-    Gone,
-}
-
 impl FaultProxy {
     /// Starts a proxy before the services of `stack`. `certificate` is the one it shows the broker in the
     /// operator's name.
@@ -87,6 +63,7 @@ impl FaultProxy {
             down: watch::Sender::default(),
             watches: watch::Sender::default(),
             deaf: AtomicBool::default(),
+            late: AtomicUsize::default(),
         });
         let mut tasks = JoinSet::new();
         let upstreams = [
@@ -142,6 +119,11 @@ impl FaultProxy {
         lock(&self.shared.plan).fired().to_vec()
     }
 
+    /// True while a request is on its way whose sender was killed.
+    pub fn has_late(&self) -> bool {
+        self.shared.late.load(Ordering::SeqCst) > 0
+    }
+
     /// Every call that passed or was befallen by a fault, in order.
     pub fn passed(&self) -> Vec<Passed> {
         lock(&self.shared.passed).clone()
@@ -181,54 +163,8 @@ impl FaultProxy {
     }
 }
 
-impl Shared {
-    /// The fault that befalls a call.
-    fn take(&self, call: &Call) -> Option<Planned> {
-        lock(&self.plan).take(call)
-    }
-
-    /// Whether the call had an effect, of one whose fault comes after that.
-    fn settle(&self, taken: Planned, effected: bool) {
-        lock(&self.plan).settle(taken, effected);
-    }
-
-    fn record(&self, call: &Call, fault: Option<WireFault>, status: Option<u16>) {
-        lock(&self.passed).push(Passed::new(call, fault, status));
-    }
-
-    fn is_down(&self, service: Service) -> bool {
-        self.down.borrow().contains(&service)
-    }
-
-    fn let_up(&self, service: Service) {
-        self.down.send_modify(|down| {
-            down.remove(&service);
-        });
-    }
-
-    /// Resolves when a service is taken down.
-    async fn taken_down(&self, service: Service) {
-        let mut down = self.down.subscribe();
-        // The sender lives as long as `self`.
-        let _ = down.wait_for(|down| down.contains(&service)).await;
-    }
-
-    /// Ends the operators, and waits until they are no more: nothing they have sent is read after this.
-    async fn kill_operators(&self) {
-        let operators = lock(&self.operators).clone();
-        for pid in &operators {
-            let _ = signal::kill(*pid, Signal::SIGKILL);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-}
-
 async fn listen() -> Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for the fault proxy")?;
     let address = listener.local_addr()?;
     Ok((listener, address))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::classify::{self, Service};
 use super::plan::{DELAY, Planned, WireFault};
-use super::{Shared, lock};
+use super::shared::{Shared, lock};
 use crate::stack::aws::{DeviceCertificate, IotEndpoint};
 
 /// Larger than any command or event.

@@ -199,8 +199,9 @@ async fn settle(
         if looked.elapsed() < ROUND {
             continue;
         }
-        // A fault is over when whoever was paused goes on.
-        let in_time = look(stage, namespace, tickets).await? == tickets.len() && !crew.has_paused();
+        // A fault is over when whoever was paused goes on, and what was sent has arrived.
+        let ended = look(stage, namespace, tickets).await? == tickets.len();
+        let in_time = ended && !crew.has_paused() && !stage.proxy()?.has_late();
         let healed = last.elapsed();
         if in_time || healed > HEALING {
             return Ok(Settled { healed, in_time });
