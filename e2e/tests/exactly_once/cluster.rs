@@ -45,7 +45,12 @@ pub async fn a_cluster_that_is_lost_and_made_anew_finishes_its_orders_and_charge
     courier.say(PREFIX, &shop, "couriers", "mute-open", ("delivered", seq)).await?;
     for order in manifests {
         shop.until_phase(order, Phase::Delivered).await?;
+    }
+    for order in ["finished", "silent-open"] {
         shop.expect_delivered(order).await?;
     }
+    // Nobody took the offer before it was delivered.
+    let payment = "succeeded, captured 1850, refunded 0";
+    shop.expect("mute-open", "Delivered", payment, "confirmed", "prepare, deliver").await?;
     shop.expect_consumed(3).await
 }
