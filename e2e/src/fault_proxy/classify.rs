@@ -165,8 +165,13 @@ fn sns(body: &[u8]) -> Call {
 pub(super) fn mqtt(topic: &str) -> Call {
     let call = Call::new(Service::Mqtt, format!("PUBLISH {topic}"));
     let parts: Vec<&str> = topic.split('/').collect();
-    let [_, _, namespace, _, who, name, command] = &parts[..] else { return call };
+    let ([_, _, namespace, _, who, name, command] | [_, _, namespace, _, who, name, command, _]) = &parts[..]
+    else {
+        return call;
+    };
     let effect = match (*who, *command) {
+        // Of the two commands of an assignment, the first: the other only says that it was made.
+        ("couriers", "assigned") => Effect::Assign,
         ("kitchen", "prepare") => Effect::Prepare,
         ("kitchen", "cancel") => Effect::RecallKitchen,
         ("couriers", "deliver") => Effect::Deliver,
@@ -238,6 +243,8 @@ mod tests {
 
         let recall = mqtt("comanda/local/shop/madrid/couriers/one/cancel");
         assert_eq!(recall.crossings, [Crossing::Effect(Site::Effect(Effect::RecallCourier))]);
+        let assigned = mqtt("comanda/local/shop/madrid/couriers/one/assigned/bike-1");
+        assert_eq!(assigned.crossings, [Crossing::Effect(Site::Effect(Effect::Assign))]);
         assert_eq!(mqtt("comanda/local/shop/madrid/kitchen/one/events/tablet").crossings, []);
     }
 }
