@@ -279,3 +279,20 @@ fn of_two_tablets_whoever_accepts_has_the_order_and_anothers_refusal_counts_only
     shop.run();
     assert_eq!(shop.count(Call::Do(Effect::RecallKitchen)), 1);
 }
+
+#[test]
+fn a_failure_that_overtook_the_pick_up_is_no_order_given_back() {
+    let mut shop = assigned();
+    let picked_up = event(DeviceSignal::Courier(CourierState::PickedUp), 3);
+    let at = shop.now;
+    shop.kept.push(DeviceEvent { at, ..picked_up });
+    shop.wait(1);
+    shop.o.hearing_since = Some(shop.now);
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Failed), Effect::Assign);
+    assert_eq!(shop.run().wait, Wait::Until(shop.now + SignedDuration::from_secs(2)), "then it is read");
+    assert_eq!(shop.record().courier.who.as_deref(), Some(COURIER));
+    shop.wait(5);
+    shop.run();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierFailed));
+    assert_eq!(shop.count(Call::Do(Effect::Deliver)), 1);
+}

@@ -29,8 +29,7 @@ pub(super) fn deliver(
             next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}"));
             return Ok(None);
         }
-        CourierState::Declined => take_back(next)?,
-        CourierState::Unknown | CourierState::Accepted | CourierState::PickedUp => {}
+        _ => {}
     }
     let allowed = patience.timeouts.courier_seconds;
     let Some(wanted) = command(next, Effect::Deliver, allowed, patience, now) else {
@@ -38,9 +37,30 @@ pub(super) fn deliver(
         return Ok(None);
     };
     Ok(Some(match wanted {
+        Wanted::Wait(deadline) if next.courier.state == CourierState::Declined => {
+            given_back(next, deadline, patience, now)?
+        }
         Wanted::Wait(deadline) if next.courier.who.is_some() => assign(next, deadline, patience, now)?,
         wanted => wanted,
     }))
+}
+
+/// Takes back what a courier gave back. That it was picked up may be under way still, and then it was not given back: all
+/// that was said before is heard first.
+fn given_back(
+    next: &mut Record,
+    deadline: Option<Timestamp>,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Wanted, IllegalMove> {
+    Ok(match patience.has_heard_all(next.courier.heard_at, now) {
+        Ok(()) => {
+            take_back(next)?;
+            Wanted::Do(Effect::Deliver)
+        }
+        Err(Wanted::Wait(due)) => Wanted::Wait(due.into_iter().chain(deadline).min()),
+        Err(wanted) => wanted,
+    })
 }
 
 /// Tells the courier who took the order that it is theirs, and takes it back when they are silent before the pick-up.

@@ -68,6 +68,17 @@ impl<'a> Patience<'a> {
         self.held.events_read_at.is_some_and(|read_at| read_at >= time)
     }
 
+    /// Whether all is known that was said before this time: what a new connection brings, and what an IoT rule kept.
+    pub(super) fn has_heard_all(&self, before: Option<Timestamp>, now: Timestamp) -> Result<(), Wanted> {
+        let Some(since) = self.hearing_since else { return Err(Wanted::Wait(None)) };
+        let due = since + BACKLOG;
+        if now < due {
+            return Err(Wanted::Wait(Some(due)));
+        }
+        let read = self.has_read_since(before.map_or(due, |before| due.max(before)));
+        if read { Ok(()) } else { Err(Wanted::Read(Look::Events)) }
+    }
+
     /// When a command that the broker has is to be sent again.
     fn repeated_at(&self, entry: &Entry, now: Timestamp) -> Timestamp {
         let sent = self.held.sent.filter(|sent| entry.seq == Some(sent.seq));
