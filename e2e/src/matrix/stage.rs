@@ -42,8 +42,6 @@ impl Stage {
         // A topic that is away for some seconds must not be given up either.
         class.retries.notification = 20;
         installation.apply_class(ending::CLASS, class).await?;
-        // The emulated broker sends again only after half a minute what a lost connection left unacknowledged.
-        installation.stack.aws.keep_device_events(PREFIX).await?;
         let articles: Vec<_> = Ending::iter().map(Ending::article).collect();
         installation.stack.aws.seed_catalogue(INSTALLATION, &articles).await?;
         let device = |role, name, rules: &[&str]| {
