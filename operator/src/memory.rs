@@ -67,7 +67,7 @@ impl Memory {
 #[cfg(test)]
 pub mod tests {
     use comanda_crds::OrderClassSpec;
-    use comanda_saga::{CourierState, DeviceSignal, Effect, Identity, KitchenState, Owner, Reason, Terms};
+    use comanda_saga::{DeviceSignal, Effect, Identity, KitchenState, Owner, Reason, Terms};
 
     use jiff::SignedDuration;
 
@@ -145,24 +145,5 @@ pub mod tests {
         memory.forget();
         assert_eq!((memory.hand, memory.loaded), (None, false));
         assert_eq!((memory.failures, memory.trouble.is_some()), (3, true));
-    }
-
-    #[test]
-    fn ids_of_events_are_each_devices_own() {
-        let mut memory = told();
-        let numbered =
-            |signal, device: &str| DeviceEvent { signal, device: device.to_owned(), ..event("e-1") };
-        let courier = DeviceSignal::Courier(CourierState::Accepted);
-        let heard = [
-            event("e-1"),
-            numbered(DeviceSignal::Kitchen(KitchenState::Ready), "tablet-2"),
-            numbered(courier, "phone-1"),
-            numbered(courier, "tablet-1"),
-        ];
-        memory.hear(heard.to_vec());
-        memory.hear(heard.to_vec());
-        let mut known = memory.hand.map(|hand| hand.events).unwrap_or_default();
-        known.sort_by_key(|event| heard.iter().position(|heard| heard == event));
-        assert_eq!(known, heard);
     }
 }

@@ -220,3 +220,30 @@ fn the_deadline_of_a_suspended_order_goes_on_whatever_comes_next() {
         assert_eq!(shop.count(Call::Repeat(Effect::Prepare)), 0, "nothing forward is sent");
     }
 }
+
+#[test]
+fn ids_of_events_are_each_devices_own_and_what_is_known_is_no_news() {
+    let shop = Driver::preparing();
+    let mut hand = comanda_steps::carry::InHand::new(shop.record().clone());
+    let said = |signal, device: &str| DeviceEvent {
+        id: "e-1".to_owned(),
+        device: device.to_owned(),
+        ..event(signal, 1)
+    };
+    let (ready, accepted) =
+        (DeviceSignal::Kitchen(KitchenState::Ready), DeviceSignal::Courier(CourierState::Accepted));
+    let heard = [
+        said(ready, "tablet-1"),
+        said(ready, "tablet-2"),
+        said(accepted, "phone-1"),
+        said(accepted, "tablet-1"),
+    ];
+    for _ in 0..2 {
+        hand.hear(heard.to_vec());
+    }
+    assert_eq!(hand.events.len(), heard.len());
+    for event in &heard {
+        assert!(hand.has_heard(event) && hand.events.contains(event), "{event:?}");
+    }
+    assert!(!hand.has_heard(&DeviceEvent { id: "e-2".to_owned(), ..heard[0].clone() }));
+}

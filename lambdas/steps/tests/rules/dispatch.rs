@@ -220,6 +220,38 @@ fn anothers_delivery_stalls_and_is_asked_about_once() {
 }
 
 #[test]
+fn a_courier_who_was_asked_about_for_the_pick_up_is_asked_about_again_for_the_delivery() {
+    let mut shop = assigned();
+    shop.courier(CourierState::PickedUp);
+    second(&mut shop, CourierState::PickedUp);
+    shop.run();
+    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
+    shop.o.order.retry = Some("the second has it".to_owned());
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().courier.who.as_deref()), (None, Some(SECOND)));
+    shop.run();
+    assert_eq!(stall(&shop), None, "the first was asked about");
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Delivered), Effect::Deliver);
+    shop.run();
+    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
+}
+
+#[test]
+fn in_an_undo_a_retry_goes_on_as_if_the_courier_had_said_nothing() {
+    let mut shop = assigned();
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    second(&mut shop, CourierState::PickedUp);
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().phase), (Some(Reason::CourierUnexpected), Phase::Delivering));
+    shop.o.order.retry = Some("it is back in the store".to_owned());
+    shop.run();
+    shop.hear(DeviceSignal::CourierRecalled(true), Effect::RecallCourier);
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Cancelled));
+    assert_eq!(shop.world.provider.balance(), 0);
+}
+
+#[test]
 fn a_recall_that_whoever_has_the_food_refuses_stalls_before_anything_is_refunded() {
     let mut shop = assigned();
     shop.courier(CourierState::PickedUp);
