@@ -84,7 +84,7 @@ async fn carry(
     let services = context.services.of(&hand.saved.class)?;
     let around = circumstances(observed, &services, context);
     let carrier = Carrier { order, services: &services, context, begun: Instant::now() };
-    let wait = carry::carry(hand, &around, Reach::NextWait, &carrier).await?;
+    let wait = carry::carry(hand, &around, Reach::NextWait, &carrier).await?.wait();
     if !hand.saved.phase.is_final() {
         return Ok(wait);
     }

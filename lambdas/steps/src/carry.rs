@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use comanda_saga::{
-    Call, Cause, Circumstances, Contradiction, DeviceEvent, Effect, Fault, Held, Next, Outcome, Record, Sent,
-    StockChange, Wait, Write, advance,
+    Call, Cause, Circumstances, Contradiction, DeviceEvent, Effect, Fault, Held, Look, Next, Outcome, Record,
+    Sent, StockChange, Wait, Write, advance,
 };
 use jiff::Timestamp;
 
@@ -63,8 +63,30 @@ pub enum CarryError {
 pub enum Reach {
     /// Until it has to wait, or is over.
     NextWait,
-    /// One effect: its intent, its call, and the write of what came of it.
+    /// One effect: its intent, its call, and the write of what came of it, a failure included: a process that ends then
+    /// leaves nothing behind. Before it, what devices said may be read.
     OneStep,
+}
+
+/// How an order rests when it is carried no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It asks for more at once: one step was all that was wanted.
+    More,
+    /// It waits.
+    Wait(Wait),
+    /// It is over, and the ledger has all of it.
+    Over,
+}
+
+impl Rest {
+    /// When to look again.
+    pub fn wait(self) -> Wait {
+        match self {
+            Self::Wait(wait) => wait,
+            Self::More | Self::Over => Wait::ForEvent,
+        }
+    }
 }
 
 /// An order in the hands of one process. All of it but `saved` can be lost at any moment, and that be read again.
@@ -141,7 +163,7 @@ impl InHand {
         self.events.iter().any(|known| event.is_again(known))
     }
 
-    /// What the order asks for now, or how long it rests.
+    /// What the order asks for now, or how it rests.
     ///
     /// # Errors
     /// When the rules contradict each other: a defect.
@@ -149,7 +171,7 @@ impl InHand {
         &self,
         around: &Circumstances,
         now: Timestamp,
-    ) -> Result<Result<Request, Wait>, Contradiction> {
+    ) -> Result<Result<Request, Rest>, Contradiction> {
         if let Some(Intended { effect, .. }) = self.intended {
             return Ok(Ok(Request::Call(Call::Do(effect))));
         }
@@ -166,8 +188,8 @@ impl InHand {
             Next::Write(write, then) => Ok(Request::Write(write, then)),
             Next::Read(look) => Ok(Request::Call(Call::Read(look))),
             Next::Repeat(effect) => Ok(Request::Call(Call::Repeat(effect))),
-            Next::Wait(wait) => Err(wait),
-            Next::Over => Err(Wait::ForEvent),
+            Next::Wait(wait) => Err(Rest::Wait(wait)),
+            Next::Over => Err(Rest::Over),
         })
     }
 
@@ -180,6 +202,15 @@ impl InHand {
     /// repeated after a new read.
     fn begin(&mut self) {
         (self.intended, self.read_since) = (None, None);
+    }
+
+    /// Writes what came of a call, and begins nothing.
+    async fn save<P: Ports>(&mut self, writer: &str, ports: &P) -> Result<(), P::Error> {
+        if self.record == self.saved {
+            return Ok(());
+        }
+        let write = Write::over(&self.saved, self.record.clone(), StockChange::None, writer);
+        self.perform(Request::Write(Box::new(write), None), ports).await
     }
 
     /// Does what was asked for, and takes over what came of it.
@@ -261,7 +292,7 @@ impl InHand {
     }
 }
 
-/// Carries an order on, and says how long it rests then.
+/// Carries an order on, and says how it rests then.
 ///
 /// # Errors
 /// The first failure ends it: see [`InHand::perform`].
@@ -270,26 +301,24 @@ pub async fn carry<P: Ports>(
     around: &Circumstances,
     reach: Reach,
     ports: &P,
-) -> Result<Wait, P::Error> {
+) -> Result<Rest, P::Error> {
     hand.begin();
-    let mut called = false;
     for _ in 0..MAX_STEPS {
         let request = match hand.next(around, ports.now()).map_err(CarryError::from)? {
             Ok(request) => request,
-            Err(wait) => return Ok(wait),
+            Err(rest) => return Ok(rest),
         };
-        let is_call = matches!(request, Request::Call(_));
-        if reach == Reach::OneStep && called {
-            // What came of the call is written, and nothing further begun.
-            if hand.record != hand.saved {
-                let write = Write::over(&hand.saved, hand.record.clone(), StockChange::None, &around.writer);
-                hand.perform(Request::Write(Box::new(write), None), ports).await?;
-            }
-            return Ok(Wait::ForEvent);
-        }
         ports.may_go_on()?;
-        hand.perform(request, ports).await?;
-        called |= is_call;
+        let is_step = match &request {
+            Request::Call(call) => reach == Reach::OneStep && *call != Call::Read(Look::Events),
+            Request::Write(..) => false,
+        };
+        let done = hand.perform(request, ports).await;
+        if is_step {
+            let saved = hand.save(&around.writer, ports).await;
+            return done.and(saved).map(|()| Rest::More);
+        }
+        done?;
     }
     Err(CarryError::Endless.into())
 }

@@ -11,6 +11,7 @@ struct Outside {
     refusals: Vec<LedgerError>,
     seconds_a_write: u64,
     stops_after: Option<usize>,
+    silent: bool,
     seen: Mutex<Seen>,
 }
 
@@ -22,7 +23,13 @@ struct Seen {
 
 impl Outside {
     fn new() -> Self {
-        Self { refusals: Vec::new(), seconds_a_write: 0, stops_after: None, seen: Mutex::default() }
+        Self {
+            refusals: Vec::new(),
+            seconds_a_write: 0,
+            stops_after: None,
+            silent: false,
+            seen: Mutex::default(),
+        }
     }
 
     fn done(&self) -> Vec<String> {
@@ -62,6 +69,9 @@ impl Ports for Outside {
         }
         seen.done.push(call.name().to_owned());
         Ok(match call {
+            Call::Do(effect) if self.silent => {
+                Outcome::Unknown { effect: Some(effect), message: "no answer".to_owned() }
+            }
             Call::Read(Look::Validation) => Outcome::Validated { total: 1900, doubts: Vec::new() },
             Call::Do(Effect::OpenPayment) => Outcome::PaymentOpened { id: "pi_1".to_owned() },
             Call::Do(effect) | Call::Repeat(effect) => Outcome::Sent(effect),
@@ -112,6 +122,35 @@ async fn one_step_makes_one_call_and_writes_what_came_of_it() {
     assert_eq!(hand.saved, hand.record);
     assert!(hand.saved.is_done(Effect::OpenPayment));
     assert_eq!(hand.saved.state(Effect::Authorize), None, "nothing further is begun");
+}
+
+#[tokio::test]
+async fn one_step_that_fails_leaves_its_failure_in_the_ledger() {
+    let outside = Outside { silent: true, ..Outside::new() };
+    let mut hand = claimed();
+    hand.record.total = Some(1900);
+    for failures in 1..=2 {
+        let result = carry(&mut hand, &around(), Reach::OneStep, &outside).await;
+        assert_eq!(result, Err(CarryError::Unanswered("no answer".to_owned())));
+        assert_eq!(hand.saved.journal[&Effect::OpenPayment].failures, failures);
+        // Another process goes on.
+        hand = InHand::new(hand.saved.clone());
+    }
+}
+
+#[tokio::test]
+async fn one_step_repeats_a_command_that_no_device_spoke_of_and_says_how_the_order_rests() {
+    let outside = Outside::new();
+    let mut record = record();
+    record.phase = Phase::Preparing;
+    record.intend(Effect::Prepare, now() - jiff::SignedDuration::from_secs(15)).expect("a legal move");
+    record.settle(Effect::Prepare, EntryState::Done, None, now()).expect("a legal move");
+    let mut hand = InHand::new(record);
+    let rest = carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a step");
+    assert_eq!((rest, outside.done()), (Rest::More, vec!["Events".to_owned(), "Repeat".to_owned()]));
+    let rest = carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a rest");
+    assert!(matches!(rest, Rest::Wait(Wait::Until(_))), "{rest:?}");
+    assert_eq!(outside.done().len(), 2, "it was just sent");
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ impl Seen {
                 let (action, due) = custody::release(&self.order, &hand.saved, now);
                 (action.map(Ask::Object).into_iter().collect(), due)
             }
-            Err(rest) => (asks, rest),
+            Err(rest) => (asks, rest.wait()),
         })
     }
 
