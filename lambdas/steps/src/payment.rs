@@ -10,7 +10,7 @@ use comanda_saga::{
 
 use crate::customer::Contact;
 use crate::intent::{entry, unknown};
-use crate::ports::{Invalid, NewPayment, PaymentError, Payments};
+use crate::ports::{Invalid, NewPayment, Part, PaymentError, Payments};
 
 /// Makes the unconfirmed payment, which names who gets the goods.
 pub async fn create(record: &Record, recipient: &Contact, payments: &dyn Payments) -> Outcome {
@@ -110,22 +110,20 @@ async fn capture(record: &Record, payments: &dyn Payments) -> Step {
 /// A request that would be refused again for ever, and what of the order to change where that is known. No bank said
 /// no.
 fn refused(invalid: &Invalid) -> Outcome {
-    let advice = match (&invalid.method, invalid.code.as_str(), invalid.parameter.as_deref()) {
-        (Some(method), ..) => {
-            format!(" The payment method is of the type {method}, and orders are paid by card: ask for a card.")
+    let advice = match &invalid.part {
+        Part::MethodOfType(method) => {
+            format!(
+                " The payment method is of the type {method}, and orders are paid by card: ask for a card."
+            )
         }
-        (None, "amount_too_small" | "amount_too_large", _) => {
-            " It charges no such amount in this currency.".to_owned()
-        }
-        (None, _, Some("customer")) => {
-            " spec.payment.customer has to be a customer of the class's account.".to_owned()
-        }
-        (None, _, None | Some("payment_method")) => {
-            " spec.payment.paymentMethod has to be a card of the class's account that was not used up; one that is saved \
-             for a customer needs spec.payment.customer."
+        Part::Amount => " It charges no such amount in this currency.".to_owned(),
+        Part::Customer => " spec.payment.customer has to be a customer of the class's account.".to_owned(),
+        Part::Method => {
+            " spec.payment.paymentMethod has to be a card of the class's account that was not used up; one \
+                         that is saved for a customer needs spec.payment.customer."
                 .to_owned()
         }
-        (None, _, Some(_)) => String::new(),
+        Part::Other => String::new(),
     };
     Outcome::Refused(Fault {
         cause: Cause::PaymentInvalid,
@@ -165,7 +163,7 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
         Ok(view) if view.amount >= record.payment.captured => Ok(Outcome::Refund(Some(view))),
         // It was the rest: a person had given a part back.
         Ok(_) => refunds(record, effect, payments).await.map(Outcome::Refund),
-        Err(PaymentError::Invalid(Invalid { code, .. })) if code == DISPUTED => {
+        Err(PaymentError::Disputed { .. }) => {
             let amount = record.payment.captured;
             Ok(Outcome::Refund(Some(RefundView { state: RefundState::Disputed, amount })))
         }
@@ -185,10 +183,6 @@ async fn undo_capture(record: &Record, payments: &dyn Payments) -> Step {
         Err(error) => Err(unknown(effect, error.to_string())),
     }
 }
-
-/// Stripe's code for a refund of a charge that the customer disputed.
-/// Source: <https://docs.stripe.com/error-codes#charge-disputed>.
-const DISPUTED: &str = "charge_disputed";
 
 async fn look_up(record: &Record, payments: &dyn Payments) -> Step {
     let id = payment_id(record, None)?;

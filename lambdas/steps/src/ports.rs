@@ -183,6 +183,12 @@ pub enum PaymentError {
     /// The provider does not do what was asked, as it was asked for or as the payment stands; no bank was asked.
     #[error("the payment provider does not take the request: {0}")]
     Invalid(Invalid),
+    /// It is not to be paid back: the customer disputed the charge, and the bank has taken the amount already.
+    #[error("the charge is disputed: {code}")]
+    Disputed {
+        /// The provider's code.
+        code: String,
+    },
     /// The account, the key or the request is wrong, and no order can be paid until that is mended.
     #[error("the payment provider cannot be used as it is set up: {0}")]
     Misconfigured(String),
@@ -192,7 +198,9 @@ impl PaymentError {
     /// The provider's code, where it answered that it does not do what was asked.
     pub fn refusal_code(&self) -> Option<&str> {
         match self {
-            Self::Declined { code } | Self::Invalid(Invalid { code, .. }) => Some(code),
+            Self::Declined { code } | Self::Disputed { code } | Self::Invalid(Invalid { code, .. }) => {
+                Some(code)
+            }
             Self::Unanswered(_) | Self::Misconfigured(_) => None,
         }
     }
@@ -204,10 +212,26 @@ impl PaymentError {
 pub struct Invalid {
     /// The provider's code, such as `resource_missing`.
     pub code: String,
-    /// The part of the request that it does not take, where it says so.
+    /// The part of the request that it does not take, in its own words, where it says so.
     pub parameter: Option<String>,
-    /// The type of a payment method that cannot pay for orders, such as `link`, where that is why.
-    pub method: Option<String>,
+    /// What that is of the order.
+    pub part: Part,
+}
+
+/// What of a payment a provider does not take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// The amount.
+    Amount,
+    /// The provider's customer.
+    Customer,
+    /// The payment method.
+    #[default]
+    Method,
+    /// The payment method, as it is of a type that cannot pay for orders, such as `link`.
+    MethodOfType(String),
+    /// Something that whoever orders cannot change.
+    Other,
 }
 
 /// The way to the customer.

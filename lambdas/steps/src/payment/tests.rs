@@ -42,34 +42,34 @@ async fn refused(invalid: Invalid) -> (Cause, String) {
 
 #[tokio::test]
 async fn a_request_that_the_provider_does_not_take_is_no_decline_and_says_what_to_change() {
-    let invalid = |code: &str, parameter: Option<&str>, method: Option<&str>| Invalid {
+    let invalid = |code: &str, parameter: Option<&str>, part| Invalid {
         code: code.to_owned(),
         parameter: parameter.map(str::to_owned),
-        method: method.map(str::to_owned),
+        part,
     };
     for (invalid, message) in [
         (
-            invalid("resource_missing", Some("payment_method"), None),
+            invalid("resource_missing", Some("payment_method"), Part::Method),
             "The payment provider does not take the payment (resource_missing, payment_method). \
              spec.payment.paymentMethod has to be a card of the class's account that was not used up; one that is \
              saved for a customer needs spec.payment.customer.",
         ),
         (
-            invalid("resource_missing", Some("customer"), None),
+            invalid("resource_missing", Some("customer"), Part::Customer),
             "The payment provider does not take the payment (resource_missing, customer). spec.payment.customer has \
              to be a customer of the class's account.",
         ),
         (
-            invalid("amount_too_small", Some("amount"), None),
+            invalid("amount_too_small", Some("amount"), Part::Amount),
             "The payment provider does not take the payment (amount_too_small, amount). It charges no such amount in \
              this currency.",
         ),
         (
-            invalid("country_unsupported", Some("shipping[address][country]"), None),
+            invalid("country_unsupported", Some("shipping[address][country]"), Part::Other),
             "The payment provider does not take the payment (country_unsupported, shipping[address][country]).",
         ),
         (
-            invalid("payment_intent_invalid_parameter", None, Some("link")),
+            invalid("payment_intent_invalid_parameter", None, Part::MethodOfType("link".to_owned())),
             "The payment provider does not take the payment (payment_intent_invalid_parameter). The payment method is \
              of the type link, and orders are paid by card: ask for a card.",
         ),
@@ -93,7 +93,8 @@ async fn a_confirmation_that_the_provider_does_not_take_is_no_decline_unless_a_b
 
 #[tokio::test]
 async fn a_disputed_charge_is_not_refunded_again() {
-    let provider = Provider::refusing("charge_disputed", view(Hold::Taken));
+    let answer = Some(PaymentError::Disputed { code: "charge_disputed".to_owned() });
+    let provider = Provider { answer, intent: Some(view(Hold::Taken)), ..Provider::default() };
     let outcome = perform(Call::Do(Effect::Refund), &paying(Effect::Refund), &provider).await;
     assert_eq!(outcome, Outcome::Refund(Some(refund(RefundState::Disputed))));
     assert_eq!(provider.asked(), ["refund pi_1 bistro/shop/a-1/refund/1"], "nothing is left to look up");

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::amount;
-use crate::ports::{Invalid, PaymentError};
+use crate::ports::{Invalid, Part, PaymentError};
 
 /// Source: <https://docs.stripe.com/api/payment_intents/object>.
 #[derive(Deserialize)]
@@ -164,13 +164,29 @@ pub(super) fn refusal(status: u16, failure: &Failure) -> PaymentError {
         400 | 404 if kind == "card_error" => {
             PaymentError::Declined { code: decline(code, decline_code.as_deref()) }
         }
+        400 | 404 if code == CHARGE_DISPUTED => PaymentError::Disputed { code: code.to_owned() },
         400 | 404 if !kind.is_empty() => PaymentError::Invalid(Invalid {
             code: code.to_owned(),
             parameter: param.clone(),
-            method: message.as_deref().and_then(method_of_another_type),
+            part: part(code, param.as_deref(), message.as_deref()),
         }),
         _ if code.is_empty() => PaymentError::Unanswered(format!("status {status}")),
         _ => PaymentError::Unanswered(format!("status {status} ({code})")),
+    }
+}
+
+/// The code for a refund of a charge that the customer disputed.
+/// Source: <https://docs.stripe.com/error-codes#charge-disputed>.
+const CHARGE_DISPUTED: &str = "charge_disputed";
+
+/// What of the order Stripe does not take.
+fn part(code: &str, parameter: Option<&str>, message: Option<&str>) -> Part {
+    match (message.and_then(method_of_another_type), code, parameter) {
+        (Some(method), ..) => Part::MethodOfType(method),
+        (None, "amount_too_small" | "amount_too_large", _) => Part::Amount,
+        (None, _, Some("customer")) => Part::Customer,
+        (None, _, None | Some("payment_method")) => Part::Method,
+        (None, _, Some(_)) => Part::Other,
     }
 }
 

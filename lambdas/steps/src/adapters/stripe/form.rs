@@ -2,7 +2,7 @@
 
 use super::amount;
 use crate::customer::Contact;
-use crate::ports::{Invalid, NewPayment, PaymentError};
+use crate::ports::{Invalid, NewPayment, Part, PaymentError};
 
 /// Fields in the order they are sent.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) fn creation(payment: &NewPayment<'_>) -> Result<Form, PaymentError> {
         PaymentError::Invalid(Invalid {
             code: "amount_invalid".to_owned(),
             parameter: Some("amount".to_owned()),
-            method: None,
+            part: Part::Amount,
         })
     })?;
     let description = format!("Order {} of the store {}", payment.identity.order_id, payment.store);

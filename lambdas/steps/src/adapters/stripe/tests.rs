@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::fixtures::{contact, identity};
-use crate::ports::Invalid;
+use crate::ports::{Invalid, Part};
 
 const HELD: &str = r#"{"id":"pi_1","amount":1900,"currency":"eur","status":"requires_capture"}"#;
 
@@ -104,8 +104,11 @@ async fn a_refusal_is_told_with_its_code() {
     let code = "card_declined (insufficient_funds)".to_owned();
     assert_eq!(capture(Some((402, declined))).await, Err(PaymentError::Declined { code }));
     let missing = r#"{"error":{"type":"invalid_request_error","code":"resource_missing","param":"intent","message":"No such intent."}}"#;
-    let invalid =
-        Invalid { code: "resource_missing".to_owned(), parameter: Some("intent".to_owned()), method: None };
+    let invalid = Invalid {
+        code: "resource_missing".to_owned(),
+        parameter: Some("intent".to_owned()),
+        part: Part::Other,
+    };
     assert_eq!(capture(Some((404, missing))).await, Err(PaymentError::Invalid(invalid)));
 }
 
@@ -133,9 +136,32 @@ async fn a_payment_method_that_is_no_card_is_named_by_its_type_and_nothing_else_
         let Err(PaymentError::Invalid(invalid)) = capture(Some((400, answer))).await else {
             panic!("{message}")
         };
-        assert_eq!(invalid.method.as_deref(), method, "{message}");
+        let part = method.map_or(Part::Method, |method| Part::MethodOfType(method.to_owned()));
+        assert_eq!(invalid.part, part, "{message}");
         assert_eq!(invalid.code, "invalid_request_error");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_of_the_order_is_not_taken() {
+    for (code, parameter, part) in [
+        ("amount_too_small", Some("amount"), Part::Amount),
+        ("amount_too_large", None, Part::Amount),
+        ("resource_missing", Some("customer"), Part::Customer),
+        ("resource_missing", Some("payment_method"), Part::Method),
+        ("payment_intent_unexpected_state", None, Part::Method),
+        ("country_unsupported", Some("shipping[address][country]"), Part::Other),
+    ] {
+        let error = serde_json::json!({"type": "invalid_request_error", "code": code, "param": parameter});
+        let answer: &'static str = serde_json::json!({"error": error}).to_string().leak();
+        let Err(PaymentError::Invalid(invalid)) = capture(Some((400, answer))).await else {
+            panic!("{code}")
+        };
+        assert_eq!(invalid.part, part, "{code}");
+    }
+    let disputed = r#"{"error":{"type":"invalid_request_error","code":"charge_disputed"}}"#;
+    let code = "charge_disputed".to_owned();
+    assert_eq!(capture(Some((400, disputed))).await, Err(PaymentError::Disputed { code }));
 }
 
 #[tokio::test]
