@@ -190,6 +190,23 @@ mod tests {
         }
     }
 
+    /// What users read names each effect and each cause.
+    #[test]
+    fn the_documentation_of_the_status_names_every_effect_and_cause() {
+        let text = include_str!("../../../docs/orders.md");
+        for (row, listed) in
+            [("| `steps[]` |", Listed::Step), ("| `compensations[]` |", Listed::Compensation)]
+        {
+            let row = text.lines().find(|line| line.starts_with(row)).expect("a row of the status");
+            for effect in Effect::listed(listed) {
+                assert!(row.contains(&format!("`{}`", effect.name())), "{effect:?} is not in: {row}");
+            }
+        }
+        for cause in comanda_crds::Cause::iter() {
+            assert!(text.contains(&format!("| `{}` |", cause.name())), "{cause:?} has no row");
+        }
+    }
+
     /// ARCHITECTURE.md has a row for each, with its key and what undoes it.
     #[test]
     fn the_documented_table_has_every_effect() {

@@ -1,5 +1,6 @@
 //! Time is relative: `now` stands still, and a tick makes everything older.
 
+use comanda_saga::effect::Kind;
 use comanda_saga::{Effect, EntryState, Record};
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,18 +32,23 @@ impl Tick {
     }
 }
 
-/// Effects whose beginning starts a deadline.
-const TIMED: [Effect; 6] = [
-    Effect::OpenPayment,
-    Effect::Authorize,
-    Effect::Prepare,
-    Effect::Deliver,
-    Effect::RecallCourier,
-    Effect::RecallKitchen,
-];
+/// True for an effect whose beginning starts a deadline.
+fn is_timed(effect: Effect) -> bool {
+    match effect.row().kind {
+        Kind::Command => true,
+        Kind::Payment => matches!(effect, Effect::OpenPayment | Effect::Authorize),
+        Kind::Message | Kind::Write => false,
+    }
+}
 
-/// Effects whose failures are bounded.
-const COUNTED: [Effect; 3] = [Effect::OpenPayment, Effect::NotifyConfirmed, Effect::NotifyEnding];
+/// True for an effect whose failures are bounded.
+fn is_counted(effect: Effect) -> bool {
+    match effect.row().kind {
+        Kind::Message => true,
+        Kind::Payment => effect == Effect::OpenPayment,
+        Kind::Command | Kind::Write => false,
+    }
+}
 
 /// The record without what no decision reads, so that histories that come to the same are one state.
 pub fn plain(mut record: Record) -> Record {
@@ -56,11 +62,11 @@ pub fn plain(mut record: Record) -> Record {
         if entry.seq.is_none() {
             entry.intended_at = now();
         }
-        if !TIMED.contains(effect) {
+        if !is_timed(*effect) {
             entry.started_at = now();
         }
         entry.tries = 1;
-        if !COUNTED.contains(effect) || entry.state != EntryState::Intended {
+        if !is_counted(*effect) || entry.state != EntryState::Intended {
             entry.failures = 0;
         }
     }
@@ -75,7 +81,7 @@ pub fn aged(record: &Record, tick: Tick) -> Record {
             if entry.seq.is_some() {
                 entry.intended_at = tick.age(entry.intended_at);
             }
-        } else if TIMED.contains(effect) && (tick == Tick::Day || *effect != Effect::OpenPayment) {
+        } else if is_timed(*effect) && (tick == Tick::Day || *effect != Effect::OpenPayment) {
             entry.started_at = tick.age(entry.started_at);
         }
     }

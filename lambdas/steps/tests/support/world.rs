@@ -45,7 +45,22 @@ impl Luck {
             Call::Read(Look::Validation) => &[Luck::Good, Luck::Bad],
             Call::Do(Effect::Authorize) => &[Luck::Good, Luck::Bad, Luck::Action, Luck::Slow],
             Call::Do(Effect::Refund) => &[Luck::Good, Luck::Bad, Luck::Slow],
-            _ => &[Luck::Good],
+            Call::Do(
+                Effect::Reserve
+                | Effect::OpenPayment
+                | Effect::NotifyConfirmed
+                | Effect::Prepare
+                | Effect::Capture
+                | Effect::Deliver
+                | Effect::Assign
+                | Effect::RecallCourier
+                | Effect::RecallKitchen
+                | Effect::CancelPayment
+                | Effect::Release
+                | Effect::NotifyEnding,
+            )
+            | Call::Read(Look::Payment | Look::Refunds | Look::Events)
+            | Call::Repeat(_) => &[Luck::Good],
         }
     }
 }
