@@ -127,7 +127,8 @@ pub mod tests {
         DeviceEvent {
             id: id.to_owned(),
             signal: DeviceSignal::Kitchen(KitchenState::Ready),
-            seq: 1,
+            // What counts is what is said of which command.
+            seq: id.trim_start_matches("e-").parse().expect("a number"),
             device: "tablet-1".to_owned(),
             reason: None,
             at: at(0),

@@ -114,10 +114,15 @@ pub fn circumstances(observed: &Observed, services: &Services, context: &Context
     Circumstances {
         wishes: observed.wishes(),
         policy: observed.policy(),
-        hearing_since: services.broker.connected().borrow().as_ref().ok().copied(),
+        hearing_since: hearing_since(services),
         key_lifetime: services.payments.key_lifetime(),
         writer: context.writer.clone(),
     }
+}
+
+/// Since when the devices of a class are heard; none while they are not.
+pub fn hearing_since(services: &Services) -> Option<Timestamp> {
+    services.broker.connected().borrow().as_ref().ok().copied()
 }
 
 fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::{Error, Shown};
 use crate::memory::Memory;
 use crate::object;
-use crate::observe::{circumstances, is_behind, observe, remembered};
+use crate::observe::{circumstances, hearing_since, is_behind, observe, remembered};
 use crate::report::report;
 
 /// How many failures in a row an outsider is not bothered with.
@@ -86,7 +86,9 @@ async fn carry(
     let carrier = Carrier { order, services: &services, context, begun: Instant::now() };
     let wait = carry::carry(hand, &around, Reach::NextWait, &carrier).await?.wait();
     if !hand.saved.phase.is_final() {
-        return Ok(wait);
+        // A connection that began meanwhile woke nobody who was not resting.
+        let meanwhile = hearing_since(&services) != around.hearing_since;
+        return Ok(if meanwhile { wait.or_at(Timestamp::now()) } else { wait });
     }
     let (action, wait) = custody::release(&observed.order, &hand.saved, Timestamp::now());
     object::act(action, order, memory, context).await?;

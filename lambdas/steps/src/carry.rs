@@ -64,7 +64,7 @@ pub enum Reach {
     /// Until it has to wait, or is over.
     NextWait,
     /// One effect: its intent, its call, and the write of what came of it, a failure included: a process that ends then
-    /// leaves nothing behind. Before it, what devices said may be read.
+    /// leaves nothing behind. What devices said may be read before it, and a command sent again instead.
     OneStep,
 }
 
@@ -151,8 +151,11 @@ impl InHand {
     /// Adds what is not known yet. Whoever accepted an order first has it, so the order of arrival counts.
     pub fn hear(&mut self, events: Vec<DeviceEvent>) {
         for event in events {
-            if !self.has_heard(&event) {
-                self.events.push(event);
+            match self.events.iter_mut().find(|known| event.is_again(known)) {
+                // The earliest copy counts, whoever kept it.
+                Some(known) if event.at < known.at => *known = event,
+                Some(_) => {}
+                None => self.events.push(event),
             }
         }
         self.events.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
@@ -286,7 +289,10 @@ impl InHand {
         }
         // Of a repetition nothing is written.
         if !matches!(call, Call::Repeat(_)) {
-            self.record.apply(outcome, now).map_err(Contradiction::from)?;
+            // All of it is taken over, or nothing.
+            let mut record = self.record.clone();
+            record.apply(outcome, now).map_err(Contradiction::from)?;
+            self.record = record;
         }
         unanswered
     }
@@ -310,8 +316,8 @@ pub async fn carry<P: Ports>(
         };
         ports.may_go_on()?;
         let is_step = match &request {
-            Request::Call(call) => reach == Reach::OneStep && *call != Call::Read(Look::Events),
-            Request::Write(..) => false,
+            Request::Write(..) | Request::Call(Call::Read(Look::Events) | Call::Repeat(_)) => false,
+            Request::Call(_) => reach == Reach::OneStep,
         };
         let done = hand.perform(request, ports).await;
         if is_step {

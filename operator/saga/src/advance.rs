@@ -100,7 +100,7 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
             stall.acknowledged = true;
         }
     }
-    let delivered = next.courier.state == CourierState::Delivered
+    let delivered = next.courier.state == CourierState::Delivered && !next.dispatch.refusal_seen
         || next.dispatch.unseen().is_some_and(|(_, state)| state == CourierState::Delivered);
     if delivered && next.phase != Phase::Delivered {
         undo::delivered_after_undo(next);
@@ -167,7 +167,7 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
                 let reason = stall.reason;
                 next.stall = None;
                 match reason {
-                    Reason::CourierUnexpected => dispatch::go_on(next)?,
+                    Reason::CourierUnexpected => dispatch::go_on(next, case.now)?,
                     Reason::RecallRefused => next.dispatch.refusal_seen = true,
                     _ => undo::prepare_retry(next)?,
                 }
@@ -202,11 +202,14 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
 /// A courier who does not have the order, and says that they picked it up or delivered it, is for a person to look into.
 fn question_couriers(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let next = &mut case.next;
-    if let Some((device, state)) = next.dispatch.unseen()
-        && next.stall.is_none()
+    let free = next.stall.as_ref().is_none_or(|stall| stall.reason == Reason::CourierUnexpected);
+    if free
         && next.abandoned.is_none()
+        && let Some((device, state)) = next.dispatch.unseen()
     {
+        // What a retry leads to changes with the direction, and so does what is said of it.
         let message = dispatch::question(next, device, state);
+        next.dispatch.asked = Some((device.to_owned(), state));
         next.stall = Some(Stall::new(Reason::CourierUnexpected, message));
     }
     Ok(None)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What a kitchen or a courier said.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeviceEvent {
-    /// The device's own id of the event: see [`DeviceEvent::is_again`].
+    /// The device's own id of the event.
     pub id: String,
     /// What it said.
     pub signal: DeviceSignal,
@@ -28,9 +28,10 @@ impl DeviceEvent {
         matches!(self.signal, DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_))
     }
 
-    /// True for an event that was heard before: its id is its device's own, and others may have the same.
+    /// True for an event that was heard before: a device said the same of the same command. Ids are not asked: a device
+    /// that counts from one begins anew when it starts.
     pub fn is_again(&self, known: &Self) -> bool {
-        (&self.id, &self.device, self.is_of_kitchen()) == (&known.id, &known.device, known.is_of_kitchen())
+        (&self.device, self.signal, self.seq) == (&known.device, known.signal, known.seq)
     }
 }
 
@@ -111,7 +112,14 @@ pub struct Dispatch {
     /// Couriers who do not have the order, and say that they picked it up or delivered it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, Claim>,
-    /// A person was asked about a courier who does not turn back, and said to go on.
+    /// What a person was last asked about: their answer is to just that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<(String, CourierState)>,
+    /// Since a person said who has the order: below this number, what that courier says counts only when they have the
+    /// food.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// A person was asked about a courier who does not turn back, or delivered, and said to go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refusal_seen: bool,
 }
@@ -140,6 +148,20 @@ impl Dispatch {
         let claim = self.claims.entry(device.to_owned()).or_insert(Claim { state, seen });
         if state > claim.state {
             *claim = Claim { state, seen };
+        }
+    }
+
+    /// A person was asked about a claim that went so far.
+    pub(crate) fn see(&mut self, device: &str, state: CourierState) {
+        if let Some(claim) = self.claims.get_mut(device).filter(|claim| claim.state <= state) {
+            claim.seen = true;
+        }
+    }
+
+    /// A claim that went so far is none: the order is theirs.
+    pub(crate) fn forget(&mut self, device: &str, state: CourierState) {
+        if self.claims.get(device).is_some_and(|claim| claim.state <= state) {
+            self.claims.remove(device);
         }
     }
 

@@ -3,7 +3,7 @@ use comanda_saga::{
 };
 
 use crate::support::driver::{Done, Driver, Lost};
-use crate::support::event;
+use crate::support::{at, event};
 
 fn cancelled_in_the_kitchen() -> Driver {
     let mut shop = Driver::preparing();
@@ -222,7 +222,7 @@ fn the_deadline_of_a_suspended_order_goes_on_whatever_comes_next() {
 }
 
 #[test]
-fn ids_of_events_are_each_devices_own_and_what_is_known_is_no_news() {
+fn what_a_device_says_again_is_no_news_under_whatever_id_and_the_earliest_copy_counts() {
     let shop = Driver::preparing();
     let mut hand = comanda_steps::carry::InHand::new(shop.record().clone());
     let said = |signal, device: &str| DeviceEvent {
@@ -245,5 +245,10 @@ fn ids_of_events_are_each_devices_own_and_what_is_known_is_no_news() {
     for event in &heard {
         assert!(hand.has_heard(event) && hand.events.contains(event), "{event:?}");
     }
-    assert!(!hand.has_heard(&DeviceEvent { id: "e-2".to_owned(), ..heard[0].clone() }));
+    let copy = DeviceEvent { id: "e-2".to_owned(), at: at(-1), ..heard[0].clone() };
+    hand.hear(vec![copy.clone()]);
+    assert!(hand.events.len() == heard.len() && hand.events.contains(&copy));
+    // A device that counts from one begins anew when it starts.
+    let preparing = said(DeviceSignal::Kitchen(KitchenState::Preparing), "tablet-1");
+    assert!(!hand.has_heard(&preparing) && !hand.has_heard(&DeviceEvent { seq: 2, ..heard[0].clone() }));
 }

@@ -328,3 +328,161 @@ fn a_failure_that_overtook_the_pick_up_is_no_order_given_back() {
     assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierFailed));
     assert_eq!(shop.count(Call::Do(Effect::Deliver)), 1);
 }
+
+#[test]
+fn a_retry_does_not_take_an_order_from_the_courier_who_delivered_it_meanwhile() {
+    let mut shop = assigned();
+    shop.courier(CourierState::PickedUp);
+    second(&mut shop, CourierState::PickedUp);
+    shop.run();
+    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
+    shop.courier(CourierState::Delivered);
+    shop.run();
+    shop.o.order.retry = Some("go on".to_owned());
+    shop.run();
+    assert_eq!(
+        (shop.record().phase, shop.record().courier.who.as_deref()),
+        (Phase::Delivered, Some(COURIER))
+    );
+    assert_eq!(shop.count(Call::Do(Effect::Refund)), 0);
+}
+
+#[test]
+fn a_retry_is_about_what_was_asked_and_a_further_claim_is_asked_about_anew() {
+    let mut shop = assigned();
+    second(&mut shop, CourierState::PickedUp);
+    shop.run();
+    another(&mut shop, "courier-3", DeviceSignal::Courier(CourierState::Delivered), Effect::Deliver);
+    shop.o.order.retry = Some("the second has it".to_owned());
+    shop.run();
+    assert_eq!(shop.record().courier.who.as_deref(), Some(SECOND));
+    assert_eq!((stall(&shop), shop.record().phase), (Some(Reason::CourierUnexpected), Phase::Delivering));
+}
+
+#[test]
+fn what_is_said_of_a_retry_turns_round_with_the_order() {
+    let mut shop = assigned();
+    second(&mut shop, CourierState::PickedUp);
+    shop.run();
+    let says =
+        |shop: &Driver, what: &str| shop.record().stall.as_ref().is_some_and(|s| s.message.contains(what));
+    assert!(says(&shop, "to go on with courier-2"));
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    assert!(says(&shop, "to go on with the undo"));
+}
+
+#[test]
+fn an_old_failure_of_a_courier_who_did_not_have_the_order_does_not_end_it_once_they_have() {
+    let mut shop = assigned();
+    second(&mut shop, CourierState::Failed);
+    second(&mut shop, CourierState::PickedUp);
+    shop.run();
+    shop.o.order.retry = Some("the second has it".to_owned());
+    for _ in 0..2 {
+        shop.run();
+    }
+    assert_eq!((shop.record().courier.state, shop.record().fault.as_ref()), (CourierState::PickedUp, None));
+}
+
+#[test]
+fn a_delivery_that_is_known_before_the_refund_of_an_undo_stalls_it() {
+    let mut shop = assigned();
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    shop.courier(CourierState::Delivered);
+    shop.run();
+    assert_eq!((stall(&shop), shop.count(Call::Do(Effect::Refund))), (Some(Reason::RecallRefused), 0));
+    shop.o.order.retry = Some("refund it".to_owned());
+    shop.run();
+    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Cancelled));
+}
+
+#[test]
+fn a_refusal_that_comes_after_the_refund_began_stalls_nothing() {
+    let mut shop = assigned();
+    shop.luck.push((Call::Do(Effect::Refund), crate::support::world::Luck::Slow));
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    shop.wait(60);
+    shop.run();
+    assert_eq!(shop.count(Call::Do(Effect::Refund)), 1, "the recall was not confirmed");
+    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
+    shop.run();
+    assert_eq!(stall(&shop), None);
+}
+
+#[test]
+fn only_whoever_has_the_order_ends_the_repetition_of_what_is_theirs() {
+    let mut shop = assigned();
+    another(&mut shop, SECOND, DeviceSignal::Courier(CourierState::Declined), Effect::Assign);
+    shop.wait(10);
+    shop.run();
+    assert_eq!(shop.count(Call::Repeat(Effect::Assign)), 1);
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    another(&mut shop, SECOND, DeviceSignal::CourierRecalled(true), Effect::RecallCourier);
+    shop.wait(10);
+    shop.run();
+    assert_eq!(shop.count(Call::Repeat(Effect::RecallCourier)), 1);
+}
+
+#[test]
+fn a_refused_recall_of_an_order_that_nobody_took_is_a_courier_who_has_the_food() {
+    let mut shop = Driver::delivering();
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    another(&mut shop, SECOND, DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
+    shop.run();
+    assert_eq!((stall(&shop), shop.count(Call::Do(Effect::Refund))), (Some(Reason::CourierUnexpected), 0));
+}
+
+#[test]
+fn a_word_from_a_clock_that_runs_ahead_is_waited_for_and_not_read_for_ever() {
+    let mut shop = assigned();
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Declined), Effect::Assign);
+    if let Some(event) = shop.o.events.last_mut() {
+        event.at += SignedDuration::from_secs(30);
+    }
+    assert_eq!(shop.run().wait, Wait::Until(shop.now + SignedDuration::from_secs(30)));
+    shop.wait(30);
+    shop.run();
+    assert_offered_again(&shop);
+}
+
+#[test]
+fn nothing_is_taken_back_or_sent_again_while_nobody_is_heard() {
+    let mut shop = assigned();
+    shop.o.hearing_since = None;
+    shop.wait(600);
+    shop.run();
+    assert_eq!(shop.record().courier.who.as_deref(), Some(COURIER));
+    assert_eq!(shop.count(Call::Repeat(Effect::Assign)), 0);
+}
+
+#[test]
+fn of_two_tablets_only_the_one_that_has_the_order_says_that_it_stopped() {
+    let mut shop = Driver::preparing();
+    shop.kitchen(KitchenState::Accepted);
+    shop.run();
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    another(&mut shop, "kitchen-2", DeviceSignal::KitchenRecalled(true), Effect::RecallKitchen);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating);
+    shop.hear(DeviceSignal::KitchenRecalled(true), Effect::RecallKitchen);
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Cancelled);
+}
+
+#[test]
+fn a_courier_who_refuses_to_lose_an_order_has_the_food() {
+    let mut shop = assigned();
+    shop.wait(60);
+    shop.run();
+    assert_offered_again(&shop);
+    let seq = shop.record().dispatch.withdrawn.as_ref().map(|withdrawn| withdrawn.seq).unwrap_or_default();
+    shop.o.events.push(event(DeviceSignal::CourierRecalled(false), seq));
+    shop.run();
+    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
+}

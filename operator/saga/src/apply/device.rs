@@ -33,7 +33,9 @@ impl Record {
                 self.apply_kitchen(state, event)?;
             }
             DeviceSignal::KitchenRecalled(agreed) => {
-                if self.command_seq(Effect::RecallKitchen) == Some(event.seq) {
+                // Whoever has the order says that it stopped; any tablet, that it did not.
+                let another = self.kitchen.who.as_ref().is_some_and(|who| *who != event.device);
+                if self.command_seq(Effect::RecallKitchen) == Some(event.seq) && !(agreed && another) {
                     // A kitchen that will not stop has begun, though its `preparing` may come later.
                     self.stock_spent |= !agreed && !returned;
                     self.kitchen.recalled.get_or_insert(agreed);
@@ -43,7 +45,13 @@ impl Record {
             DeviceSignal::Courier(state) => self.apply_courier(state, event)?,
             DeviceSignal::CourierRecalled(agreed) => {
                 let has = self.courier.who.as_ref().is_none_or(|who| *who == event.device);
-                if has && self.command_seq(Effect::RecallCourier) == Some(event.seq) {
+                let answers = self.command_seq(Effect::RecallCourier) == Some(event.seq);
+                let withdrawn = self.dispatch.withdrawn.as_ref();
+                let lost = withdrawn.is_some_and(|by| by.device == event.device && by.seq == event.seq);
+                if !agreed && (lost || answers && self.courier.who.is_none()) {
+                    // They do not have the order, and they have the food.
+                    self.dispatch.claim(&event.device, CourierState::PickedUp, false);
+                } else if has && answers {
                     self.courier.recalled.get_or_insert(agreed);
                     self.settle_open(Effect::RecallCourier, event.at, EntryState::Done)?;
                 }
@@ -70,7 +78,7 @@ impl Record {
     /// Whoever takes an offer first has the order. Of anybody else, it counts only that they say they have the food.
     fn apply_courier(&mut self, state: CourierState, event: &DeviceEvent) -> Result<(), IllegalMove> {
         let offer = self.command_seq(Effect::Deliver);
-        let current = offer.is_some_and(|seq| event.seq >= seq);
+        let current = offer.is_some_and(|seq| event.seq >= seq.max(self.dispatch.since.unwrap_or_default()));
         let has_food = matches!(state, CourierState::PickedUp | CourierState::Delivered);
         let takes = current && (has_food || state == CourierState::Accepted);
         match &self.courier.who {

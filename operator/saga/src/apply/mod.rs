@@ -88,10 +88,11 @@ impl Record {
             Outcome::Heard(_) => {}
             Outcome::NeedsPerson(stall) => self.stall = Some(stall),
             Outcome::NoContact { effect, message } => {
+                self.apply(Outcome::Unknown { effect: Some(effect), message }, now)?;
                 self.contact_unreadable = true;
-                return self.apply(Outcome::Unknown { effect: Some(effect), message }, now);
             }
             Outcome::Unknown { effect, message } => {
+                self.contact_unreadable = false;
                 if let Some(entry) = effect.and_then(|effect| self.journal.get_mut(&effect)) {
                     entry.failures += 1;
                     entry.message = Some(message);

@@ -82,15 +82,15 @@ fn assign(
     let said = patience.held.events.iter().filter(|event| who == Some(event.device.as_str()));
     let last = said.map(|event| event.at).max().map_or(entry.intended_at, |at| at.max(entry.intended_at));
     let silent = patience.deadline_after(last, patience.timeouts.pickup_seconds);
-    if now >= silent {
+    if now >= silent && patience.hears() {
         if !patience.has_read_since(silent) {
             return Ok(Wanted::Read(Look::Events));
         }
         take_back(next)?;
         return Ok(Wanted::Do(Effect::Deliver));
     }
-    let due = deadline.map_or(silent, |deadline| deadline.min(silent));
-    if has_spoken(entry, effect, patience.held.events) {
+    let due = deadline.into_iter().chain(patience.hears().then_some(silent)).min().unwrap_or(silent);
+    if has_spoken(next, entry, effect, patience.held.events) {
         return Ok(Wanted::Wait(Some(due)));
     }
     Ok(repeat(entry, effect, patience, now).unwrap_or_else(|repeated| Wanted::Wait(Some(repeated.min(due)))))
@@ -121,6 +121,7 @@ pub(crate) fn question(record: &Record, device: &str, state: CourierState) -> St
         None => "and nobody has it".to_owned(),
     };
     let then = match record.direction {
+        Direction::Forward if record.courier.state == CourierState::Delivered => "to go on".to_owned(),
         Direction::Forward => format!("to go on with {device} as the courier who has it"),
         Direction::Undo => "to go on with the undo".to_owned(),
     };
@@ -130,22 +131,22 @@ pub(crate) fn question(record: &Record, device: &str, state: CourierState) -> St
     )
 }
 
-/// A person says to go on: forward, with the courier who was asked about; back, as if they had said nothing.
-pub(crate) fn go_on(next: &mut Record) -> Result<(), IllegalMove> {
-    let Some((device, state)) = next.dispatch.unseen().map(|(device, state)| (device.to_owned(), state))
-    else {
-        return Ok(());
-    };
-    if next.direction == Direction::Undo {
-        next.dispatch.claims.values_mut().for_each(|claim| claim.seen = true);
+/// A person says to go on, of what they were asked: forward, with that courier; back, as if they had said nothing. When
+/// whoever has the order delivered it meanwhile, it stays theirs.
+pub(crate) fn go_on(next: &mut Record, now: Timestamp) -> Result<(), IllegalMove> {
+    let Some((device, state)) = next.dispatch.asked.take() else { return Ok(()) };
+    if next.direction == Direction::Undo || next.courier.state == CourierState::Delivered {
+        next.dispatch.see(&device, state);
         return Ok(());
     }
-    next.dispatch.claims.remove(&device);
+    next.dispatch.forget(&device, state);
     let before =
         std::mem::replace(&mut next.courier, Device { state, who: Some(device), ..Device::default() });
     if let Some(who) = before.who.filter(|_| before.state >= CourierState::PickedUp) {
         next.dispatch.claim(&who, before.state, true);
     }
+    next.dispatch.since = Some(next.seq + 1);
+    next.settle_open(Effect::Deliver, now, EntryState::Done)?;
     // They need the address.
     if state == CourierState::PickedUp { renew(next, Effect::Assign) } else { Ok(()) }
 }

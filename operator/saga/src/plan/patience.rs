@@ -71,12 +71,17 @@ impl<'a> Patience<'a> {
     /// Whether all is known that was said before this time: what a new connection brings, and what an IoT rule kept.
     pub(super) fn has_heard_all(&self, before: Option<Timestamp>, now: Timestamp) -> Result<(), Wanted> {
         let Some(since) = self.hearing_since else { return Err(Wanted::Wait(None)) };
-        let due = since + BACKLOG;
+        // Another clock than ours may have told that time.
+        let due = before.map_or(since + BACKLOG, |before| before.max(since + BACKLOG));
         if now < due {
             return Err(Wanted::Wait(Some(due)));
         }
-        let read = self.has_read_since(before.map_or(due, |before| due.max(before)));
-        if read { Ok(()) } else { Err(Wanted::Read(Look::Events)) }
+        if self.has_read_since(due) { Ok(()) } else { Err(Wanted::Read(Look::Events)) }
+    }
+
+    /// What devices say is heard now.
+    pub(super) fn hears(&self) -> bool {
+        self.hearing_since.is_some()
     }
 
     /// When a command that the broker has is to be sent again.
@@ -170,6 +175,10 @@ pub(super) fn repeat(
     patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Wanted, Timestamp> {
+    if !patience.hears() {
+        // There is nobody to send it to; a new connection is a reason to look again.
+        return Err(Timestamp::MAX);
+    }
     let due = patience.repeated_at(entry, now);
     if now < due {
         return Err(due);
@@ -182,14 +191,19 @@ pub(super) fn repeat(
 fn is_answered(next: &Record, entry: &Entry, effect: Effect, events: &[DeviceEvent]) -> bool {
     match effect {
         Effect::Deliver => next.courier.who.is_some(),
-        _ => has_spoken(entry, effect, events),
+        _ => has_spoken(next, entry, effect, events),
     }
 }
 
-/// True when a device spoke of a command, whatever it said.
-pub(super) fn has_spoken(entry: &Entry, effect: Effect, events: &[DeviceEvent]) -> bool {
+/// True when whom a command is for spoke of it, whatever they said: whoever has the order, once somebody has it.
+pub(super) fn has_spoken(next: &Record, entry: &Entry, effect: Effect, events: &[DeviceEvent]) -> bool {
     let to_kitchen = matches!(effect, Effect::Prepare | Effect::RecallKitchen);
-    events.iter().any(|event| entry.seq == Some(event.seq) && event.is_of_kitchen() == to_kitchen)
+    let who = if to_kitchen { &next.kitchen.who } else { &next.courier.who };
+    events.iter().any(|event| {
+        entry.seq == Some(event.seq)
+            && event.is_of_kitchen() == to_kitchen
+            && who.as_ref().is_none_or(|who| *who == event.device)
+    })
 }
 
 pub(crate) fn seconds(seconds: i32) -> SignedDuration {

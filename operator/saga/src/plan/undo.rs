@@ -30,7 +30,8 @@ pub(super) fn undo(
     if let Some(wanted) = recall_kitchen(next, patience, now)? {
         return Ok(Some(wanted));
     }
-    if next.courier.recalled == Some(false) && !next.dispatch.refusal_seen {
+    let gone = next.courier.recalled == Some(false) || next.courier.state == CourierState::Delivered;
+    if gone && !next.dispatch.refusal_seen && !next.may_have_happened(Effect::Refund) {
         recall_refused(next);
         return Ok(Some(Wanted::Wait(None)));
     }
@@ -191,15 +192,21 @@ fn release(next: &mut Record, now: Timestamp) -> Result<Wanted, IllegalMove> {
 
 /// The customer may get the food: whether it is paid for, a person says.
 fn recall_refused(next: &mut Record) {
-    let why = next.courier.who.as_deref().unwrap_or("The courier");
-    next.stall = Some(Stall::new(
-        Reason::RecallRefused,
+    let who = next.courier.who.as_deref().unwrap_or("The courier");
+    let message = if next.courier.state == CourierState::Delivered {
         format!(
-            "{why} has the food and does not turn back: nothing is refunded yet. Find out what becomes of it, then set \
+            "{who} delivered the order while it was being undone: nothing is refunded yet. Settle it with the customer, \
+             then set the annotation comanda.dev/retry to a fresh value to refund all the same, or comanda.dev/abandon \
+             to keep the payment."
+        )
+    } else {
+        format!(
+            "{who} has the food and does not turn back: nothing is refunded yet. Find out what becomes of it, then set \
              the annotation comanda.dev/retry to a fresh value to refund the customer, or comanda.dev/abandon to keep \
              the payment."
-        ),
-    ));
+        )
+    };
+    next.stall = Some(Stall::new(Reason::RecallRefused, message));
 }
 
 /// A refund would pay the customer twice: a person answers the dispute.
