@@ -8,25 +8,25 @@ use jiff::SignedDuration;
 use crate::support::driver::{Done, Driver, Lost};
 use crate::support::{COURIER, event};
 
-const SECOND: &str = "courier-2";
+pub const SECOND: &str = "courier-2";
 
 /// Another device says something of the command that an effect sent last.
-fn another(shop: &mut Driver, device: &str, signal: DeviceSignal, effect: Effect) {
+pub fn another(shop: &mut Driver, device: &str, signal: DeviceSignal, effect: Effect) {
     let seq = shop.record().journal[&effect].seq.unwrap_or_default();
     let said = DeviceEvent { device: device.to_owned(), at: shop.now, ..event(signal, seq) };
     shop.o.events.push(DeviceEvent { id: format!("{device}/{}", said.id), ..said });
 }
 
-fn second(shop: &mut Driver, state: CourierState) {
+pub fn second(shop: &mut Driver, state: CourierState) {
     another(shop, SECOND, DeviceSignal::Courier(state), Effect::Deliver);
 }
 
-fn seq(shop: &Driver, effect: Effect) -> Option<u64> {
+pub fn seq(shop: &Driver, effect: Effect) -> Option<u64> {
     shop.record().journal.get(&effect).and_then(|entry| entry.seq)
 }
 
 /// An order that the first courier took, and was told that it is theirs.
-fn assigned() -> Driver {
+pub fn assigned() -> Driver {
     let mut shop = Driver::delivering();
     shop.courier(CourierState::Accepted);
     shop.run();
@@ -34,13 +34,13 @@ fn assigned() -> Driver {
     shop
 }
 
-fn stall(shop: &Driver) -> Option<Reason> {
+pub fn stall(shop: &Driver) -> Option<Reason> {
     let stall = shop.record().stall.as_ref().filter(|stall| !stall.acknowledged);
     stall.map(|stall| stall.reason)
 }
 
 /// The order was taken back from the first courier, and is offered under a new number.
-fn assert_offered_again(shop: &Driver) {
+pub fn assert_offered_again(shop: &Driver) {
     let record = shop.record();
     let withdrawn = record.dispatch.withdrawn.as_ref().expect("a courier who had it");
     assert_eq!(
@@ -172,30 +172,6 @@ fn an_accepted_offer_that_was_taken_back_since_gets_nobody_the_order() {
 }
 
 #[test]
-fn a_pick_up_after_the_order_was_taken_back_stalls_and_a_retry_goes_on_with_whoever_has_the_food() {
-    let mut shop = assigned();
-    let late = seq(&shop, Effect::Assign).unwrap_or_default();
-    shop.wait(60);
-    shop.run();
-    second(&mut shop, CourierState::Accepted);
-    shop.run();
-    shop.o.events.push(event(DeviceSignal::Courier(CourierState::PickedUp), late));
-    shop.run();
-    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
-    let message = &shop.record().stall.as_ref().expect("a stall").message;
-    assert!(message.contains(COURIER) && message.contains(SECOND), "{message}");
-
-    shop.o.order.retry = Some("the first has it".to_owned());
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().courier.who.as_deref()), (None, Some(COURIER)));
-    assert_eq!(shop.record().courier.state, CourierState::PickedUp);
-    assert_eq!(shop.count(Call::Do(Effect::Assign)), 3, "they need the address");
-    shop.courier(CourierState::Delivered);
-    shop.run();
-    assert_eq!(shop.record().phase, Phase::Delivered);
-}
-
-#[test]
 fn whoever_has_the_food_and_not_the_address_is_told_until_the_broker_has_it() {
     let mut shop = Driver::delivering();
     shop.lost.push((Call::Do(Effect::Assign), Lost::Request));
@@ -204,83 +180,6 @@ fn whoever_has_the_food_and_not_the_address_is_told_until_the_broker_has_it() {
     shop.run();
     assert_eq!(shop.count(Call::Do(Effect::Assign)), 2);
     assert!(shop.record().is_done(Effect::Assign));
-}
-
-#[test]
-fn anothers_delivery_stalls_and_is_asked_about_once() {
-    let mut shop = assigned();
-    shop.courier(CourierState::PickedUp);
-    second(&mut shop, CourierState::Delivered);
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().phase), (Some(Reason::CourierUnexpected), Phase::Delivering));
-    shop.o.order.retry = Some("the second has it".to_owned());
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Delivered));
-    assert_eq!(shop.record().courier.who.as_deref(), Some(SECOND));
-}
-
-#[test]
-fn a_courier_who_was_asked_about_for_the_pick_up_is_asked_about_again_for_the_delivery() {
-    let mut shop = assigned();
-    shop.courier(CourierState::PickedUp);
-    second(&mut shop, CourierState::PickedUp);
-    shop.run();
-    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
-    shop.o.order.retry = Some("the second has it".to_owned());
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().courier.who.as_deref()), (None, Some(SECOND)));
-    shop.run();
-    assert_eq!(stall(&shop), None, "the first was asked about");
-    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Delivered), Effect::Deliver);
-    shop.run();
-    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
-}
-
-#[test]
-fn in_an_undo_a_retry_goes_on_as_if_the_courier_had_said_nothing() {
-    let mut shop = assigned();
-    shop.o.order.cancel = Some("ordered twice".to_owned());
-    second(&mut shop, CourierState::PickedUp);
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().phase), (Some(Reason::CourierUnexpected), Phase::Delivering));
-    shop.o.order.retry = Some("it is back in the store".to_owned());
-    shop.run();
-    shop.hear(DeviceSignal::CourierRecalled(true), Effect::RecallCourier);
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Cancelled));
-    assert_eq!(shop.world.provider.balance(), 0);
-}
-
-#[test]
-fn a_recall_that_whoever_has_the_food_refuses_stalls_before_anything_is_refunded() {
-    let mut shop = assigned();
-    shop.courier(CourierState::PickedUp);
-    shop.run();
-    shop.wait(3600);
-    shop.run();
-    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierTimedOut));
-    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
-    shop.run();
-    assert_eq!(stall(&shop), Some(Reason::RecallRefused));
-    assert_eq!(shop.count(Call::Do(Effect::Refund)), 0);
-    shop.o.order.retry = Some("refund it".to_owned());
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Failed));
-    assert_eq!(shop.world.provider.balance(), 0);
-}
-
-#[test]
-fn a_recall_that_whoever_has_the_food_refuses_may_keep_the_payment() {
-    let mut shop = assigned();
-    shop.courier(CourierState::PickedUp);
-    shop.run();
-    shop.wait(3600);
-    shop.run();
-    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
-    shop.run();
-    shop.o.order.abandon = Some("it was delivered".to_owned());
-    shop.run();
-    assert_eq!((shop.record().phase, shop.count(Call::Do(Effect::Refund))), (Phase::Failed, 0));
 }
 
 #[test]
@@ -330,89 +229,6 @@ fn a_failure_that_overtook_the_pick_up_is_no_order_given_back() {
 }
 
 #[test]
-fn a_retry_does_not_take_an_order_from_the_courier_who_delivered_it_meanwhile() {
-    let mut shop = assigned();
-    shop.courier(CourierState::PickedUp);
-    second(&mut shop, CourierState::PickedUp);
-    shop.run();
-    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
-    shop.courier(CourierState::Delivered);
-    shop.run();
-    shop.o.order.retry = Some("go on".to_owned());
-    shop.run();
-    assert_eq!(
-        (shop.record().phase, shop.record().courier.who.as_deref()),
-        (Phase::Delivered, Some(COURIER))
-    );
-    assert_eq!(shop.count(Call::Do(Effect::Refund)), 0);
-}
-
-#[test]
-fn a_retry_is_about_what_was_asked_and_a_further_claim_is_asked_about_anew() {
-    let mut shop = assigned();
-    second(&mut shop, CourierState::PickedUp);
-    shop.run();
-    another(&mut shop, "courier-3", DeviceSignal::Courier(CourierState::Delivered), Effect::Deliver);
-    shop.o.order.retry = Some("the second has it".to_owned());
-    shop.run();
-    assert_eq!(shop.record().courier.who.as_deref(), Some(SECOND));
-    assert_eq!((stall(&shop), shop.record().phase), (Some(Reason::CourierUnexpected), Phase::Delivering));
-}
-
-#[test]
-fn what_is_said_of_a_retry_turns_round_with_the_order() {
-    let mut shop = assigned();
-    second(&mut shop, CourierState::PickedUp);
-    shop.run();
-    let says =
-        |shop: &Driver, what: &str| shop.record().stall.as_ref().is_some_and(|s| s.message.contains(what));
-    assert!(says(&shop, "to go on with courier-2"));
-    shop.o.order.cancel = Some("ordered twice".to_owned());
-    shop.run();
-    assert!(says(&shop, "to go on with the undo"));
-}
-
-#[test]
-fn an_old_failure_of_a_courier_who_did_not_have_the_order_does_not_end_it_once_they_have() {
-    let mut shop = assigned();
-    second(&mut shop, CourierState::Failed);
-    second(&mut shop, CourierState::PickedUp);
-    shop.run();
-    shop.o.order.retry = Some("the second has it".to_owned());
-    for _ in 0..2 {
-        shop.run();
-    }
-    assert_eq!((shop.record().courier.state, shop.record().fault.as_ref()), (CourierState::PickedUp, None));
-}
-
-#[test]
-fn a_delivery_that_is_known_before_the_refund_of_an_undo_stalls_it() {
-    let mut shop = assigned();
-    shop.o.order.cancel = Some("ordered twice".to_owned());
-    shop.run();
-    shop.courier(CourierState::Delivered);
-    shop.run();
-    assert_eq!((stall(&shop), shop.count(Call::Do(Effect::Refund))), (Some(Reason::RecallRefused), 0));
-    shop.o.order.retry = Some("refund it".to_owned());
-    shop.run();
-    assert_eq!((stall(&shop), shop.record().phase), (None, Phase::Cancelled));
-}
-
-#[test]
-fn a_refusal_that_comes_after_the_refund_began_stalls_nothing() {
-    let mut shop = assigned();
-    shop.luck.push((Call::Do(Effect::Refund), crate::support::world::Luck::Slow));
-    shop.o.order.cancel = Some("ordered twice".to_owned());
-    shop.run();
-    shop.wait(60);
-    shop.run();
-    assert_eq!(shop.count(Call::Do(Effect::Refund)), 1, "the recall was not confirmed");
-    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
-    shop.run();
-    assert_eq!(stall(&shop), None);
-}
-
-#[test]
 fn only_whoever_has_the_order_ends_the_repetition_of_what_is_theirs() {
     let mut shop = assigned();
     another(&mut shop, SECOND, DeviceSignal::Courier(CourierState::Declined), Effect::Assign);
@@ -425,16 +241,6 @@ fn only_whoever_has_the_order_ends_the_repetition_of_what_is_theirs() {
     shop.wait(10);
     shop.run();
     assert_eq!(shop.count(Call::Repeat(Effect::RecallCourier)), 1);
-}
-
-#[test]
-fn a_refused_recall_of_an_order_that_nobody_took_is_a_courier_who_has_the_food() {
-    let mut shop = Driver::delivering();
-    shop.o.order.cancel = Some("ordered twice".to_owned());
-    shop.run();
-    another(&mut shop, SECOND, DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
-    shop.run();
-    assert_eq!((stall(&shop), shop.count(Call::Do(Effect::Refund))), (Some(Reason::CourierUnexpected), 0));
 }
 
 #[test]
@@ -473,16 +279,4 @@ fn of_two_tablets_only_the_one_that_has_the_order_says_that_it_stopped() {
     shop.hear(DeviceSignal::KitchenRecalled(true), Effect::RecallKitchen);
     shop.run();
     assert_eq!(shop.record().phase, Phase::Cancelled);
-}
-
-#[test]
-fn a_courier_who_refuses_to_lose_an_order_has_the_food() {
-    let mut shop = assigned();
-    shop.wait(60);
-    shop.run();
-    assert_offered_again(&shop);
-    let seq = shop.record().dispatch.withdrawn.as_ref().map(|withdrawn| withdrawn.seq).unwrap_or_default();
-    shop.o.events.push(event(DeviceSignal::CourierRecalled(false), seq));
-    shop.run();
-    assert_eq!(stall(&shop), Some(Reason::CourierUnexpected));
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod boundaries;
+mod claims;
 mod devices;
 mod digest;
 mod dispatch;
