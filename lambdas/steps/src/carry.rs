@@ -235,10 +235,13 @@ impl InHand {
                     return Err(CarryError::TooLate.into());
                 }
                 let outcome = ports.call(call, &self.record).await?;
-                if matches!(outcome, Outcome::Heard(_)) {
+                if let Outcome::Heard(events) = outcome {
+                    // For whoever holds the record; nothing of it changes by that.
                     (self.events_read_at, self.read_since) = (Some(began_at), Some(begun));
+                    self.hear(events);
+                } else {
+                    self.answered(call, outcome, ports.now())?;
                 }
-                self.answered(call, outcome, ports.now())?;
             }
         }
         Ok(())
@@ -281,9 +284,6 @@ impl InHand {
             Outcome::Sent(effect) => {
                 let seq = self.record.journal.get(effect).and_then(|entry| entry.seq);
                 self.sent = seq.map(|seq| Sent { seq, at: now }).or(self.sent);
-            }
-            Outcome::Heard(events) => {
-                self.hear(events.clone());
             }
             _ => {}
         }

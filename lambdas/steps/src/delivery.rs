@@ -4,7 +4,7 @@ use comanda_saga::device::Withdrawn;
 use comanda_saga::{Effect, Outcome, Record};
 
 use crate::customer::Contact;
-use crate::devices::{Command, Side, Verb, Whereabouts, assigned_topic, command_topic, taken_topic};
+use crate::devices::{Command, Side, Verb, Whereabouts, assigned_topic, command_topic, send, taken_topic};
 use crate::intent::{entry, unknown};
 use crate::ports::{Devices, Recipient};
 
@@ -24,16 +24,11 @@ pub async fn deliver(record: &Record, contact: &Contact, devices: &dyn Devices) 
     if let Some(Withdrawn { device, seq }) = &record.dispatch.withdrawn {
         let cancel = Command::new(Verb::Cancel, record, entry);
         let id = format!("{}/cancel", entry.key).into();
-        commands.push((Verb::Cancel, Command { id, seq: *seq, device: Some(device), ..cancel }));
+        let cancel = Command { id, seq: *seq, device: Some(device), ..cancel };
+        commands.push((command_topic(record, Side::Courier, Verb::Cancel), cancel));
     }
-    commands.push((Verb::Deliver, offer));
-    for (verb, command) in commands {
-        if let Err(error) = devices.send(&command_topic(record, Side::Courier, verb), command.payload()).await
-        {
-            return unknown(effect, error.to_string());
-        }
-    }
-    Outcome::Sent(effect)
+    commands.push((command_topic(record, Side::Courier, Verb::Deliver), offer));
+    send(effect, commands, devices).await
 }
 
 /// Tells the courier who took the order that it is theirs, and then the others that somebody has it. This is the one
@@ -52,12 +47,8 @@ pub async fn assign(record: &Record, contact: &Contact, devices: &dyn Devices) -
     };
     let id = format!("{}/taken", entry.key).into();
     let taken = Command { id, device: Some(device), ..Command::new(Verb::Taken, record, entry) };
-    for (topic, command) in [(assigned_topic(record, device), assigned), (taken_topic(record), taken)] {
-        if let Err(error) = devices.send(&topic, command.payload()).await {
-            return unknown(effect, error.to_string());
-        }
-    }
-    Outcome::Sent(effect)
+    let commands = [(assigned_topic(record, device), assigned), (taken_topic(record), taken)];
+    send(effect, commands, devices).await
 }
 
 /// Calls the courier back, whoever that is. It needs no contact, which may have expired by then.
@@ -67,10 +58,7 @@ pub async fn undo_deliver(record: &Record, devices: &dyn Devices) -> Outcome {
         Ok(entry) => Command::new(Verb::Cancel, record, entry),
         Err(outcome) => return outcome,
     };
-    match devices.send(&command_topic(record, Side::Courier, Verb::Cancel), command.payload()).await {
-        Ok(()) => Outcome::Sent(effect),
-        Err(error) => unknown(effect, error.to_string()),
-    }
+    send(effect, [(command_topic(record, Side::Courier, Verb::Cancel), command)], devices).await
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use comanda_saga::{Effect, Outcome, Record};
 
-use crate::devices::{Command, Side, Verb, command_topic};
-use crate::intent::{entry, unknown};
+use crate::devices::{Command, Side, Verb, command_topic, send};
+use crate::intent::entry;
 use crate::ports::Devices;
 
 /// Tells the kitchen to prepare.
@@ -21,10 +21,7 @@ async fn command(effect: Effect, verb: Verb, record: &Record, devices: &dyn Devi
         Ok(entry) => Command::new(verb, record, entry),
         Err(outcome) => return outcome,
     };
-    match devices.send(&command_topic(record, Side::Kitchen, verb), command.payload()).await {
-        Ok(()) => Outcome::Sent(effect),
-        Err(error) => unknown(effect, error.to_string()),
-    }
+    send(effect, [(command_topic(record, Side::Kitchen, verb), command)], devices).await
 }
 
 #[cfg(test)]

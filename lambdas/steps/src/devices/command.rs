@@ -1,10 +1,11 @@
 //! What Comanda tells a device.
 
 use comanda_crds::Address;
-use comanda_saga::{Entry, Record};
+use comanda_saga::{Effect, Entry, Outcome, Record};
 use serde::Serialize;
 
-use crate::ports::Recipient;
+use crate::intent::unknown;
+use crate::ports::{Devices, Recipient};
 
 /// What a device is told to do.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,7 +113,21 @@ impl<'a> Command<'a> {
         }
     }
 
-    pub(crate) fn payload(&self) -> Vec<u8> {
+    fn payload(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("strings and numbers are JSON")
     }
+}
+
+/// Sends the commands of an effect, in this order; it is sent when the broker has all of them.
+pub(crate) async fn send(
+    effect: Effect,
+    commands: impl IntoIterator<Item = (String, Command<'_>)>,
+    devices: &dyn Devices,
+) -> Outcome {
+    for (topic, command) in commands {
+        if let Err(error) = devices.send(&topic, command.payload()).await {
+            return unknown(effect, error.to_string());
+        }
+    }
+    Outcome::Sent(effect)
 }

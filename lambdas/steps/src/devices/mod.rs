@@ -8,7 +8,7 @@ mod topic;
 use serde::{Deserialize, Serialize};
 
 pub use command::Verb;
-pub(crate) use command::{Command, Whereabouts};
+pub(crate) use command::{Command, Whereabouts, send};
 pub use event::{EventError, MAX_EVENT_BYTES, parse_event};
 pub(crate) use event::{WireEvent, read};
 pub use topic::{
