@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use comanda_crds::Order;
-use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Identity, KitchenState, Phase};
+use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Identity, Phase};
 use comanda_steps::adapters::iot::Incoming;
-use comanda_steps::devices::{EventTopic, MAX_EVENTS, Side, parse_event};
+use comanda_steps::devices::{EventTopic, Place, Room, parse_event};
 use comanda_steps::ports::{Ledger, LedgerError, Loaded};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
@@ -129,62 +129,52 @@ struct Keeper {
     counts: Counts,
 }
 
-/// Of the events of an order and a side, how many stay free for what decides about the order: a flood of `accepted` keeps
-/// no `ready` out.
-const RESERVED: usize = 16;
-/// Of how many orders and sides events are counted at once. Of more, they are counted from the ledger again.
-const COUNTED: usize = 20_000;
+/// Of how many orders events are counted at once. Of more, they are counted from the ledger again.
+const COUNTED: usize = 10_000;
 
-/// How many events of each order and side the ledger holds. What it held when the order's first event came is counted,
-/// and what this process adds.
+/// What the ledger holds of each order. What it held when the order's first event came is counted, and what this process
+/// adds.
 #[derive(Default)]
-struct Counts(Mutex<HashMap<(Identity, Side), usize>>);
+struct Counts(Mutex<HashMap<Identity, Counted>>);
+
+/// What the ledger holds of an order.
+struct Counted {
+    /// Last sequence number given to a command, when the ledger was read.
+    given: u64,
+    room: Room,
+}
 
 impl Counts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Identity, Side), usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Identity, Counted>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the order's events are counted.
-    fn knows(&self, identity: &Identity) -> bool {
-        self.lock().contains_key(&(identity.clone(), Side::Kitchen))
+    /// Whether there is room for an event of an order; none where the ledger has to be read to know.
+    fn place_for(&self, identity: &Identity, event: &DeviceEvent, given: u64) -> Option<Place> {
+        let counts = self.lock();
+        let counted = counts.get(identity).filter(|counted| event.seq <= counted.given.max(given))?;
+        Some(counted.room.place_for(event))
     }
 
     /// Counts what the ledger holds of an order. Of two that read at once, the first counts: what the other found in
     /// addition is added by whoever put it there.
-    fn begin(&self, identity: &Identity, held: &[DeviceEvent]) {
+    fn begin(&self, identity: &Identity, Loaded { record, events }: &Loaded) {
         let mut counts = self.lock();
         if counts.len() >= COUNTED {
             counts.clear();
         }
-        for side in [Side::Kitchen, Side::Courier] {
-            let of_side = held.iter().filter(|event| side_of(event.signal) == side).count();
-            counts.entry((identity.clone(), side)).or_insert(of_side);
-        }
+        let counted = counts
+            .entry(identity.clone())
+            .or_insert_with(|| Counted { given: record.seq, room: Room::beside(events) });
+        counted.given = counted.given.max(record.seq);
     }
 
-    /// Whether there is room for one more event.
-    fn has_room(&self, identity: &Identity, signal: DeviceSignal) -> bool {
-        let begins = matches!(
-            signal,
-            DeviceSignal::Kitchen(KitchenState::Accepted | KitchenState::Preparing)
-                | DeviceSignal::Courier(CourierState::Accepted | CourierState::Declined)
-        );
-        let most = if begins { MAX_EVENTS - RESERVED } else { MAX_EVENTS };
-        self.lock().get(&(identity.clone(), side_of(signal))).is_none_or(|count| *count < most)
-    }
-
-    fn add(&self, identity: &Identity, signal: DeviceSignal) {
+    fn add(&self, identity: &Identity, event: &DeviceEvent) {
         // Where it is not counted any more, the ledger is, which has the event.
-        if let Some(count) = self.lock().get_mut(&(identity.clone(), side_of(signal))) {
-            *count += 1;
+        if let Some(counted) = self.lock().get_mut(identity) {
+            counted.room.take(event);
         }
     }
-}
-
-fn side_of(signal: DeviceSignal) -> Side {
-    let kitchen = matches!(signal, DeviceSignal::Kitchen(_) | DeviceSignal::KitchenRecalled(_));
-    if kitchen { Side::Kitchen } else { Side::Courier }
 }
 
 /// What keeping an event came to.
@@ -195,10 +185,10 @@ enum Kept {
     Known,
     /// It says that an order was delivered that is undone, and of which there is no object any more.
     AfterUndo,
-    /// The order is not of this store, or is not known at all.
-    Foreign,
-    /// The ledger holds as much of its side as is kept.
-    Beyond,
+    /// It would change nothing.
+    Needless,
+    /// It is not kept, and why.
+    Refused(&'static str),
 }
 
 impl Keeper {
@@ -245,12 +235,17 @@ impl Keeper {
         loop {
             match self.record(&identity, &topic, &event).await {
                 Ok(Kept::New) => {
-                    self.counts.add(&identity, event.signal);
+                    self.counts.add(&identity, &event);
                     count("kept");
                 }
                 Ok(Kept::Known) => count("known"),
+                Ok(Kept::Needless) => {
+                    count("needless");
+                    incoming.acknowledge();
+                    return None;
+                }
                 Ok(Kept::AfterUndo) => {
-                    self.counts.add(&identity, event.signal);
+                    self.counts.add(&identity, &event);
                     count("after_undo");
                     warn!(
                         order = %identity,
@@ -259,13 +254,8 @@ impl Keeper {
                          customer"
                     );
                 }
-                Ok(Kept::Foreign) => {
-                    refuse(&"it speaks of an order that its store does not have");
-                    incoming.acknowledge();
-                    return None;
-                }
-                Ok(Kept::Beyond) => {
-                    refuse(&"its side has said more of the order than is kept");
+                Ok(Kept::Refused(why)) => {
+                    refuse(&why);
                     incoming.acknowledge();
                     return None;
                 }
@@ -296,24 +286,28 @@ impl Keeper {
         topic: &EventTopic,
         event: &DeviceEvent,
     ) -> Result<Kept, LedgerError> {
-        let followed = self.audience.live.store_of(identity).is_some_and(|store| topic.is_of_store(&store));
+        let expected = self.audience.live.expects(identity).filter(|(store, _)| topic.is_of_store(store));
+        let followed = expected.is_some();
         let mut undone = false;
-        if !followed || !self.counts.knows(identity) {
-            let loaded = self.ledger.load(identity).await?;
+        let mut place = expected.and_then(|(_, given)| self.counts.place_for(identity, event, given));
+        if place.is_none() {
             // An object can follow an order that it turns out not to own: the ledger knows.
-            if !followed {
-                let Some(Loaded { record, .. }) = &loaded else {
-                    return Ok(Kept::Foreign);
-                };
-                if !topic.is_of(record) {
-                    return Ok(Kept::Foreign);
-                }
-                undone = record.phase.is_final() && record.phase != Phase::Delivered;
-            }
-            self.counts.begin(identity, &loaded.map(|loaded| loaded.events).unwrap_or_default());
+            let loaded = self.ledger.load(identity).await?;
+            let Some(loaded) = loaded.filter(|loaded| topic.is_of(&loaded.record)) else {
+                return Ok(Kept::Refused("it speaks of an order that its store does not have"));
+            };
+            let phase = loaded.record.phase;
+            undone = !followed && phase.is_final() && phase != Phase::Delivered;
+            self.counts.begin(identity, &loaded);
+            place = self.counts.place_for(identity, event, loaded.record.seq);
         }
-        if !self.counts.has_room(identity, event.signal) {
-            return Ok(Kept::Beyond);
+        match place {
+            Some(Place::Free) => {}
+            Some(Place::Needless) => return Ok(Kept::Needless),
+            Some(Place::Full) => {
+                return Ok(Kept::Refused("its side has said more of the order than is kept"));
+            }
+            None => return Ok(Kept::Refused("it answers a command that was not given")),
         }
         Ok(match self.ledger.put_event(identity, event).await? {
             true if undone && event.signal == DeviceSignal::Courier(CourierState::Delivered) => {
@@ -328,67 +322,60 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::tests::{event, identity, told};
+    use comanda_saga::KitchenState;
 
-    fn order(id: &str) -> Identity {
-        Identity { installation: "bistro".to_owned(), tenant: "shop".to_owned(), order_id: id.to_owned() }
+    fn order(id: usize) -> Identity {
+        Identity { order_id: id.to_string(), ..identity() }
     }
 
-    const ACCEPTED: DeviceSignal = DeviceSignal::Kitchen(KitchenState::Accepted);
-    const READY: DeviceSignal = DeviceSignal::Kitchen(KitchenState::Ready);
-
-    /// Says something so often, and returns how often there was room for it.
-    fn say(counts: &Counts, signal: DeviceSignal, times: usize) -> usize {
-        let kept = (0..times).filter(|_| {
-            let room = counts.has_room(&order("a-1"), signal);
-            if room {
-                counts.add(&order("a-1"), signal);
-            }
-            room
-        });
-        kept.count()
+    fn accepted(seq: u64) -> DeviceEvent {
+        DeviceEvent { seq, signal: DeviceSignal::Kitchen(KitchenState::Accepted), ..event("e-1") }
     }
 
-    #[test]
-    fn a_flood_is_kept_up_to_a_bound_and_a_ready_finds_room_in_it() {
-        let counts = Counts::default();
-        counts.begin(&order("a-1"), &[]);
-        assert_eq!(say(&counts, ACCEPTED, 10_000), 48);
-        assert_eq!(say(&counts, READY, 10_000), 16);
-        assert!(counts.has_room(&order("a-1"), DeviceSignal::Courier(CourierState::Accepted)));
-        assert!(counts.has_room(&order("a-2"), READY));
+    fn holds(given: u64, events: Vec<DeviceEvent>) -> Loaded {
+        let memory = told();
+        let mut record = memory.saved().expect("a record").clone();
+        record.seq = given;
+        Loaded { record, events }
     }
 
     #[test]
     fn what_the_ledger_holds_counts_towards_the_bound_and_is_counted_once() {
-        let held = |signal, seq| DeviceEvent {
-            id: format!("e-{seq}"),
-            signal,
-            seq,
-            device: "tablet-1".to_owned(),
-            reason: None,
-            at: Timestamp::UNIX_EPOCH,
-        };
-        let mut events: Vec<DeviceEvent> = (0..47).map(|seq| held(ACCEPTED, seq)).collect();
-        events.extend((0..64).map(|seq| held(DeviceSignal::CourierRecalled(false), seq)));
         let counts = Counts::default();
-        assert!(!counts.knows(&order("a-1")));
-        counts.begin(&order("a-1"), &events);
-        assert!(counts.knows(&order("a-1")) && !counts.knows(&order("a-2")));
-        assert_eq!(say(&counts, ACCEPTED, 10), 1);
+        assert_eq!(counts.place_for(&identity(), &accepted(1), 99), None, "it was not counted");
+        counts.begin(&identity(), &holds(99, (0..47).map(accepted).collect()));
+        assert_eq!(counts.place_for(&identity(), &accepted(48), 0), Some(Place::Free));
+        counts.add(&identity(), &accepted(48));
+        assert_eq!(counts.place_for(&identity(), &accepted(49), 0), Some(Place::Full));
         // Another lane read the ledger at the same time, and is late.
-        counts.begin(&order("a-1"), &[]);
-        assert_eq!(say(&counts, ACCEPTED, 10), 0);
-        assert_eq!(say(&counts, READY, 10_000), 16);
-        assert!(!counts.has_room(&order("a-1"), DeviceSignal::Courier(CourierState::Delivered)));
+        counts.begin(&identity(), &holds(99, vec![]));
+        assert_eq!(counts.place_for(&identity(), &accepted(49), 0), Some(Place::Full));
+    }
+
+    #[test]
+    fn of_a_command_that_is_not_known_to_be_given_the_ledger_is_asked() {
+        let counts = Counts::default();
+        counts.begin(&identity(), &holds(2, vec![]));
+        assert_eq!(counts.place_for(&identity(), &accepted(2), 0), Some(Place::Free));
+        assert_eq!(counts.place_for(&identity(), &accepted(3), 0), None);
+        assert_eq!(
+            counts.place_for(&identity(), &accepted(3), 3),
+            Some(Place::Free),
+            "who carries it gave it"
+        );
+        counts.begin(&identity(), &holds(3, vec![]));
+        assert_eq!(counts.place_for(&identity(), &accepted(3), 0), Some(Place::Free));
     }
 
     #[test]
     fn of_an_order_that_is_not_counted_any_more_nothing_is_counted_until_the_ledger_is_read() {
         let counts = Counts::default();
         for number in 0..=COUNTED {
-            counts.begin(&order(&number.to_string()), &[]);
+            counts.begin(&order(number), &holds(1, vec![]));
         }
-        counts.add(&order("0"), READY);
-        assert!(!counts.knows(&order("0")) && counts.knows(&order(&COUNTED.to_string())));
+        counts.add(&order(0), &accepted(1));
+        assert_eq!(counts.place_for(&order(0), &accepted(1), 1), None);
+        assert_eq!(counts.place_for(&order(COUNTED), &accepted(1), 1), Some(Place::Free));
     }
 }

@@ -13,6 +13,8 @@ use crate::memory::Memory;
 struct Followed {
     object: ObjectRef<Order>,
     store: String,
+    /// Last sequence number given to a command, when the order was last carried.
+    given: u64,
 }
 
 /// The memory of every order, and the way from an identity to its object.
@@ -41,6 +43,12 @@ impl Live {
 
     /// Puts it back.
     pub fn put(&self, object: ObjectRef<Order>, memory: Memory) {
+        if let Some(record) = memory.saved()
+            && let Some(followed) = lock(&self.followed).get_mut(&record.identity)
+            && followed.object == object
+        {
+            followed.given = record.seq;
+        }
         lock(&self.memories).insert(object, memory);
     }
 
@@ -51,14 +59,14 @@ impl Live {
         let mut fresh = false;
         lock(&self.followed).entry(identity.clone()).or_insert_with(|| {
             fresh = true;
-            Followed { object: object.clone(), store: store.to_owned() }
+            Followed { object: object.clone(), store: store.to_owned(), given: 0 }
         });
         fresh
     }
 
     /// The ledger says that the order is this object's: its events are kept for it and no other.
     pub fn own(&self, identity: &Identity, object: &ObjectRef<Order>, store: &str) {
-        let owner = Followed { object: object.clone(), store: store.to_owned() };
+        let owner = Followed { object: object.clone(), store: store.to_owned(), given: 0 };
         lock(&self.followed).insert(identity.clone(), owner);
     }
 
@@ -75,9 +83,9 @@ impl Live {
         }
     }
 
-    /// The store of an order that is followed.
-    pub fn store_of(&self, identity: &Identity) -> Option<String> {
-        lock(&self.followed).get(identity).map(|followed| followed.store.clone())
+    /// Of an order that is followed, its store, and the last sequence number that a command is known to have.
+    pub fn expects(&self, identity: &Identity) -> Option<(String, u64)> {
+        lock(&self.followed).get(identity).map(|followed| (followed.store.clone(), followed.given))
     }
 
     /// Forgets an object of which the watch says that it is gone.
@@ -171,7 +179,7 @@ mod tests {
         assert!(live.follow(&identity(), &first, "centro"));
         assert!(!live.follow(&identity(), &second, "centro"), "another has it");
         live.unfollow(&identity(), &second);
-        assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
+        assert_eq!(live.expects(&identity()), Some(("centro".to_owned(), 0)));
         assert_eq!(live.deliver(&identity(), event("e-1")), Some(first.clone()));
         assert!(live.has_heard(&identity(), &event("e-1")) && !live.has_heard(&identity(), &event("e-0")));
         assert_eq!(live.collect(&identity(), &second), [], "they are not the other's");
@@ -185,6 +193,7 @@ mod tests {
         memory.hear(vec![event("e-1")]);
         live.put(first.clone(), memory);
         assert!(live.has_heard(&identity(), &event("e-1")));
+        assert_eq!(live.expects(&identity()), Some(("centro".to_owned(), 1)));
         live.forget(&second, &told());
         assert_eq!(
             live.deliver(&identity(), event("e-2")),
@@ -192,7 +201,7 @@ mod tests {
             "the other is gone, and not this"
         );
         live.forget(&first, &told());
-        assert_eq!(live.store_of(&identity()), None);
+        assert_eq!(live.expects(&identity()), None);
     }
 
     #[test]
@@ -208,7 +217,7 @@ mod tests {
         assert!(live.take(&object("u-1")).hand.is_some());
         live.put(object("u-1"), told());
         assert!(live.take(&object("u-2")).hand.is_none(), "it may be another order");
-        assert_eq!(live.store_of(&identity()), None);
+        assert_eq!(live.expects(&identity()), None);
         live.put(object("u-1"), told());
         live.gone(&object("u-1"));
         assert_eq!(live.count("standard"), 0);
@@ -223,7 +232,7 @@ mod tests {
         assert!(!live.follows(&identity(), &owner));
         live.own(&identity(), &owner, "centro");
         assert!(live.follows(&identity(), &owner) && !live.follows(&identity(), &other));
-        assert_eq!(live.store_of(&identity()).as_deref(), Some("centro"));
+        assert_eq!(live.expects(&identity()), Some(("centro".to_owned(), 0)));
         assert_eq!(live.deliver(&identity(), event("e-1")), Some(owner));
     }
 

@@ -104,7 +104,7 @@ impl Metrics {
             api_writes: counter("comanda_api_writes_total", "Writes to the API server", &["what"])?,
             device_events: counter(
                 "comanda_device_events_total",
-                "Device events: kept, known before, refused, or kept of an order that is undone and gone",
+                "Device events: kept, known before, needless as somebody has the order, refused, or kept of an order that is undone and gone",
                 &["result"],
             )?,
             reconcile_errors: counter(

@@ -178,12 +178,14 @@ impl InHand {
         if let Some(Intended { effect, .. }) = self.intended {
             return Ok(Ok(Request::Call(Call::Do(effect))));
         }
+        // A clock that was set back does not make a look count that is to be in the future.
+        let past = |time: Option<Timestamp>| time.filter(|time| *time <= now);
         let held = Held {
             saved: &self.saved,
             record: &self.record,
-            payment_seen_at: self.payment_seen_at,
+            payment_seen_at: past(self.payment_seen_at),
             events: &self.events,
-            events_read_at: self.events_read_at,
+            events_read_at: past(self.events_read_at),
             is_fresh: self.read_since.is_some(),
             sent: self.sent,
         };

@@ -20,19 +20,22 @@ pub async fn deliver(record: &Record, contact: &Contact, devices: &dyn Devices) 
         area: Some(Whereabouts::of(&contact.address)),
         ..Command::new(Verb::Deliver, record, entry)
     };
-    let mut commands = Vec::new();
-    if let Some(Withdrawn { device, seq }) = &record.dispatch.withdrawn {
-        let cancel = Command::new(Verb::Cancel, record, entry);
-        let id = format!("{}/cancel", entry.key).into();
-        let cancel = Command { id, seq: *seq, device: Some(device), ..cancel };
-        commands.push((command_topic(record, Side::Courier, Verb::Cancel), cancel));
-    }
+    let mut commands = Vec::from_iter(take_back(record));
     commands.push((command_topic(record, Side::Courier, Verb::Deliver), offer));
     send(effect, commands, devices).await
 }
 
-/// Tells the courier who took the order that it is theirs, and then the others that somebody has it. This is the one
-/// command that carries the address.
+/// The command that tells whoever the order was last taken back from.
+fn take_back(record: &Record) -> Option<(String, Command<'_>)> {
+    let Withdrawn { device, seq } = record.dispatch.withdrawn.as_ref()?;
+    let entry = record.journal.get(&Effect::Deliver)?;
+    let id = format!("{}/cancel", entry.key).into();
+    let cancel = Command { id, seq: *seq, device: Some(device), ..Command::new(Verb::Cancel, record, entry) };
+    Some((command_topic(record, Side::Courier, Verb::Cancel), cancel))
+}
+
+/// Tells the courier who took the order that it is theirs, and then the others that somebody has it; whoever it was taken
+/// back from may not have heard that yet. This is the one command that carries the address.
 pub async fn assign(record: &Record, contact: &Contact, devices: &dyn Devices) -> Outcome {
     let effect = Effect::Assign;
     let (entry, device) = match (entry(record, effect), record.courier.who.as_deref()) {
@@ -47,7 +50,8 @@ pub async fn assign(record: &Record, contact: &Contact, devices: &dyn Devices) -
     };
     let id = format!("{}/taken", entry.key).into();
     let taken = Command { id, device: Some(device), ..Command::new(Verb::Taken, record, entry) };
-    let commands = [(assigned_topic(record, device), assigned), (taken_topic(record), taken)];
+    let mut commands = Vec::from_iter(take_back(record));
+    commands.extend([(assigned_topic(record, device), assigned), (taken_topic(record), taken)]);
     send(effect, commands, devices).await
 }
 

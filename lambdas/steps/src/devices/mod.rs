@@ -3,6 +3,7 @@
 mod command;
 mod event;
 mod form;
+mod room;
 mod topic;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ pub use command::Verb;
 pub(crate) use command::{Command, Whereabouts, send};
 pub use event::{EventError, MAX_EVENT_BYTES, parse_event};
 pub(crate) use event::{WireEvent, read};
+pub use room::{MAX_EVENTS, Place, Room};
 pub use topic::{
     EventTopic, MAX_DEVICE, assigned_topic, client_id, command_topic, event_filters, event_topic,
     positions_topic, taken_topic,
@@ -26,9 +28,6 @@ pub enum Side {
     /// The couriers of the store.
     Courier,
 }
-
-/// How many events of an order and a side count. A device that behaves says a handful.
-pub const MAX_EVENTS: usize = 64;
 
 impl Side {
     /// The side whose level in topics it is.

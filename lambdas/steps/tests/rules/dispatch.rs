@@ -81,6 +81,26 @@ fn an_assignment_is_repeated_until_the_courier_speaks_under_its_number() {
 }
 
 #[test]
+fn whoever_lost_the_order_is_told_until_they_speak_though_somebody_else_has_it() {
+    let mut shop = assigned();
+    another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Declined), Effect::Assign);
+    shop.run();
+    second(&mut shop, CourierState::Accepted);
+    shop.run();
+    another(&mut shop, SECOND, DeviceSignal::Courier(CourierState::Accepted), Effect::Assign);
+    shop.wait(10);
+    shop.run();
+    assert_eq!(shop.count(Call::Repeat(Effect::Assign)), 1);
+    let withdrawn = shop.record().dispatch.withdrawn.clone().expect("a courier who had it");
+    let stopped = event(DeviceSignal::CourierRecalled(true), withdrawn.seq);
+    shop.o.events.push(DeviceEvent { device: withdrawn.device, at: shop.now, ..stopped });
+    shop.wait(20);
+    shop.run();
+    assert_eq!(shop.count(Call::Repeat(Effect::Assign)), 1);
+    assert_eq!(shop.record().courier.who.as_deref(), Some(SECOND));
+}
+
+#[test]
 fn a_courier_who_declines_what_they_had_taken_loses_it_and_it_is_offered_again() {
     let mut shop = assigned();
     another(&mut shop, COURIER, DeviceSignal::Courier(CourierState::Declined), Effect::Assign);

@@ -90,7 +90,12 @@ fn assign(
         return Ok(Wanted::Do(Effect::Deliver));
     }
     let due = deadline.into_iter().chain(patience.hears().then_some(silent)).min().unwrap_or(silent);
-    if has_spoken(next, entry, effect, patience.held.events) {
+    // Whoever had the order before is told until they speak, too.
+    let events = patience.held.events;
+    let withdrawn = next.dispatch.withdrawn.as_ref().is_none_or(|withdrawn| {
+        events.iter().any(|event| event.device == withdrawn.device && event.seq == withdrawn.seq)
+    });
+    if withdrawn && has_spoken(next, entry, effect, events) {
         return Ok(Wanted::Wait(Some(due)));
     }
     Ok(repeat(entry, effect, patience, now).unwrap_or_else(|repeated| Wanted::Wait(Some(repeated.min(due)))))

@@ -155,9 +155,9 @@ pub(super) fn read_event(identity: &Identity, item: Item) -> Option<DeviceEvent>
     event
 }
 
-/// What a device of the order's store said, as an IoT rule kept it; none when it cannot be read, or says nothing that
-/// counts.
-pub(super) fn read_said(record: &Record, item: Item) -> Option<(Side, DeviceEvent)> {
+/// What a device of the order's store said, as an IoT rule kept it; none when it cannot be read, says nothing that
+/// counts, or answers no command of the order.
+pub(super) fn read_said(record: &Record, item: Item) -> Option<DeviceEvent> {
     let said: SaidItem = serde_dynamo::from_item(item).ok()?;
     let mut key = said.sk.split('#');
     let (level, device) = (key.next()?, key.next()?);
@@ -167,7 +167,7 @@ pub(super) fn read_said(record: &Record, item: Item) -> Option<(Side, DeviceEven
     }
     let at = Timestamp::from_millisecond(said.at).ok()?;
     let payload = BASE64.decode(said.payload).ok()?;
-    devices::read(side, device, &payload, at).ok().flatten().map(|event| (side, event))
+    devices::read(side, device, &payload, at).ok().flatten().filter(|event| event.seq <= record.seq)
 }
 
 fn encode(identity: &Identity, sk: &str, attributes: impl Serialize) -> Result<Item, LedgerError> {
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_event_that_an_iot_rule_kept_is_read_as_if_it_had_been_heard() {
-        let record = record();
+        let record = Record { seq: 3, ..record() };
         assert_eq!(said_partition(&record), "SAID#bistro/shop/a-1");
         let kept = |sk: &str, store: &str, payload: &str| {
             let mut item = Item::from([("sk".to_owned(), text(sk)), ("store".to_owned(), text(store))]);
@@ -279,11 +279,12 @@ mod tests {
         let sk = "kitchen#tablet-1#1772366400000#6f1c";
         // A byte order mark and a number as text: SQL makes nothing of the one, and another type of the other.
         let payload = "\u{feff}{\"eventId\":\"e:2\",\"event\":\"ready\",\"seq\":\"3\"}";
-        let (side, event) = kept(sk, "centro", payload).expect("an event");
-        assert_eq!((side, event.at, event.seq), (Side::Kitchen, now(), 3));
+        let event = kept(sk, "centro", payload).expect("an event");
+        assert_eq!((event.at, event.seq), (now(), 3));
         assert_eq!(event.signal, DeviceSignal::Kitchen(KitchenState::Ready));
         assert_eq!((event.id.as_str(), event.device.as_str()), ("e:2", "tablet-1"));
         assert_eq!(kept(sk, "norte", payload), None, "a device of another store");
+        assert_eq!(kept(sk, "centro", &payload.replace('3', "4")), None, "no command has that number");
         assert_eq!(kept(sk, "centro", "nothing"), None);
         assert_eq!(kept("garage#tablet-1#1#2", "centro", payload), None);
     }

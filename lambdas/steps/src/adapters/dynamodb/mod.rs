@@ -129,8 +129,8 @@ impl Ledger for DynamoLedger {
                 .await
                 .map_err(|error| self.failure(&error))?;
             for found in page.items.unwrap_or_default() {
-                if let Some((side, event)) = item::read_said(record, found) {
-                    said.add(side, event);
+                if let Some(event) = item::read_said(record, found) {
+                    said.add(event);
                 }
             }
             start = page.last_evaluated_key;
