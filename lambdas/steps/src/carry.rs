@@ -283,7 +283,7 @@ impl InHand {
         };
         match &outcome {
             Outcome::Payment(_) | Outcome::Refund(_) => self.payment_seen_at = Some(now),
-            Outcome::Sent(effect) => {
+            Outcome::Done(effect) => {
                 let seq = self.record.journal.get(effect).and_then(|entry| entry.seq);
                 self.sent = seq.map(|seq| Sent { seq, at: now }).or(self.sent);
             }

@@ -76,7 +76,7 @@ mod tests {
     async fn an_offer_says_about_where_an_order_goes_and_nothing_of_the_customer() {
         let broker = Broker::default();
         let outcome = deliver(&intending(Effect::Deliver), &contact(), &broker).await;
-        assert_eq!(outcome, Outcome::Sent(Effect::Deliver));
+        assert_eq!(outcome, Outcome::Done(Effect::Deliver));
         let expected = json!({
             "command": "deliver",
             "commandId": "bistro/shop/a-1/deliver/1",
@@ -99,7 +99,7 @@ mod tests {
         let mut record = intending(Effect::Deliver);
         record.courier.who = Some("bike-1".to_owned());
         record.intend(Effect::Assign, crate::fixtures::now()).expect("a legal move");
-        assert_eq!(assign(&record, &contact(), &broker).await, Outcome::Sent(Effect::Assign));
+        assert_eq!(assign(&record, &contact(), &broker).await, Outcome::Done(Effect::Assign));
         let assigned = json!({
             "command": "assigned",
             "commandId": "bistro/shop/a-1/assign/1",
@@ -138,7 +138,7 @@ mod tests {
         record.dispatch.withdrawn = Some(Withdrawn { device: "bike-1".to_owned(), seq: record.seq });
         record.next_attempt(Effect::Deliver).expect("a legal move");
         record.intend(Effect::Deliver, crate::fixtures::now()).expect("a legal move");
-        assert_eq!(deliver(&record, &contact(), &broker).await, Outcome::Sent(Effect::Deliver));
+        assert_eq!(deliver(&record, &contact(), &broker).await, Outcome::Done(Effect::Deliver));
         let sent = broker.sent();
         let (topic, cancel) = &sent[0];
         assert_eq!(topic, "comanda/bistro/shop/centro/couriers/a-1/cancel");
@@ -152,7 +152,7 @@ mod tests {
     async fn the_courier_is_called_back_without_the_contact() {
         let broker = Broker::default();
         let outcome = undo_deliver(&intending(Effect::RecallCourier), &broker).await;
-        assert_eq!(outcome, Outcome::Sent(Effect::RecallCourier));
+        assert_eq!(outcome, Outcome::Done(Effect::RecallCourier));
         let (topic, command) = broker.sent().remove(0);
         assert_eq!(topic, "comanda/bistro/shop/centro/couriers/a-1/cancel");
         assert_eq!(command.get("address"), None);

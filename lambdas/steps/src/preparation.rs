@@ -35,7 +35,7 @@ mod tests {
     async fn the_kitchen_is_told_what_to_prepare_under_the_journals_key_and_number() {
         let broker = Broker::default();
         let outcome = prepare(&intending(Effect::Prepare), &broker).await;
-        assert_eq!(outcome, Outcome::Sent(Effect::Prepare));
+        assert_eq!(outcome, Outcome::Done(Effect::Prepare));
         let expected = json!({
             "command": "prepare",
             "commandId": "bistro/shop/a-1/prepare/1",
@@ -51,7 +51,7 @@ mod tests {
         let broker = Broker::default();
         let mut record = intending(Effect::Prepare);
         record.intend(Effect::RecallKitchen, crate::fixtures::now()).expect("a legal move");
-        assert_eq!(undo_prepare(&record, &broker).await, Outcome::Sent(Effect::RecallKitchen));
+        assert_eq!(undo_prepare(&record, &broker).await, Outcome::Done(Effect::RecallKitchen));
         let (topic, command) = broker.sent().remove(0);
         assert_eq!(topic, "comanda/bistro/shop/centro/kitchen/a-1/cancel");
         assert_eq!((&command["command"], &command["seq"]), (&json!("cancel"), &json!(2)));

@@ -74,7 +74,7 @@ impl Ports for Outside {
             }
             Call::Read(Look::Validation) => Outcome::Validated { total: 1900, doubts: Vec::new() },
             Call::Do(Effect::OpenPayment) => Outcome::PaymentOpened { id: "pi_1".to_owned() },
-            Call::Do(effect) | Call::Repeat(effect) => Outcome::Sent(effect),
+            Call::Do(effect) | Call::Repeat(effect) => Outcome::Done(effect),
             Call::Read(Look::Events) => Outcome::Heard(Vec::new()),
             Call::Read(_) => Outcome::Refund(None),
         })

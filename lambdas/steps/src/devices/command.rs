@@ -129,5 +129,5 @@ pub(crate) async fn send(
             return unknown(effect, error.to_string());
         }
     }
-    Outcome::Sent(effect)
+    Outcome::Done(effect)
 }

@@ -25,7 +25,7 @@ pub async fn notify(call: Call, record: &Record, contact: &Contact, notifier: &d
         Err(outcome) => return outcome,
     };
     match notifier.publish(&record.class.notifications.topic_arn, &message).await {
-        Ok(()) => Outcome::Sent(effect),
+        Ok(()) => Outcome::Done(effect),
         Err(error) => unknown(effect, error.to_string()),
     }
 }
@@ -139,7 +139,7 @@ mod tests {
     async fn published(call: Call, record: &Record, contact: &Contact) -> Message {
         let topic = Topic::default();
         let effect = call.effect().expect("a message has an effect");
-        assert_eq!(notify(call, record, contact, &topic).await, Outcome::Sent(effect));
+        assert_eq!(notify(call, record, contact, &topic).await, Outcome::Done(effect));
         let (arn, message) = topic.published.into_inner().expect("no panic").remove(0);
         assert_eq!(arn, "arn:aws:sns:eu-west-1:000000000000:orders");
         message

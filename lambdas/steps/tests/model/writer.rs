@@ -245,7 +245,7 @@ impl State {
             }
             Fate::RequestLost => unknown(),
             Fate::Unheard => match call {
-                Call::Do(effect) | Call::Repeat(effect) => Outcome::Sent(effect),
+                Call::Do(effect) | Call::Repeat(effect) => Outcome::Done(effect),
                 Call::Read(_) => unknown(),
             },
         }

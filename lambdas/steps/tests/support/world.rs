@@ -288,13 +288,13 @@ impl World {
             Call::Read(Look::Refunds) => return self.provider.refund_view(),
             Call::Do(Effect::NotifyConfirmed) => {
                 self.confirmations += 1;
-                return Outcome::Sent(Effect::NotifyConfirmed);
+                return Outcome::Done(Effect::NotifyConfirmed);
             }
             Call::Do(Effect::NotifyEnding) => return self.tell_ending(record),
             Call::Read(Look::Events) => return Outcome::Heard(Vec::new()),
             Call::Do(Effect::Prepare) | Call::Repeat(Effect::Prepare) => {
                 self.kitchen.command(seq);
-                return Outcome::Sent(Effect::Prepare);
+                return Outcome::Done(Effect::Prepare);
             }
             Call::Do(Effect::Deliver) | Call::Repeat(Effect::Deliver) => {
                 self.note(
@@ -305,7 +305,7 @@ impl World {
                     self.courier.withdraw(withdrawn.seq);
                 }
                 self.courier.command(seq);
-                return Outcome::Sent(Effect::Deliver);
+                return Outcome::Done(Effect::Deliver);
             }
             Call::Do(Effect::Assign) | Call::Repeat(Effect::Assign) => {
                 let early = matches!(self.courier.stage, Stage::Idle | Stage::Told);
@@ -314,15 +314,15 @@ impl World {
                     "gave the address to a courier who did not take the order",
                 );
                 self.courier.assign(seq);
-                return Outcome::Sent(Effect::Assign);
+                return Outcome::Done(Effect::Assign);
             }
             Call::Do(Effect::RecallKitchen) | Call::Repeat(Effect::RecallKitchen) => {
                 self.kitchen.recall(seq);
-                return Outcome::Sent(Effect::RecallKitchen);
+                return Outcome::Done(Effect::RecallKitchen);
             }
             Call::Do(Effect::RecallCourier) | Call::Repeat(Effect::RecallCourier) => {
                 self.courier.recall(seq);
-                return Outcome::Sent(Effect::RecallCourier);
+                return Outcome::Done(Effect::RecallCourier);
             }
             Call::Repeat(effect) => unreachable!("{effect:?} is no command"),
         }
@@ -338,7 +338,7 @@ impl World {
             "told the customer how it ended while money was held and no refund was made",
         );
         self.endings += 1;
-        Outcome::Sent(Effect::NotifyEnding)
+        Outcome::Done(Effect::NotifyEnding)
     }
 
     fn note(&mut self, happened: bool, what: &'static str) {

@@ -33,8 +33,9 @@ pub enum Outcome {
     Payment(PaymentView),
     /// The refund as the provider has it now; none when there is none.
     Refund(Option<RefundView>),
-    /// The notification was taken over by SNS, or the command acknowledged by the broker.
-    Sent(Effect),
+    /// The other side answered that it is done, and nothing else is to be known of it. A message: the service took it
+    /// over. A command: the broker acknowledged it.
+    Done(Effect),
     /// All that devices said of the order, whoever kept it. It is for whoever holds the record.
     Heard(Vec<DeviceEvent>),
     /// Nothing more can be done without a person.
@@ -81,7 +82,7 @@ impl Record {
             }
             Outcome::Payment(view) => self.apply_payment(view, now)?,
             Outcome::Refund(view) => self.apply_refund(view, now)?,
-            Outcome::Sent(effect) => {
+            Outcome::Done(effect) => {
                 self.contact_unreadable = false;
                 self.settle(effect, EntryState::Done, None, now)?;
             }
