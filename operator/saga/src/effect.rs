@@ -96,6 +96,8 @@ pub struct Row {
     pub undone_by: &'static [Effect],
     /// What it awaits, beside the answer to its call.
     pub awaits: Option<Answer>,
+    /// A refusal proves that it did nothing. What became of the others, a look-up says.
+    pub refusable: bool,
 }
 
 impl Effect {
@@ -104,7 +106,7 @@ impl Effect {
         use Kind::{Command, Message, Payment, Write};
         match self {
             Self::Reserve => Row::step("reserve", Write, Phase::Validating, &[Self::Release]),
-            Self::OpenPayment => Row::step("pi", Payment, Phase::Paying, &[Self::CancelPayment]),
+            Self::OpenPayment => Row::step("pi", Payment, Phase::Paying, &[Self::CancelPayment]).refusable(),
             Self::Authorize => {
                 Row::step("confirm", Payment, Phase::Paying, &[Self::CancelPayment, Self::Refund])
             }
@@ -153,16 +155,20 @@ impl Effect {
 
 impl Row {
     const fn step(key_part: &'static str, kind: Kind, phase: Phase, undone_by: &'static [Effect]) -> Self {
-        Self { key_part, kind, phase, listed: Listed::Step, undone_by, awaits: None }
+        Self { key_part, kind, phase, listed: Listed::Step, undone_by, awaits: None, refusable: false }
     }
 
     const fn compensation(key_part: &'static str, kind: Kind) -> Self {
         let (phase, listed) = (Phase::Compensating, Listed::Compensation);
-        Self { key_part, kind, phase, listed, undone_by: &[], awaits: None }
+        Self { key_part, kind, phase, listed, undone_by: &[], awaits: None, refusable: false }
     }
 
     const fn awaiting(self, answer: Answer) -> Self {
         Self { awaits: Some(answer), ..self }
+    }
+
+    const fn refusable(self) -> Self {
+        Self { refusable: true, ..self }
     }
 }
 

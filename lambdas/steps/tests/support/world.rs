@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use comanda_crds::{Capture, Cause, Reason};
+use comanda_saga::effect::Kind;
 use comanda_saga::record::Stall;
 use comanda_saga::{
     Call, Effect, Fault, Hold, Look, Outcome, PaymentView, Record, RefundState, RefundView, StockChange,
@@ -24,7 +25,7 @@ pub enum Luck {
     /// All goes well.
     #[default]
     Good,
-    /// The catalogue refuses, the card is declined, the refund fails.
+    /// The catalogue or the service refuses, the card is declined, the refund fails.
     Bad,
     /// The customer has to act first.
     Action,
@@ -45,22 +46,10 @@ impl Luck {
             Call::Read(Look::Validation) => &[Luck::Good, Luck::Bad],
             Call::Do(Effect::Authorize) => &[Luck::Good, Luck::Bad, Luck::Action, Luck::Slow],
             Call::Do(Effect::Refund) => &[Luck::Good, Luck::Bad, Luck::Slow],
-            Call::Do(
-                Effect::Reserve
-                | Effect::OpenPayment
-                | Effect::NotifyConfirmed
-                | Effect::Prepare
-                | Effect::Capture
-                | Effect::Deliver
-                | Effect::Assign
-                | Effect::RecallCourier
-                | Effect::RecallKitchen
-                | Effect::CancelPayment
-                | Effect::Release
-                | Effect::NotifyEnding,
-            )
-            | Call::Read(Look::Payment | Look::Refunds | Look::Events)
-            | Call::Repeat(_) => &[Luck::Good],
+            Call::Do(effect) if effect.row().refusable => &[Luck::Good, Luck::Bad],
+            Call::Do(_) | Call::Read(Look::Payment | Look::Refunds | Look::Events) | Call::Repeat(_) => {
+                &[Luck::Good]
+            }
         }
     }
 }
@@ -140,9 +129,13 @@ impl Provider {
         self.errors.contains(key)
     }
 
+    /// The intent that this key made, while it is known.
+    fn made(&self, key: &str, now: Timestamp) -> Option<usize> {
+        self.intents.iter().position(|i| i.key == key && now < i.made_at + KEY_LIFETIME)
+    }
+
     fn create(&mut self, key: &str, now: Timestamp) -> String {
-        let known = self.intents.iter().position(|i| i.key == key && now < i.made_at + KEY_LIFETIME);
-        let place = known.unwrap_or_else(|| {
+        let place = self.made(key, now).unwrap_or_else(|| {
             self.intents.push(Intent {
                 key: key.to_owned(),
                 made_at: now,
@@ -247,56 +240,54 @@ impl World {
         if luck == Luck::Person {
             return Outcome::NeedsPerson(Stall::new(Reason::PaymentUnexpected, "Nobody knows."));
         }
-        let to_provider = matches!(
-            call,
-            Call::Do(
-                Effect::OpenPayment
-                    | Effect::Authorize
-                    | Effect::Capture
-                    | Effect::CancelPayment
-                    | Effect::Refund
-            )
-        );
+        let to_provider = call.effect().is_some_and(|effect| effect.row().kind == Kind::Payment);
         if to_provider && self.provider.fails(&key, luck) {
             return Outcome::Unknown { effect: call.effect(), message: "HTTP 500".to_owned() };
         }
-        match call {
-            Call::Do(Effect::Reserve | Effect::Release) => unreachable!("{call:?} is a write"),
-            Call::Read(Look::Validation) if luck == Luck::Bad => {
-                return Outcome::Refused(Fault {
-                    cause: Cause::Unavailable,
-                    message: "Sold out.".to_owned(),
-                });
-            }
+        let effect = match call {
+            Call::Read(Look::Validation) if luck == Luck::Bad => return refused(),
             Call::Read(Look::Validation) => return Outcome::Validated { total: TOTAL, doubts: Vec::new() },
-            Call::Do(Effect::OpenPayment) => {
+            Call::Read(Look::Payment) => return self.provider.view(record),
+            Call::Read(Look::Refunds) => return self.provider.refund_view(),
+            Call::Read(Look::Events) => return Outcome::Heard(Vec::new()),
+            Call::Repeat(effect) if effect.row().kind != Kind::Command => {
+                unreachable!("{effect:?} is no command")
+            }
+            Call::Do(effect) | Call::Repeat(effect) => effect,
+        };
+        assert!(effect.is_called(), "{effect:?} is a write");
+        // Under a key that it knows, the provider answers as before.
+        let known = effect == Effect::OpenPayment && self.provider.made(&key, now).is_some();
+        if effect.row().refusable && luck == Luck::Bad && !known {
+            return refused();
+        }
+        match effect {
+            Effect::OpenPayment => {
                 return Outcome::PaymentOpened { id: self.provider.create(&key, now) };
             }
-            Call::Do(Effect::Authorize) => self.provider.confirm(record, &key, luck),
-            Call::Do(Effect::Capture) => {
+            Effect::Authorize => {
+                self.provider.confirm(record, &key, luck);
+                return self.provider.view(record);
+            }
+            Effect::Capture => {
                 let early = record.class.payments.capture == Capture::WhenReady
                     && self.kitchen.stage != Stage::Finished;
                 self.note(early, "captured before the food was ready");
                 self.provider.capture(record);
+                return self.provider.view(record);
             }
-            Call::Do(Effect::CancelPayment) => self.provider.cancel(record),
-            Call::Read(Look::Payment) => {}
-            Call::Do(Effect::Refund) => {
+            Effect::CancelPayment => {
+                self.provider.cancel(record);
+                return self.provider.view(record);
+            }
+            Effect::Refund => {
                 self.provider.refund(&key, luck);
                 return self.provider.refund_view();
             }
-            Call::Read(Look::Refunds) => return self.provider.refund_view(),
-            Call::Do(Effect::NotifyConfirmed) => {
-                self.confirmations += 1;
-                return Outcome::Done(Effect::NotifyConfirmed);
-            }
-            Call::Do(Effect::NotifyEnding) => return self.tell_ending(record),
-            Call::Read(Look::Events) => return Outcome::Heard(Vec::new()),
-            Call::Do(Effect::Prepare) | Call::Repeat(Effect::Prepare) => {
-                self.kitchen.command(seq);
-                return Outcome::Done(Effect::Prepare);
-            }
-            Call::Do(Effect::Deliver) | Call::Repeat(Effect::Deliver) => {
+            Effect::NotifyConfirmed => self.confirmations += 1,
+            Effect::NotifyEnding => self.tell_ending(record),
+            Effect::Prepare => self.kitchen.command(seq),
+            Effect::Deliver => {
                 self.note(
                     seq > self.courier.heard && self.provider.captures == 0,
                     "sent a courier with food that is not paid for",
@@ -305,31 +296,24 @@ impl World {
                     self.courier.withdraw(withdrawn.seq);
                 }
                 self.courier.command(seq);
-                return Outcome::Done(Effect::Deliver);
             }
-            Call::Do(Effect::Assign) | Call::Repeat(Effect::Assign) => {
+            Effect::Assign => {
                 let early = matches!(self.courier.stage, Stage::Idle | Stage::Told);
                 self.note(
                     early && seq > self.courier.heard,
                     "gave the address to a courier who did not take the order",
                 );
                 self.courier.assign(seq);
-                return Outcome::Done(Effect::Assign);
             }
-            Call::Do(Effect::RecallKitchen) | Call::Repeat(Effect::RecallKitchen) => {
-                self.kitchen.recall(seq);
-                return Outcome::Done(Effect::RecallKitchen);
-            }
-            Call::Do(Effect::RecallCourier) | Call::Repeat(Effect::RecallCourier) => {
-                self.courier.recall(seq);
-                return Outcome::Done(Effect::RecallCourier);
-            }
-            Call::Repeat(effect) => unreachable!("{effect:?} is no command"),
+            Effect::RecallKitchen => self.kitchen.recall(seq),
+            Effect::RecallCourier => self.courier.recall(seq),
+            // Nobody here keeps account of anything else: it answers, and that is all.
+            _ => {}
         }
-        self.provider.view(record)
+        Outcome::Done(effect)
     }
 
-    fn tell_ending(&mut self, record: &Record) -> Outcome {
+    fn tell_ending(&mut self, record: &Record) {
         // A refund that is under way is the bank's, and may still fail after this message has left.
         let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
         let known_to_fail = record.payment.refund == Some(RefundState::Failed);
@@ -338,7 +322,6 @@ impl World {
             "told the customer how it ended while money was held and no refund was made",
         );
         self.endings += 1;
-        Outcome::Done(Effect::NotifyEnding)
     }
 
     fn note(&mut self, happened: bool, what: &'static str) {
@@ -346,6 +329,10 @@ impl World {
             self.wrong = Some(what);
         }
     }
+}
+
+fn refused() -> Outcome {
+    Outcome::Refused(Fault { cause: Cause::Unavailable, message: "Not possible.".to_owned() })
 }
 
 /// What a conditional write does to `stock`, if the ledger, which holds `saved`, takes it.

@@ -5,6 +5,7 @@ mod payment;
 
 use comanda_crds::Phase;
 use jiff::Timestamp;
+use strum::IntoEnumIterator;
 
 use crate::device::DeviceEvent;
 use crate::effect::Effect;
@@ -22,7 +23,7 @@ pub enum Outcome {
         /// What may be wrong about the customer's data, a sentence a field, without what the customer wrote.
         doubts: Vec<String>,
     },
-    /// The order does not hold.
+    /// The order does not hold: what was called refuses it.
     Refused(Fault),
     /// The payment exists, and holds no money yet.
     PaymentOpened {
@@ -66,12 +67,14 @@ impl Record {
         match outcome {
             Outcome::Validated { total, doubts } => (self.total, self.doubts) = (Some(total), doubts),
             Outcome::Refused(fault) => {
-                if self.phase == Phase::Validating {
-                    self.settle(Effect::Reserve, EntryState::Failed, fault.message.clone(), now)?;
-                }
-                // A refused creation made nothing: there is no intent to look for when undoing.
-                if self.state(Effect::OpenPayment) == Some(EntryState::Intended) {
-                    self.settle(Effect::OpenPayment, EntryState::Failed, fault.message.clone(), now)?;
+                // What was refused did nothing: there is no intent to look for when undoing.
+                let called = Effect::iter().find(|effect| {
+                    effect.row().refusable && self.state(*effect) == Some(EntryState::Intended)
+                });
+                // The order itself does not hold: the stock is not taken.
+                let reserve = (self.phase == Phase::Validating).then_some(Effect::Reserve);
+                if let Some(effect) = called.or(reserve) {
+                    self.settle(effect, EntryState::Failed, fault.message.clone(), now)?;
                 }
                 self.raise(fault.cause, fault.message);
             }
