@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 use super::*;
 use crate::fixtures::{now, record};
 
-/// A ledger that takes or refuses each write as told, and services that answer well. Time passes with each of either.
+/// A ledger that takes or refuses reservations as told, and services that answer well. Time passes with each write.
 struct Outside {
-    refusals: Vec<LedgerError>,
+    refusal: Option<LedgerError>,
     seconds_a_write: u64,
     stops_after: Option<usize>,
     silent: bool,
@@ -23,13 +23,7 @@ struct Seen {
 
 impl Outside {
     fn new() -> Self {
-        Self {
-            refusals: Vec::new(),
-            seconds_a_write: 0,
-            stops_after: None,
-            silent: false,
-            seen: Mutex::default(),
-        }
+        Self { refusal: None, seconds_a_write: 0, stops_after: None, silent: false, seen: Mutex::default() }
     }
 
     fn done(&self) -> Vec<String> {
@@ -57,9 +51,9 @@ impl Ports for Outside {
         assert_eq!(write.record.version, saved.version + 1);
         let mut seen = self.seen.lock().expect("no panic");
         seen.elapsed += Duration::from_secs(self.seconds_a_write);
-        let refusal = self.refusals.get(seen.done.len()).filter(|_| write.stock == StockChange::Take);
         seen.done.push(format!("write {:?}", write.record.phase));
-        refusal.map_or(Ok(()), |refusal| Err(refusal.clone()))
+        let refusal = self.refusal.clone().filter(|_| write.stock == StockChange::Take);
+        refusal.map_or(Ok(()), Err)
     }
 
     async fn call(&self, call: Call, record: &Record) -> Result<Outcome, CarryError> {
@@ -87,6 +81,13 @@ fn claimed() -> InHand {
     InHand::new(record)
 }
 
+/// An order that is about to be told to the kitchen.
+fn preparing() -> InHand {
+    let mut record = record();
+    record.phase = Phase::Preparing;
+    InHand::read(Loaded { record, events: Vec::new() }, now())
+}
+
 fn around() -> Circumstances {
     Circumstances {
         wishes: Wishes::default(),
@@ -100,39 +101,42 @@ fn around() -> Circumstances {
 #[tokio::test]
 async fn a_call_that_comes_thirty_seconds_after_its_intent_is_not_made() {
     let outside = Outside { seconds_a_write: 31, ..Outside::new() };
-    let mut hand = claimed();
+    let mut hand = preparing();
     let result = carry(&mut hand, &around(), Reach::NextWait, &outside).await;
     assert_eq!(result, Err(CarryError::TooLate));
-    assert_eq!(outside.done(), ["Validation", "write Paying"]);
+    assert_eq!(outside.done(), ["write Preparing"]);
     // The intent is taken again, and not called upon.
     let result = carry(&mut hand, &around(), Reach::NextWait, &outside).await;
     assert_eq!(result, Err(CarryError::TooLate));
-    assert_eq!(outside.done()[2..], ["write Paying"]);
-    assert_eq!(hand.saved.journal[&Effect::OpenPayment].tries, 2);
+    assert_eq!(outside.done()[1..], ["write Preparing"]);
+    assert_eq!(hand.saved.journal[&Effect::Prepare].tries, 2);
 }
 
 #[tokio::test]
 async fn one_step_makes_one_call_and_writes_what_came_of_it() {
     let outside = Outside::new();
     let mut hand = claimed();
-    carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a step");
+    let rest = carry(&mut hand, &around(), Reach::OneStep, &outside).await;
+    assert_eq!(rest, Ok(Rest::More));
     assert_eq!(outside.done(), ["Validation", "write Validating"]);
-    carry(&mut hand, &around(), Reach::OneStep, &outside).await.expect("a step");
-    assert_eq!(outside.done()[2..], ["write Paying", "OpenPayment", "write Paying"]);
+
+    let outside = Outside::new();
+    let mut hand = preparing();
+    let rest = carry(&mut hand, &around(), Reach::OneStep, &outside).await;
+    assert_eq!(rest, Ok(Rest::More));
+    assert_eq!(outside.done(), ["write Preparing", "Prepare", "write Preparing"]);
     assert_eq!(hand.saved, hand.record);
-    assert!(hand.saved.is_done(Effect::OpenPayment));
-    assert_eq!(hand.saved.state(Effect::Authorize), None, "nothing further is begun");
+    assert!(hand.saved.is_done(Effect::Prepare));
 }
 
 #[tokio::test]
 async fn one_step_that_fails_leaves_its_failure_in_the_ledger() {
     let outside = Outside { silent: true, ..Outside::new() };
-    let mut hand = claimed();
-    hand.record.total = Some(1900);
+    let mut hand = preparing();
     for failures in 1..=2 {
         let result = carry(&mut hand, &around(), Reach::OneStep, &outside).await;
         assert_eq!(result, Err(CarryError::Unanswered("no answer".to_owned())));
-        assert_eq!(hand.saved.journal[&Effect::OpenPayment].failures, failures);
+        assert_eq!(hand.saved.journal[&Effect::Prepare].failures, failures);
         // Another process goes on.
         hand = InHand::new(hand.saved.clone());
     }
@@ -154,16 +158,16 @@ async fn one_step_repeats_a_command_that_no_device_spoke_of_and_says_how_the_ord
 
 #[tokio::test]
 async fn a_driver_that_stops_makes_no_call_though_its_intent_is_written() {
-    let outside = Outside { stops_after: Some(2), ..Outside::new() };
-    let mut hand = claimed();
+    let outside = Outside { stops_after: Some(1), ..Outside::new() };
+    let mut hand = preparing();
     assert!(carry(&mut hand, &around(), Reach::NextWait, &outside).await.is_err());
-    assert_eq!(outside.done(), ["Validation", "write Paying"]);
+    assert_eq!(outside.done(), ["write Preparing"]);
 }
 
 #[tokio::test]
 async fn stock_that_is_short_refuses_the_order_and_calls_nothing() {
     let short = LedgerError::OutOfStock { skus: vec!["margherita".to_owned()] };
-    let outside = Outside { refusals: vec![LedgerError::Conflict, short], ..Outside::new() };
+    let outside = Outside { refusal: Some(short), ..Outside::new() };
     let mut hand = claimed();
     carry(&mut hand, &around(), Reach::NextWait, &outside).await.expect("an end");
     assert!(!outside.done().contains(&"OpenPayment".to_owned()), "{:?}", outside.done());
@@ -174,7 +178,7 @@ async fn stock_that_is_short_refuses_the_order_and_calls_nothing() {
 
 #[tokio::test]
 async fn a_write_that_another_was_faster_with_ends_the_pass() {
-    let outside = Outside { refusals: vec![LedgerError::Conflict; 2], ..Outside::new() };
+    let outside = Outside { refusal: Some(LedgerError::Conflict), ..Outside::new() };
     let mut hand = claimed();
     let result = carry(&mut hand, &around(), Reach::NextWait, &outside).await;
     assert_eq!(result, Err(CarryError::Ledger(LedgerError::Conflict)));

@@ -21,18 +21,17 @@ fn an_order_is_held_then_captured_when_the_food_is_ready_then_sent() {
     assert_eq!(shop.record().phase, Phase::Delivered);
     assert_eq!(shop.world.provider.balance(), TOTAL);
     assert_eq!(shop.stock, 2);
-    assert_eq!(
-        shop.calls(),
-        [
-            Call::Read(Look::Validation),
-            Call::Do(Effect::OpenPayment),
-            Call::Do(Effect::Authorize),
-            Call::Do(Effect::NotifyConfirmed),
-            Call::Do(Effect::Prepare),
-            Call::Do(Effect::Capture),
-            Call::Do(Effect::Deliver)
-        ]
-    );
+    let in_turn = [
+        Call::Read(Look::Validation),
+        Call::Do(Effect::OpenPayment),
+        Call::Do(Effect::Authorize),
+        Call::Do(Effect::NotifyConfirmed),
+        Call::Do(Effect::Prepare),
+        Call::Do(Effect::Capture),
+        Call::Do(Effect::Deliver),
+    ];
+    let made: Vec<Call> = shop.calls().into_iter().filter(|call| in_turn.contains(call)).collect();
+    assert_eq!(made, in_turn, "each once, whatever is called between");
 }
 
 #[test]
