@@ -5,11 +5,23 @@
 
 use comanda_crds::Phase;
 use serde::{Deserialize, Serialize};
-use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr, VariantArray};
 
 /// An effect, in the order of a saga: the way forward, then the way back.
 #[derive(
-    Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, IntoStaticStr,
+    Serialize,
+    Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    EnumIter,
+    IntoStaticStr,
+    VariantArray,
 )]
 pub enum Effect {
     /// Stock is taken, in one transaction with the record.
@@ -98,6 +110,8 @@ pub struct Row {
     pub awaits: Option<Answer>,
     /// A refusal proves that it did nothing. What became of the others, a look-up says.
     pub refusable: bool,
+    /// The format of the first records whose journal can have it: a release that does not know the effect refuses them.
+    pub since: u32,
 }
 
 impl Effect {
@@ -117,7 +131,8 @@ impl Effect {
             Self::Deliver => Row::step("deliver", Command, Phase::Delivering, &[Self::RecallCourier])
                 .awaiting(Answer::Delivered),
             Self::Assign => Row::step("assign", Command, Phase::Delivering, &[Self::RecallCourier])
-                .awaiting(Answer::PickedUp),
+                .awaiting(Answer::PickedUp)
+                .since(4),
             Self::RecallCourier => {
                 Row::compensation("recall-courier", Command).awaiting(Answer::CourierRecalled)
             }
@@ -134,6 +149,17 @@ impl Effect {
     /// The effect's name, as journal, metrics and logs write it.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+
+    /// The first format whose journals can have each of the effects.
+    pub(crate) const fn format_of_all() -> u32 {
+        let (mut format, mut rest) = (1, Self::VARIANTS);
+        while let [effect, others @ ..] = rest {
+            let since = effect.row().since;
+            format = if since > format { since } else { format };
+            rest = others;
+        }
+        format
     }
 
     /// The effects that the status lists in one place, in the order of a saga.
@@ -155,16 +181,29 @@ impl Effect {
 
 impl Row {
     const fn step(key_part: &'static str, kind: Kind, phase: Phase, undone_by: &'static [Effect]) -> Self {
-        Self { key_part, kind, phase, listed: Listed::Step, undone_by, awaits: None, refusable: false }
+        Self {
+            key_part,
+            kind,
+            phase,
+            listed: Listed::Step,
+            undone_by,
+            awaits: None,
+            refusable: false,
+            since: 1,
+        }
     }
 
     const fn compensation(key_part: &'static str, kind: Kind) -> Self {
         let (phase, listed) = (Phase::Compensating, Listed::Compensation);
-        Self { key_part, kind, phase, listed, undone_by: &[], awaits: None, refusable: false }
+        Self { key_part, kind, phase, listed, undone_by: &[], awaits: None, refusable: false, since: 1 }
     }
 
     const fn awaiting(self, answer: Answer) -> Self {
         Self { awaits: Some(answer), ..self }
+    }
+
+    const fn since(self, format: u32) -> Self {
+        Self { since: format, ..self }
     }
 
     const fn refusable(self) -> Self {
@@ -192,6 +231,33 @@ mod tests {
         for compensation in Effect::listed(Listed::Compensation) {
             let undoes = |step: Effect| step.row().undone_by.contains(&compensation);
             assert!(Effect::listed(Listed::Step).any(undoes), "{compensation:?}");
+        }
+    }
+
+    #[test]
+    fn an_effect_that_is_added_makes_a_later_format() {
+        use Effect::*;
+        let of_format_4 = [
+            Reserve,
+            OpenPayment,
+            Authorize,
+            NotifyConfirmed,
+            Prepare,
+            Capture,
+            Deliver,
+            Assign,
+            RecallCourier,
+            RecallKitchen,
+            CancelPayment,
+            Refund,
+            Release,
+            NotifyEnding,
+        ];
+        for effect in Effect::iter().filter(|effect| !of_format_4.contains(effect)) {
+            assert!(
+                effect.row().since > 4,
+                "{effect:?} is in no journal of format 4: its row says since when it is"
+            );
         }
     }
 

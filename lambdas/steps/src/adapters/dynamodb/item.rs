@@ -232,10 +232,12 @@ mod tests {
         };
         assert_eq!(with_format(None).map(|record| record.format), Ok(1));
         assert_eq!(with_format(Some(3)).map(|record| record.format), Ok(3));
-        assert_eq!(with_format(Some(4)).map(|record| record.format), Ok(4));
-        let why =
-            "bistro/shop/a-1: its record has format 5, and this release reads up to 4: use the later release";
-        assert_eq!(with_format(Some(5)).map(drop), Err(LedgerError::Corrupt(why.to_owned())));
+        assert_eq!(with_format(Some(FORMAT.into())).map(|record| record.format), Ok(FORMAT));
+        let later = FORMAT + 1;
+        let why = format!(
+            "bistro/shop/a-1: its record has format {later}, and this release reads up to {FORMAT}: use the later release"
+        );
+        assert_eq!(with_format(Some(later.into())).map(drop), Err(LedgerError::Corrupt(why)));
     }
 
     #[test]
