@@ -5,7 +5,9 @@
 
 use comanda_crds::{Address, Inline};
 
-use super::{Contact, Finding, address, email, phone, text};
+use super::contact::Contact;
+use super::finding::Finding;
+use super::{address, email, phone, text};
 
 const NAME: usize = 120;
 const PHONE: usize = 40;

@@ -4,7 +4,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Finding, text};
+use super::finding::Finding;
+use super::text;
 
 /// The address alone, with its domain in lower case.
 ///

@@ -6,13 +6,16 @@
 
 mod address;
 mod bounds;
+mod contact;
 mod email;
+mod finding;
 mod phone;
 mod text;
 
-use comanda_crds::{Address, Inline};
-use serde::{Deserialize, Serialize};
+use comanda_crds::Inline;
 
+pub use contact::Contact;
+pub(crate) use finding::{Finding, Weight};
 pub use phone::Verdict;
 
 /// E.164 of a phone number written in `country` (ISO 3166-1 alpha-2), where it can be read, and the verdict of the
@@ -25,49 +28,6 @@ pub fn judge_phone(phone: &str, country: &str) -> (Option<String>, Verdict) {
 /// doubt. `country` is an ISO 3166-1 alpha-2 code in capitals. A country without such data takes any name.
 pub fn area_is_known(country: &str, name: &str) -> bool {
     address::area_is_known(country, name)
-}
-
-/// A customer's data in its normal form. It is personal data, and is stored sealed.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Contact {
-    pub(crate) name: String,
-    /// E.164, where the number can be read.
-    pub(crate) phone: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) phone_extension: Option<String>,
-    pub(crate) email: String,
-    pub(crate) locale: String,
-    pub(crate) address: Address,
-}
-
-/// One thing that is wrong or doubtful about a customer's data. It never repeats what the customer wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) weight: Weight,
-    /// The field by its path in `customer`, such as `address.postalCode`.
-    pub(crate) field: &'static str,
-    /// A sentence that says what to write instead.
-    pub(crate) message: String,
-}
-
-/// What a finding does to an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weight {
-    /// It certainly cannot be delivered or reached: the order is refused.
-    Refusal,
-    /// It may be wrong: the order is taken and the doubt noted, or refused where the class says so.
-    Doubt,
-}
-
-impl Finding {
-    pub(crate) fn refusal(field: &'static str, message: impl Into<String>) -> Self {
-        Self { weight: Weight::Refusal, field, message: message.into() }
-    }
-
-    pub(crate) fn doubt(field: &'static str, message: impl Into<String>) -> Self {
-        Self { weight: Weight::Doubt, field, message: message.into() }
-    }
 }
 
 impl Contact {
@@ -102,6 +62,8 @@ impl Contact {
 
 #[cfg(test)]
 mod tests {
+    use comanda_crds::Address;
+
     use super::*;
 
     #[test]

@@ -10,7 +10,8 @@ mod tests;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
-use super::{Finding, text};
+use super::finding::Finding;
+use super::text;
 
 /// What libphonenumber's plans say of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

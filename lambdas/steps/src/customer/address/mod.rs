@@ -15,7 +15,8 @@ use comanda_crds::Address;
 
 use self::areas::Denoted;
 use self::country::{COUNTRIES, Country};
-use super::{Finding, text};
+use super::finding::Finding;
+use super::text;
 
 const AREA: &str = "address.administrativeArea";
 const POSTAL_CODE: &str = "address.postalCode";

@@ -1,5 +1,5 @@
 use super::*;
-use crate::customer::Weight;
+use crate::customer::finding::Weight;
 
 mod areas;
 mod kinds;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::customer::Weight;
+use crate::customer::finding::Weight;
 
 /// As written, normal form, and source: public bug reports in which an address was refused that mail reaches. Names
 /// are made up.

@@ -4,7 +4,7 @@ use written::{READ, REPORTED};
 
 use super::Verdict::{Impossible, Possible, Valid};
 use super::*;
-use crate::customer::Weight;
+use crate::customer::finding::Weight;
 
 #[test]
 fn numbers_of_public_bug_reports_are_read_and_judged() {
