@@ -14,16 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use rumqttc::{AsyncClient, EventLoop, MqttOptions, NetworkOptions, Transport};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use self::link::Link;
+use self::link::{Link, WINDOW};
 use crate::ports::{DeviceError, Devices};
 
-pub use link::Incoming;
+pub use link::{Connected, Incoming};
 pub use tls::{BadCertificate, Pem};
 
 /// Longest time from handing a command over to the broker's acknowledgement.
@@ -33,8 +32,6 @@ const ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// AWS IoT Core drops a client that is silent for one and a half times this. Its least is 30 seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Commands that may be unacknowledged at once; AWS IoT Core allows 100.
-const WINDOW: u16 = 100;
 /// Requests that may wait for the connection: all commands of the window and every acknowledgement of
 /// an event the broker may have outstanding, so that an acknowledgement always finds room.
 const REQUESTS: usize = 4096;
@@ -58,9 +55,6 @@ pub struct IotSettings {
     /// Topic filters whose messages are wanted.
     pub filters: Vec<String>,
 }
-
-/// Since when the session is up and its subscriptions stand; or why they do not, without a full stop.
-pub type Connected = Result<Timestamp, String>;
 
 /// A connection that is kept up until it is dropped.
 #[derive(Debug)]

@@ -9,8 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::Connected;
-use super::link::{Incoming, Link};
+use super::link::{Connected, Incoming, Link, WINDOW};
 
 /// Pause before the first try to connect again; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -20,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const STABLE: Duration = Duration::from_secs(10);
 
 /// How many commands may lack their acknowledgement before one that never comes is worth a new connection.
-const CROWDED: u16 = super::WINDOW / 2;
+const CROWDED: u16 = WINDOW / 2;
 
 /// Why a connection ended.
 enum End {

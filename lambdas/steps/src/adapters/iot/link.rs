@@ -6,11 +6,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rumqttc::{AsyncClient, EventLoop, Publish, QoS, SubscribeFilter};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::ports::DeviceError;
+
+/// Commands that may be unacknowledged at once; AWS IoT Core allows 100.
+pub(super) const WINDOW: u16 = 100;
+
+/// Since when the session is up and its subscriptions stand; or why they do not, without a full stop.
+pub type Connected = Result<Timestamp, String>;
 
 /// Resolves when the broker has the command; fails when the connection is lost first.
 type Waiter = oneshot::Sender<()>;
