@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::DeviceOptions;
 use super::inbox::{Inbox, Verdict};
 use super::message::{Command, Order, Topic};
+use super::options::DeviceOptions;
 use super::outbox::{Outbox, Report};
 use super::rules::{Behaviour, Rule};
 use super::session::Device;

@@ -13,9 +13,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 
-use super::DeviceOptions;
 use super::journal::Journal;
 use super::message::Topic;
+use super::options::DeviceOptions;
 use super::outbox::Outbox;
 
 /// Messages that wait for the network; a burst of orders in a benchmark included.
