@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aws_config::{Region, SdkConfig};
 use comanda_crds::{OrderClassSpec, SecretKeyRef};
+use comanda_steps::adapters;
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
 use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::adapters::sns::SnsNotifier;
-use comanda_steps::adapters::stripe::StripePayments;
 use comanda_steps::calls;
 use comanda_steps::devices::{client_id, event_filters};
 use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, Payments};
@@ -133,15 +133,13 @@ impl Pool {
             ContactKey::from_base64(&self.value(&class.ledger.contact_key)?).map_err(class_error)?;
         let ledger: Arc<dyn Ledger> =
             Arc::new(DynamoLedger::new(dynamodb.clone(), class.ledger.table.clone(), contact_key));
-        let stripe = &class.payments.stripe;
-        let payments =
-            StripePayments::new(&self.value(&stripe.secret_key)?, &stripe.url, stripe.return_url.clone())
-                .map_err(class_error)?;
+        let payment_key = self.value(adapters::payment_key(&class.payments))?;
+        let payments = adapters::payments(&class.payments, &payment_key).map_err(class_error)?;
         let broker = self.broker(class, &ledger)?;
         Ok(Services {
             ledger,
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb, class.catalogue.table.clone())),
-            payments: Arc::new(payments),
+            payments,
             notifier: Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(&aws))),
             devices: broker.clone(),
             broker,
@@ -233,7 +231,7 @@ impl Pool {
 pub fn secret_names(class: &OrderClassSpec) -> [&str; 3] {
     [
         &class.ledger.contact_key.secret_name,
-        &class.payments.stripe.secret_key.secret_name,
+        &adapters::payment_key(&class.payments).secret_name,
         &class.devices.certificate.secret_name,
     ]
 }

@@ -5,3 +5,23 @@ pub mod dynamodb;
 pub mod iot;
 pub mod sns;
 pub mod stripe;
+
+use std::sync::Arc;
+
+use comanda_crds::SecretKeyRef;
+
+use crate::ports::{PaymentError, Payments};
+
+/// The key of the payment provider that a class names.
+pub fn payment_key(class: &comanda_crds::Payments) -> &SecretKeyRef {
+    &class.stripe.secret_key
+}
+
+/// The payment provider that a class names, by its key.
+///
+/// # Errors
+/// When what the class says of it cannot be used.
+pub fn payments(class: &comanda_crds::Payments, key: &str) -> Result<Arc<dyn Payments>, PaymentError> {
+    let comanda_crds::Stripe { url, return_url, .. } = &class.stripe;
+    Ok(Arc::new(stripe::StripePayments::new(key, url, return_url.clone())?))
+}
