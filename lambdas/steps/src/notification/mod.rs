@@ -92,8 +92,8 @@ fn compose(kind: Kind, key: &str, record: &Record, contact: &Contact) -> Message
     }
 }
 
-fn reason<'a>(record: &Record, templates: &'a Templates) -> &'a str {
-    record.fault.as_ref().and_then(|fault| templates.causes.get(&fault.cause)).map_or("", String::as_str)
+fn reason(record: &Record, templates: &Templates) -> &'static str {
+    record.fault.as_ref().and_then(|fault| templates.cause(fault.cause)).unwrap_or_default()
 }
 
 /// What happens to the customer's money, from what the provider last said.

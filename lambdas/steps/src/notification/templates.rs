@@ -1,4 +1,4 @@
-//! The texts of messages, as data: one file a language under `templates/`.
+//! The texts of messages, as data under `templates/`: one file a language, and one of why orders end, in all of them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -16,6 +16,11 @@ static LANGUAGES: LazyLock<Vec<Templates>> = LazyLock::new(|| {
     .into()
 });
 
+/// Why orders end, by cause and then by the locale of [`Templates`].
+static CAUSES: LazyLock<BTreeMap<Cause, BTreeMap<String, String>>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("templates/causes.json")).expect("templates/causes.json is well formed")
+});
+
 /// The texts of one language.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +29,6 @@ pub(super) struct Templates {
     pub(super) subjects: ByKind,
     pub(super) texts: ByKind,
     pub(super) money: ByMoney,
-    pub(super) causes: BTreeMap<Cause, String>,
 }
 
 /// A text for each kind of message.
@@ -47,6 +51,13 @@ pub(super) struct ByMoney {
     pub(super) refunded: String,
     pub(super) refunding: String,
     pub(super) disputed: String,
+}
+
+impl Templates {
+    /// Why an order ended, as part of a sentence.
+    pub(super) fn cause(&self, cause: Cause) -> Option<&'static str> {
+        CAUSES.get(&cause)?.get(&self.locale).map(String::as_str)
+    }
 }
 
 /// The texts for a BCP 47 tag: the language itself, another variety of it, or English.
@@ -101,7 +112,11 @@ mod tests {
     fn every_language_has_a_phrase_for_every_cause_and_only_known_placeholders() {
         for templates in LANGUAGES.iter() {
             for cause in Cause::iter() {
-                assert!(templates.causes.contains_key(&cause), "{} lacks {cause:?}", templates.locale);
+                assert!(
+                    templates.cause(cause).is_some(),
+                    "causes.json lacks {cause:?} in {}",
+                    templates.locale
+                );
             }
             let Templates { subjects, texts, money, .. } = templates;
             for text in [
