@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use strum::{EnumIter, IntoStaticStr};
 
+use crate::order_status::Phase;
+
 /// The conditions of an `Order`; of an `OrderClass`, `Accepted` and `Ready`. `Reconciling` and `Stalled` are
 /// abnormal when true, as kstatus has it; the others are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
@@ -161,5 +163,25 @@ impl Cause {
     /// The cause as a condition's reason.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+
+    /// The final phase of an order that is undone for it.
+    pub const fn ends_as(self) -> Phase {
+        match self {
+            Self::InvalidCustomer
+            | Self::PriceMismatch
+            | Self::Unavailable
+            | Self::OutOfStock
+            | Self::PaymentDeclined
+            | Self::PaymentInvalid
+            | Self::PaymentNotConfirmed => Phase::Rejected,
+            Self::CancelRequested | Self::ObjectDeleted => Phase::Cancelled,
+            Self::KitchenRejected
+            | Self::KitchenTimedOut
+            | Self::CourierFailed
+            | Self::CourierTimedOut
+            | Self::ContactUnreadable
+            | Self::CaptureFailed => Phase::Failed,
+        }
     }
 }

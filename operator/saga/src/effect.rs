@@ -274,7 +274,10 @@ mod tests {
             }
         }
         for cause in comanda_crds::Cause::iter() {
-            assert!(text.contains(&format!("| `{}` |", cause.name())), "{cause:?} has no row");
+            let row = text.lines().find(|line| line.starts_with(&format!("| `{}` |", cause.name())));
+            let row = row.unwrap_or_else(|| panic!("{cause:?} has no row in docs/orders.md"));
+            let ends_as = format!("| `{}` |", cause.ends_as().name());
+            assert!(row.ends_with(&ends_as), "{cause:?} ends otherwise: {row}");
         }
     }
 
