@@ -48,7 +48,7 @@ fn assert_every_boundary_is_met(fault: Fault, explorations: &[(&str, Bounds)]) {
     }
     let missed = missed(met, fault);
     println!("{}", table(met, fault));
-    assert!(missed.is_empty(), "{fault:?} never met {missed:?}");
+    assert!(missed.is_empty(), "{fault:?} never met {missed:?}: does plan/* ever want it?");
 }
 
 /// From how many states a fault met each boundary.
