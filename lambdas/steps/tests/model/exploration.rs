@@ -117,7 +117,7 @@ fn two_operators_of_which_one_crashes() {
 }
 
 #[test]
-#[ignore = "148,000 states, 0.2 GB: a minute, less with --release"]
+#[ignore = "361,000 states: minutes, less with --release"]
 fn two_operators_among_bad_cards_and_moody_devices() {
     let budget = Budget { failovers: 1, ..Budget::default() };
     let bounds = Bounds { bad_luck: true, moody: true, budget, ..Bounds::calm() };

@@ -45,7 +45,8 @@ fn is_timed(effect: Effect) -> bool {
 fn is_counted(effect: Effect) -> bool {
     match effect.row().kind {
         Kind::Message => true,
-        Kind::Payment => effect == Effect::OpenPayment,
+        // What became of the others is looked up.
+        Kind::Payment => effect.row().refusable,
         Kind::Command | Kind::Write => false,
     }
 }
