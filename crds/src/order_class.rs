@@ -8,6 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Phase;
 use crate::rules::{between, fixed, fixed_optional, key_part, secret_name, table_name};
 
 const FIXED: &str = "only timeouts, retries, suspend and maxLiveOrders can; create another OrderClass for other accounts, tables or topics";
@@ -60,6 +61,7 @@ const FIXED: &str = "only timeouts, retries, suspend and maxLiveOrders can; crea
     validation = fixed("notifications", FIXED),
     validation = fixed("payments", FIXED),
     validation = fixed("devices", FIXED),
+    validation = fixed_optional("executor", FIXED),
     validation = fixed("validation", FIXED)
 )]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +83,9 @@ pub struct OrderClassSpec {
     pub payments: Payments,
     /// How kitchens and couriers are reached.
     pub devices: Devices,
+    /// Who carries orders. Absent: the operator itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<Executor>,
     /// How strictly customers' data is checked.
     #[serde(default)]
     pub validation: Validation,
@@ -97,6 +102,38 @@ pub struct OrderClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 1").message("maxLiveOrders must be at least 1; use suspend to hold every order"))]
     pub max_live_orders: Option<i32>,
+}
+
+/// Who carries orders, if not the operator.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct Executor {
+    /// One execution of a state machine carries each order through the phases named here.
+    pub step_functions: StepFunctions,
+}
+
+/// The state machine of `lambdas/template.yaml`, and what it is left to do.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct StepFunctions {
+    /// The machine's ARN.
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = Rule::new("self.matches('^arn:aws[-a-z]*:states:[-a-z0-9]+:[0-9]{12}:stateMachine:[-_A-Za-z0-9]{1,80}$')").message("stateMachineArn must be the ARN of a standard state machine, such as arn:aws:states:eu-west-1:123456789012:stateMachine:order"))]
+    pub state_machine_arn: String,
+    /// The queue by which the machine says that an order moved, waits or ended.
+    #[schemars(length(max = 400))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[-.:A-Za-z0-9]+/[0-9]{12}/[-_A-Za-z0-9]{1,80}$')").message("queueUrl must be the URL of a standard SQS queue, such as https://sqs.eu-west-1.amazonaws.com/123456789012/comanda-wake"))]
+    pub queue_url: String,
+    /// The phases in which an execution carries the order. Default: all of them. In the others the operator does.
+    #[serde(default = "all_phases")]
+    #[schemars(length(min = 1, max = 6), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new("self.all(phase, phase in ['Validating', 'Paying', 'Notifying', 'Preparing', 'Delivering', 'Compensating'])").message("phases must be of Validating, Paying, Notifying, Preparing, Delivering and Compensating"))]
+    pub phases: Vec<Phase>,
+}
+
+fn all_phases() -> Vec<Phase> {
+    use Phase::{Compensating, Delivering, Notifying, Paying, Preparing, Validating};
+    vec![Validating, Paying, Notifying, Preparing, Delivering, Compensating]
 }
 
 /// Where AWS is called.

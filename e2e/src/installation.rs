@@ -196,6 +196,7 @@ impl Installation {
         let key =
             |secret: &str, key: &str| SecretKeyRef { secret_name: secret.to_owned(), key: key.to_owned() };
         OrderClassSpec {
+            executor: None,
             validation: Validation::default(),
             installation: INSTALLATION.to_owned(),
             aws: None,

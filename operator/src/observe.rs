@@ -6,7 +6,7 @@ use comanda_crds::{
     ABANDON_ANNOTATION, FINALIZER, Order, OrderClass, Phase, RETRY_ANNOTATION, TAKE_OVER_ANNOTATION,
 };
 use comanda_saga::observed::{ClassFacts, Closed, OrderFacts};
-use comanda_saga::{Circumstances, Identity, Observed, Owner, Record, Terms, digest};
+use comanda_saga::{Circumstances, Driver, Identity, Observed, Owner, Record, Terms, digest};
 use comanda_steps::calls;
 use comanda_steps::carry::InHand;
 use jiff::Timestamp;
@@ -112,6 +112,7 @@ pub fn remembered(order: &Order, memory: &Memory, context: &Context) -> Observed
 /// What an order is carried by, beside its record: its services are of the class as pinned there.
 pub fn circumstances(observed: &Observed, services: &Services, context: &Context) -> Circumstances {
     Circumstances {
+        driver: Driver::Operator,
         wishes: observed.wishes(),
         policy: observed.policy(),
         hearing_since: hearing_since(services),

@@ -43,6 +43,7 @@ impl Services {
             payments: &*self.payments,
             notifier: &*self.notifier,
             devices: &*self.devices,
+            executions: None,
         }
     }
 }
@@ -124,6 +125,10 @@ impl Pool {
     }
 
     fn build(&self, class: &OrderClassSpec) -> Result<Services, Error> {
+        if class.executor.is_some() {
+            let why = "this release starts no executions: create an OrderClass without executor";
+            return Err(Error::Class(why.to_owned()));
+        }
         let aws = match &class.aws {
             Some(aws) => self.aws.clone().into_builder().region(Region::new(aws.region.clone())).build(),
             None => self.aws.clone(),

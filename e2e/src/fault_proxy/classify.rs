@@ -20,6 +20,8 @@ pub enum Service {
     Stripe,
     /// The broker of the devices.
     Mqtt,
+    /// Executions of the state machine.
+    StepFunctions,
 }
 
 impl Service {
@@ -33,6 +35,7 @@ impl Service {
                 Kind::Payment => Self::Stripe,
                 Kind::Message => Self::Sns,
                 Kind::Command => Self::Mqtt,
+                Kind::Execution => Self::StepFunctions,
             },
         }
     }

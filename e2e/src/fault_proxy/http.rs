@@ -270,6 +270,12 @@ fn refusal(service: Service, fault: WireFault) -> Response {
             );
             (code, "text/xml", body)
         }
+        Service::StepFunctions => {
+            let (code, name) =
+                if throttled { (400, "ThrottlingException") } else { (500, "InternalFailure") };
+            let body = json!({ "__type": name, "message": "as the test wished" });
+            (code, "application/x-amz-json-1.0", body.to_string())
+        }
         Service::Stripe | Service::Mqtt => {
             let (code, name) = if throttled { (429, "rate_limit") } else { (500, "api_error") };
             let kind = if throttled { "invalid_request_error" } else { "api_error" };

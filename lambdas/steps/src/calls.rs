@@ -3,8 +3,8 @@
 use comanda_saga::{Call, DeviceEvent, Direction, Effect, Identity, Look, Outcome, Record};
 
 use crate::customer::Contact;
-use crate::ports::{Catalogue, Devices, Ledger, LedgerError, Loaded, Notifier, Payments};
-use crate::{delivery, notification, payment, preparation, validation};
+use crate::ports::{Catalogue, Devices, Executions, Ledger, LedgerError, Loaded, Notifier, Payments};
+use crate::{delivery, execution, notification, payment, preparation, validation};
 
 /// The services that steps speak to.
 #[derive(Clone, Copy)]
@@ -19,6 +19,8 @@ pub struct Services<'a> {
     pub notifier: &'a dyn Notifier,
     /// Commands to kitchens and couriers.
     pub devices: &'a dyn Devices,
+    /// Step Functions; none for whoever starts no execution.
+    pub executions: Option<&'a dyn Executions>,
 }
 
 /// Why a call was not made. It is of the set-up or the customer's data, and not of what was called.
@@ -33,6 +35,9 @@ pub enum CallError {
     /// The effect is a write of the ledger, or is not repeated.
     #[error("{} is no such call", .0.name())]
     NoCall(Effect),
+    /// Whoever carries the order has no way to Step Functions.
+    #[error("executions are the operator's alone, of classes with executor.stepFunctions")]
+    NoExecutions,
 }
 
 /// Makes one call whose intent is in the record; `Unknown` when the answer was lost.
@@ -40,7 +45,8 @@ pub enum CallError {
 /// # Errors
 /// When it could not be made.
 pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result<Outcome, CallError> {
-    let Services { ledger, catalogue, payments, notifier, devices } = services;
+    let Services { ledger, catalogue, payments, notifier, devices, executions } = services;
+    let executions = || executions.ok_or(CallError::NoExecutions);
     let contact = async || contact(ledger, record).await;
     Ok(match call {
         Call::Read(Look::Validation) => {
@@ -61,7 +67,12 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
             Err(CallError::Customer(message)) => Outcome::NoContact { effect, message },
             Err(error) => return Err(error),
         },
-        Call::Read(Look::Events) => Outcome::Heard(events(ledger, record).await?),
+        Call::Read(Look::Events) => Outcome::Heard(reread(ledger, record).await?),
+        Call::Do(Effect::Execute) => execution::start(record, executions()?).await,
+        Call::Read(Look::Execution) => {
+            reread(ledger, record).await?;
+            execution::look(record, executions()?).await
+        }
         Call::Do(Effect::Prepare) | Call::Repeat(Effect::Prepare) => {
             preparation::prepare(record, devices).await
         }
@@ -84,7 +95,7 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
 }
 
 /// All that devices said of an order, once the ledger is known to have it as it is held here.
-async fn events(ledger: &dyn Ledger, record: &Record) -> Result<Vec<DeviceEvent>, CallError> {
+async fn reread(ledger: &dyn Ledger, record: &Record) -> Result<Vec<DeviceEvent>, CallError> {
     let loaded = load(ledger, &record.identity).await.map_err(CallError::Ledger)?;
     let same = loaded.filter(|loaded| loaded.record.version == record.version);
     same.map(|loaded| loaded.events).ok_or(CallError::Ledger(LedgerError::Conflict))

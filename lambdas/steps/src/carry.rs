@@ -75,6 +75,8 @@ pub enum Rest {
     More,
     /// It waits.
     Wait(Wait),
+    /// What comes next is another driver's.
+    Anothers,
     /// It is over, and the ledger has all of it.
     Over,
 }
@@ -84,7 +86,7 @@ impl Rest {
     pub fn wait(self) -> Wait {
         match self {
             Self::Wait(wait) => wait,
-            Self::More | Self::Over => Wait::ForEvent,
+            Self::More | Self::Anothers | Self::Over => Wait::ForEvent,
         }
     }
 }
@@ -102,6 +104,8 @@ pub struct InHand {
     pub events: Vec<DeviceEvent>,
     /// When all that devices said was last read.
     pub events_read_at: Option<Timestamp>,
+    /// When the execution that carries the order was last seen running.
+    pub execution_seen_at: Option<Timestamp>,
     /// The command that was sent last.
     pub sent: Option<Sent>,
     /// By [`Ports::elapsed`], when the last read of events began; none where that was before this carry.
@@ -135,6 +139,7 @@ impl InHand {
             payment_seen_at: None,
             events: Vec::new(),
             events_read_at: None,
+            execution_seen_at: None,
             sent: None,
             read_since: None,
             intended: None,
@@ -184,6 +189,7 @@ impl InHand {
             saved: &self.saved,
             record: &self.record,
             payment_seen_at: past(self.payment_seen_at),
+            execution_seen_at: past(self.execution_seen_at),
             events: &self.events,
             events_read_at: past(self.events_read_at),
             is_fresh: self.read_since.is_some(),
@@ -194,6 +200,7 @@ impl InHand {
             Next::Read(look) => Ok(Request::Call(Call::Read(look))),
             Next::Repeat(effect) => Ok(Request::Call(Call::Repeat(effect))),
             Next::Wait(wait) => Err(Rest::Wait(wait)),
+            Next::Anothers => Err(Rest::Anothers),
             Next::Over => Err(Rest::Over),
         })
     }
@@ -283,6 +290,7 @@ impl InHand {
         };
         match &outcome {
             Outcome::Payment(_) | Outcome::Refund(_) => self.payment_seen_at = Some(now),
+            Outcome::Execution { .. } => self.execution_seen_at = Some(now),
             Outcome::Done(effect) => {
                 let seq = self.record.journal.get(effect).and_then(|entry| entry.seq);
                 self.sent = seq.map(|seq| Sent { seq, at: now }).or(self.sent);

@@ -1,44 +1,60 @@
-//! What the operator, the Lambdas and the state machines agree on.
+//! What the operator, the Lambdas and the state machine agree on.
 
-use comanda_saga::Identity;
+use comanda_saga::{Identity, Phase, Record};
 use serde::{Deserialize, Serialize};
 
-/// Input of every Step Functions execution and Lambda: ids only, never personal data. The work itself
-/// is read from the ledger.
+/// Input of an execution: ids and the phase, never personal data. All else is read from the ledger.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct StepInput {
+pub struct ExecutionInput {
     /// Which order.
-    pub identity: Identity,
-    /// The owner's epoch when the execution was started: an execution of an earlier owner does nothing.
-    pub epoch: u64,
-    /// The journal's attempt at the phase: part of the execution's name.
-    pub attempt: u32,
+    pub order: OrderRef,
+    /// Where the order is: the machine begins with that phase's first state.
+    pub phase: Phase,
 }
 
-/// The names that `ErrorEquals` of the state machines match.
+/// An order's identity, as executions and Lambdas are told it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderRef {
+    /// The class's installation.
+    pub installation: String,
+    /// The namespace of the order.
+    pub tenant: String,
+    /// The order's id within its tenant.
+    pub order_id: String,
+}
+
+impl ExecutionInput {
+    /// The input of an execution that carries this order on from where it is.
+    pub fn of(record: &Record) -> Self {
+        let Identity { installation, tenant, order_id } = record.identity.clone();
+        Self { order: OrderRef { installation, tenant, order_id }, phase: record.phase }
+    }
+
+    /// As JSON, the same for the same order and phase.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings serialise")
+    }
+}
+
+/// The names that `ErrorEquals` of the state machine match.
 pub mod errors {
     /// Nothing is proved: try again.
     pub const TRANSIENT: &str = "Comanda.Transient";
-    /// The order cannot go on: undo it.
-    pub const TERMINAL: &str = "Comanda.Terminal";
-    /// A person has to look.
-    pub const NEEDS_PERSON: &str = "Comanda.NeedsPerson";
-    /// Another owner has the order: stop without a trace.
-    pub const FENCED: &str = "Comanda.Fenced";
+    /// The rules contradict each other: trying again is of no use.
+    pub const DEFECT: &str = "Comanda.Defect";
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::record;
 
     #[test]
-    fn step_input_reads_as_the_state_machines_write_it() {
-        let input: StepInput = serde_json::from_str(
-            r#"{"identity":{"installation":"bistro","tenant":"shop","order_id":"a-1"},"epoch":2,"attempt":1}"#,
-        )
-        .expect("the documented form");
-        assert_eq!(input.identity.to_string(), "bistro/shop/a-1");
-        assert_eq!((input.epoch, input.attempt), (2, 1));
+    fn an_executions_input_reads_as_the_state_machine_takes_it() {
+        let input = ExecutionInput::of(&record());
+        let json = r#"{"order":{"installation":"bistro","tenant":"shop","orderId":"a-1"},"phase":"Pending"}"#;
+        assert_eq!(input.to_json(), json);
+        assert_eq!(serde_json::from_str::<ExecutionInput>(json).expect("the documented form"), input);
     }
 }

@@ -13,6 +13,7 @@ pub mod contract;
 pub mod customer;
 pub mod delivery;
 pub mod devices;
+pub mod execution;
 mod intent;
 pub mod notification;
 pub mod payment;

@@ -299,6 +299,21 @@ impl Recipient {
 #[error("the notification service did not take the message: {0}")]
 pub struct NotifyError(pub String);
 
+/// Step Functions.
+#[async_trait]
+pub trait Executions: Send + Sync {
+    /// Starts an execution; done when one of this name was started, now or before.
+    async fn start(&self, machine_arn: &str, name: &str, input: String) -> Result<(), ExecutionError>;
+
+    /// Why an execution ended, in a sentence; none while it runs.
+    async fn ended(&self, machine_arn: &str, name: &str) -> Result<Option<String>, ExecutionError>;
+}
+
+/// Step Functions gave no answer that proves anything.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error("Step Functions did not do as asked: {0}")]
+pub struct ExecutionError(pub String);
+
 /// The way to kitchens and couriers.
 #[async_trait]
 pub trait Devices: Send + Sync {

@@ -8,15 +8,17 @@
 use comanda_crds::{Cause, Phase, Reason};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::circumstances::{Circumstances, Wishes};
+use crate::circumstances::{Circumstances, Policy, Wishes};
 use crate::contradiction::Contradiction;
 use crate::device::CourierState;
+use crate::driver::{Driver, Step};
 use crate::effect::Effect;
 use crate::held::Held;
+use crate::journal::EntryState;
 use crate::money::Money;
 use crate::next::{Look, Next, StockChange, Wait, Write};
 use crate::payment::Hold;
-use crate::plan::{self, Patience, Wanted, dispatch, enter, undo};
+use crate::plan::{self, Patience, Wanted, dispatch, enter, execution, undo};
 use crate::record::{Direction, FORMAT, Record, Stall};
 use crate::transition::Trigger;
 
@@ -26,8 +28,11 @@ use crate::transition::Trigger;
 /// When the rules contradict each other: a defect.
 pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result<Next, Contradiction> {
     let mut next = held.record.clone();
-    next.apply_events(held.events)?;
-    let mut case = Case { held, around, now, next };
+    let away = around.driver.is_operator() && next.is_delegated(now);
+    if !away {
+        next.apply_events(held.events)?;
+    }
+    let mut case = Case { held, around, now, next, away };
     for rule in RULES {
         if let Some(wanted) = rule(&mut case)? {
             return Ok(match wanted {
@@ -40,8 +45,8 @@ pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result
 }
 
 /// Tried in this order; the first that says something decides.
-const RULES: [Rule; 8] =
-    [over, catch_up, judge_payment, ask_people, question_couriers, abandoned, stalled, carry_on];
+const RULES: [Rule; 9] =
+    [executed, over, catch_up, judge_payment, ask_people, question_couriers, abandoned, stalled, carry_on];
 
 /// How long after a connection to the devices the ledger is read for what was said around it: long enough for an IoT
 /// rule to have kept it, and short of the time before which nobody is called silent.
@@ -57,6 +62,8 @@ struct Case<'a> {
     around: &'a Circumstances,
     now: Timestamp,
     next: Record,
+    /// An execution carries the order, and whoever asks is the operator, who starts it and writes down what people ask for.
+    away: bool,
 }
 
 impl Case<'_> {
@@ -87,6 +94,21 @@ impl Write {
     }
 }
 
+/// An execution acts only while the journal names it, and its last step gives the order back.
+fn executed(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
+    let Driver::Execution { name, step } = &case.around.driver else { return Ok(None) };
+    if !case.next.is_executed_by(name) || *step == Step::HandBack && case.next.phase.is_final() {
+        return Ok(Some(Next::Anothers));
+    }
+    // Whoever started it may not have heard that.
+    case.next.settle_open(Effect::Execute, case.now, EntryState::Done)?;
+    if *step != Step::HandBack {
+        return Ok(None);
+    }
+    execution::let_go(&mut case.next)?;
+    Ok(Some(case.write(StockChange::None, None)))
+}
+
 /// An order in a final phase writes late surprises down, and that a person has seen to them.
 fn over(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let (next, wishes) = (&mut case.next, &case.around.wishes);
@@ -111,6 +133,9 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
 /// Of an order of which devices may speak, what they said is read after each connection to them, and when it was not for
 /// long.
 fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
+    if case.away {
+        return Ok(None);
+    }
     let old = || case.held.events_read_at.is_none_or(|read_at| read_at + REREAD <= case.now);
     let due =
         case.held.saved.is_spoken_of() && old() || case.catch_up_at().is_some_and(|due| due <= case.now);
@@ -120,7 +145,7 @@ fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
 /// What became of the payment can end an order on its way, or need a person.
 fn judge_payment(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let next = &mut case.next;
-    if next.direction == Direction::Undo {
+    if next.direction == Direction::Undo || case.away {
         return Ok(None);
     }
     match next.payment.hold {
@@ -155,9 +180,17 @@ fn question_amount(next: &mut Record) {
     ));
 }
 
-/// What people ask for, retry, abandon, cancel and delete, is taken into the record.
+/// What people ask for, retry, abandon, cancel and delete, is taken into the record; so is what an execution needs to know
+/// of the object and the class, which it does not see.
 fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
-    let (next, wishes) = (&mut case.next, &case.around.wishes);
+    let Case { next, around: Circumstances { driver, wishes, policy, .. }, .. } = case;
+    if !driver.is_operator() {
+        return Ok(None);
+    }
+    if next.class.executor.is_some() {
+        next.suspended = wishes.suspend;
+        next.policy = policy.clone().filter(|policy| *policy != Policy::of(&next.class));
+    }
     if is_fresh(wishes, next) {
         next.handled_retry.clone_from(&wishes.retry);
         match &mut next.stall {
@@ -202,6 +235,9 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
 /// A courier who does not have the order, and says that they picked it up or delivered it, is for a person to look into.
 fn question_couriers(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let next = &mut case.next;
+    if case.away {
+        return Ok(None);
+    }
     let free = next.stall.as_ref().is_none_or(|stall| stall.reason == Reason::CourierUnexpected);
     if free
         && next.abandoned.is_none()
@@ -224,29 +260,36 @@ fn abandoned(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     if case.next.abandoned.is_none() {
         return Ok(None);
     }
+    execution::let_go(&mut case.next)?;
     enter(&mut case.next, Trigger::Abandoned, case.now)?;
     Ok(Some(case.write(StockChange::None, None)))
 }
 
 /// An order that needs a person does nothing by itself.
 fn stalled(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
-    Ok(case.next.is_stalled().then(|| case.written_or(Next::Wait(Wait::ForEvent))))
+    let rest = if case.around.driver.is_operator() { Next::Wait(Wait::ForEvent) } else { Next::Anothers };
+    Ok(case.next.is_stalled().then(|| case.written_or(rest)))
 }
 
 /// Any other goes on as far as it can, forward or back. Suspended, it does nothing forward.
 fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     // What is known without any effect: all that a suspended order may write down.
-    let heard = case.around.wishes.suspend.then(|| case.next.clone());
+    let suspended = case.around.wishes.suspend || case.next.suspended;
+    let heard = suspended.then(|| case.next.clone());
     let patience = Patience::of(case.held, case.around);
     let wanted = plan::next(&mut case.next, &patience, case.now)?;
     if let Some(heard) = heard
         && case.next.direction == Direction::Forward
         && wanted.begins()
     {
-        // Whom it waits for has a deadline all the same.
-        let deadline = plan::deadline(&case.next, &patience).filter(|deadline| case.now < *deadline);
-        case.next = heard;
-        return Ok(Some(case.written_or(Next::Wait(deadline.map_or(Wait::ForEvent, Wait::Until)))));
+        // Whom it waits for has a deadline all the same, which an execution calls.
+        let deadline = plan::deadline(&case.next, &patience);
+        let is_over = deadline.is_some_and(|deadline| deadline <= case.now);
+        if !(is_over && wanted == Wanted::Do(Effect::Execute)) {
+            case.next = heard;
+            let deadline = deadline.filter(|_| !is_over);
+            return Ok(Some(case.written_or(Next::Wait(deadline.map_or(Wait::ForEvent, Wait::Until)))));
+        }
     }
     Ok(Some(match wanted {
         Wanted::Do(effect) => {
@@ -260,6 +303,7 @@ fn carry_on(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
         Wanted::Move(stock, effect) => case.write(stock, effect),
         Wanted::Wait(until) => case.written_or(Next::Wait(until.map_or(Wait::ForEvent, Wait::Until))),
         Wanted::Nothing => case.written_or(Next::Over),
+        Wanted::Anothers | Wanted::Enter(_) => case.written_or(Next::Anothers),
     }))
 }
 

@@ -2,10 +2,16 @@
 
 use comanda_crds::{OrderClassSpec, Timeouts};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::driver::Driver;
+use crate::record::Record;
 
 /// What is known beside the record.
 #[derive(Clone, Debug)]
 pub struct Circumstances {
+    /// Who asks.
+    pub driver: Driver,
     /// What people ask for.
     pub wishes: Wishes,
     /// What the class says now; none when it is gone, and then what the record has pinned counts.
@@ -16,6 +22,15 @@ pub struct Circumstances {
     pub key_lifetime: SignedDuration,
     /// The process that decides.
     pub writer: String,
+}
+
+impl Circumstances {
+    /// How long and how often things may be tried of an order: as the class says now, as it was last written down, or as it
+    /// was pinned.
+    pub(crate) fn policy_of(&self, record: &Record) -> Policy {
+        let known = self.policy.clone().or_else(|| record.policy.clone());
+        known.unwrap_or_else(|| Policy::of(&record.class))
+    }
 }
 
 /// What people ask for.
@@ -34,7 +49,7 @@ pub struct Wishes {
 }
 
 /// How long and how often things may be tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How long others may take.
     pub timeouts: Timeouts,

@@ -24,6 +24,8 @@ use strum::{EnumIter, IntoEnumIterator, IntoStaticStr, VariantArray};
     VariantArray,
 )]
 pub enum Effect {
+    /// An execution of the class's state machine is started: it carries the order through the phases delegated to it.
+    Execute,
     /// Stock is taken, in one transaction with the record.
     Reserve,
     /// The payment is made at the provider; it holds no money.
@@ -61,6 +63,8 @@ pub enum Effect {
 pub enum Kind {
     /// The write of the record is the effect.
     Write,
+    /// A call to Step Functions.
+    Execution,
     /// A call to the payment provider.
     Payment,
     /// A message to the customer.
@@ -76,6 +80,8 @@ pub enum Listed {
     Step,
     /// In `status.compensations`: it leads back.
     Compensation,
+    /// Nowhere: it is no part of the order's story.
+    Nowhere,
 }
 
 /// What an effect awaits once it was sent.
@@ -100,7 +106,7 @@ pub struct Row {
     pub key_part: &'static str,
     /// How it comes about.
     pub kind: Kind,
-    /// The phase in which it is first intended.
+    /// The phase in which it is first intended, at the earliest.
     pub phase: Phase,
     /// Where the status lists it.
     pub listed: Listed,
@@ -117,8 +123,12 @@ pub struct Row {
 impl Effect {
     /// Its row.
     pub const fn row(self) -> Row {
-        use Kind::{Command, Message, Payment, Write};
+        use Kind::{Command, Execution, Message, Payment, Write};
         match self {
+            Self::Execute => Row {
+                listed: Listed::Nowhere,
+                ..Row::step("execution", Execution, Phase::Validating, &[]).since(5)
+            },
             Self::Reserve => Row::step("reserve", Write, Phase::Validating, &[Self::Release]),
             Self::OpenPayment => Row::step("pi", Payment, Phase::Paying, &[Self::CancelPayment]).refusable(),
             Self::Authorize => {

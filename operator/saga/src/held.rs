@@ -14,6 +14,8 @@ pub struct Held<'a> {
     pub record: &'a Record,
     /// When the payment provider last answered whoever holds this; none when it has to be asked again.
     pub payment_seen_at: Option<Timestamp>,
+    /// When the execution that carries the order was last looked at, and was running; none when it was not.
+    pub execution_seen_at: Option<Timestamp>,
     /// What devices said of the order, as it came in.
     pub events: &'a [DeviceEvent],
     /// When all that devices said was last read.

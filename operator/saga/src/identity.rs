@@ -6,7 +6,7 @@ use comanda_crds::{Customer, OrderSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Kind};
 use crate::terms::Terms;
 
 /// An order's identity: `installation/tenant/orderId`. Never the object's uid, so that an object that
@@ -34,7 +34,15 @@ impl Identity {
     /// The key under which a service knows one attempt at an effect. Attempts come from the ledger,
     /// never from a clock or a random value, so a repeated call carries the same key.
     pub fn key(&self, effect: Effect, attempt: u32) -> String {
-        format!("{self}/{}/{attempt}", effect.row().key_part)
+        let key = format!("{self}/{}/{attempt}", effect.row().key_part);
+        if effect.row().kind == Kind::Execution { self.execution_name(&key, attempt) } else { key }
+    }
+
+    /// The name of an execution: at most 80 characters, of which a slash is none.
+    /// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>.
+    fn execution_name(&self, key: &str, attempt: u32) -> String {
+        let hash = format!("{:x}", Sha256::digest(key));
+        format!("{}-{attempt}-{}", self.order_id, &hash[..16])
     }
 }
 

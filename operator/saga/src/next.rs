@@ -16,6 +16,8 @@ pub enum Next {
     Repeat(Effect),
     /// Nothing until an event comes, or this time.
     Wait(Wait),
+    /// Nothing: what comes next is another driver's.
+    Anothers,
     /// Nothing: the order is over, and the ledger has all of it.
     Over,
 }
@@ -63,6 +65,8 @@ pub enum Look {
     Payment,
     /// The payment's refunds.
     Refunds,
+    /// The execution that the journal names, once the ledger is known to have the record as it is held here.
+    Execution,
     /// All that devices said of the order, whoever kept it; and that the ledger has the record as it is held here.
     Events,
 }

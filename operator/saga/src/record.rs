@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use comanda_crds::{Cause, OrderClassSpec, Phase, Reason};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::circumstances::Policy;
 use crate::device::{CourierState, Device, Dispatch, KitchenState};
 use crate::effect::{Answer, Effect};
 use crate::identity::Identity;
@@ -19,6 +20,9 @@ use crate::terms::Terms;
 /// format 3, the first courier to speak had the order. Later ones are those of the effects that were added: see
 /// [`since`](crate::effect::Row::since).
 pub const FORMAT: u32 = Effect::format_of_all();
+
+/// How long an execution waits for the bank's word on a refund.
+pub const LONGEST_EXECUTED_REFUND: SignedDuration = SignedDuration::from_hours(24);
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -81,6 +85,13 @@ pub struct Record {
     pub dispatch: Dispatch,
     /// Why it is undone, when it is.
     pub fault: Option<Fault>,
+    /// Somebody asked to hold the order: an execution, which sees no object, is to begin nothing forward.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+    /// How long and how often things may be tried, where the class says otherwise now than at the claim: an execution sees
+    /// no class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// Set while a person is needed.
     pub stall: Option<Stall>,
     /// The reason a person gave to let the rest go.
@@ -182,6 +193,8 @@ impl Record {
             courier: Device::default(),
             dispatch: Dispatch::default(),
             fault: None,
+            suspended: false,
+            policy: None,
             stall: None,
             abandoned: None,
             handled_retry: None,
@@ -223,6 +236,30 @@ impl Record {
     /// True when a device may be about to speak of the order.
     pub fn is_spoken_of(&self) -> bool {
         !self.phase.is_final() && self.journal.contains_key(&Effect::Prepare)
+    }
+
+    /// The execution that the journal names: no other acts.
+    pub fn execution(&self) -> Option<&str> {
+        let entry = self.journal.get(&Effect::Execute)?;
+        let named = matches!(entry.state, EntryState::Intended | EntryState::Done);
+        named.then_some(entry.key.as_str())
+    }
+
+    /// True when the journal names this execution.
+    pub fn is_executed_by(&self, execution: &str) -> bool {
+        self.execution() == Some(execution)
+    }
+
+    /// True when an execution carries the order through its phase, or is to. A bank that takes longer over a refund than
+    /// [`LONGEST_EXECUTED_REFUND`] is followed by the operator.
+    pub fn is_delegated(&self, now: Timestamp) -> bool {
+        let executor = self.class.executor.as_ref();
+        executor.is_some_and(|executor| executor.step_functions.phases.contains(&self.phase))
+            && !(self.waits_for_bank() && self.refund_is_older_than(LONGEST_EXECUTED_REFUND, now))
+    }
+
+    fn refund_is_older_than(&self, age: SignedDuration, now: Timestamp) -> bool {
+        self.journal.get(&Effect::Refund).is_some_and(|entry| entry.intended_at + age <= now)
     }
 
     /// True while a person is needed.

@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use comanda_saga::{EntryState, Look, Phase, Wishes};
+use comanda_saga::{Driver, EntryState, Look, Phase, Wishes};
 use jiff::SignedDuration;
 
 use super::*;
@@ -90,6 +90,7 @@ fn preparing() -> InHand {
 
 fn around() -> Circumstances {
     Circumstances {
+        driver: Driver::Operator,
         wishes: Wishes::default(),
         policy: None,
         hearing_since: None,

@@ -6,6 +6,7 @@ use stateright::{Model, Property};
 use crate::faults::{Fault, Spot};
 use crate::kept::Kept;
 use crate::state::{Bounds, Lately, Object, Rest, Said, State, Who, Writer};
+use crate::support::machine::At;
 use crate::support::world::{Stage, World};
 use crate::time::{Tick, aged};
 use crate::writer::Fate;
@@ -38,6 +39,12 @@ pub enum Move {
     Crash(usize),
     /// A second operator begins beside the first.
     Failover,
+    /// An execution calls its step.
+    Invoke(usize),
+    /// An execution is stopped by hand, or fails.
+    Stop(usize),
+    /// A stopped execution goes on.
+    Redrive(usize),
     /// A device does something; what it says arrives at once, or later.
     Device(Who, Deed, bool),
     /// What a device said arrives.
@@ -74,7 +81,7 @@ impl Move {
     /// A move nobody has to make: an order must come to its end without it.
     pub fn is_free_will(&self) -> bool {
         matches!(self, Self::Cancel | Self::Delete | Self::Retry | Self::Suspend(true) | Self::Device(..))
-            || matches!(self, Self::Strip | Self::RefundByHand)
+            || matches!(self, Self::Strip | Self::RefundByHand | Self::Stop(_) | Self::Redrive(_))
             || matches!(self, Self::Fault(..) | Self::Land(_) | Self::Resume(_))
     }
 }
@@ -93,7 +100,7 @@ impl Model for Bounds {
                 object: Object::default(),
                 underway: std::collections::BTreeSet::new(),
                 heard: std::collections::BTreeSet::new(),
-                writers: [Writer::default(), Writer::default()],
+                writers: vec![Writer::default(); if self.phases.is_empty() { 2 } else { 4 }],
                 told: None,
                 wire: None,
                 left: self.budget,
@@ -109,7 +116,7 @@ impl Model for Bounds {
         if state.broken.is_some() {
             return;
         }
-        for w in 0..2 {
+        for w in 0..state.writers.len() {
             let mut fates = Vec::new();
             state.fates(self, w, &mut fates);
             moves.extend(fates.into_iter().map(|fate| Move::Step(w, fate)));
@@ -123,7 +130,8 @@ impl Model for Bounds {
                 moves.push(Move::Crash(w));
             }
         }
-        let [first, second] = &state.writers;
+        let (first, second) = (&state.writers[0], &state.writers[1]);
+        state.execution_moves(moves);
         if first.running && !second.running && state.left.failovers > 0 {
             moves.push(Move::Failover);
         }
@@ -141,12 +149,15 @@ impl Model for Bounds {
             Move::Wake(w) => state.wake(self, w),
             Move::Crash(w) => {
                 state.left.crashes -= 1;
-                state.start(self, w);
+                state.restart(self, w);
             }
             Move::Failover => {
                 state.left.failovers -= 1;
                 state.start(self, 1);
             }
+            Move::Invoke(execution) => state.invoke(self, execution),
+            Move::Stop(execution) => state.stop(execution),
+            Move::Redrive(execution) => state.redrive(execution),
             Move::Fault(w, fault, spot) => state.fail(self, w, fault, spot),
             Move::Land(heard) => state.land(self, heard),
             Move::Resume(w) => state.resume(self, w),
@@ -154,7 +165,7 @@ impl Model for Bounds {
             Move::Arrive(said) => {
                 state.underway.remove(&said);
                 state.heard.insert(said);
-                state.news();
+                state.said();
             }
             Move::Settle(well) => {
                 for intent in &mut state.world.provider.intents {
@@ -306,8 +317,9 @@ impl Bounds {
     /// Time passes when an operator waits for it, or somebody naps.
     fn time_moves(&self, state: &State, moves: &mut Vec<Move>) {
         let at_work = || state.writers.iter().filter(|writer| writer.works());
-        let busy = at_work().any(|writer| !writer.queue.is_empty());
-        let awaited = at_work().any(|writer| writer.queue.is_empty() && writer.rest == Rest::Until);
+        let busy = at_work().any(|writer| !writer.queue.is_empty()) || state.is_called();
+        let awaited = at_work().any(|writer| writer.queue.is_empty() && writer.rest == Rest::Until)
+            || state.world.executions.iter().any(|execution| matches!(execution.at, At::Wait(_, false)));
         if busy && state.left.naps == 0 || !busy && !awaited {
             return;
         }
@@ -367,6 +379,15 @@ impl State {
             self.underway.insert(said);
         } else {
             self.heard.insert(said);
+            self.said();
+        }
+    }
+
+    /// What a device said is known to whoever carries the order.
+    fn said(&mut self) {
+        if self.is_carried() {
+            self.wake_executions();
+        } else {
             self.news();
         }
     }
@@ -389,10 +410,14 @@ impl State {
             }
         }
         self.wire = self.wire.as_ref().map(|message| message.map(|record| aged(record, tick)));
+        self.wake_executions();
+        // An operator would see the execution running, and rest again.
+        let carried = self.is_carried();
         for writer in &mut self.writers {
             writer.map(|record| aged(record, tick));
             writer.lately = Lately::default();
-            if writer.queue.is_empty() && writer.rest == Rest::Until {
+            if writer.queue.is_empty() && writer.rest == Rest::Until && !(carried && writer.invoked.is_none())
+            {
                 writer.rest = Rest::Due;
             }
         }

@@ -11,6 +11,9 @@ use crate::state::{Bounds, Budget, Defect};
 pub fn explore(name: &str, bounds: Bounds) {
     let began = Instant::now();
     let checker = bounds.checker().threads(2).spawn_bfs().join();
+    for path in checker.discoveries().into_values().filter(|path| path.last_state().broken.is_some()) {
+        println!("{name}: {:?}", path.last_state().broken);
+    }
     println!("{name}: {} states in {:.1} s", checker.unique_state_count(), began.elapsed().as_secs_f32());
     checker.assert_properties();
 }

@@ -109,14 +109,14 @@ impl State {
     /// The faults that can come now, and what becomes of earlier ones.
     pub fn fault_moves(&self, bounds: &Bounds, moves: &mut Vec<Move>) {
         if let Some(fault) = bounds.fault.filter(|_| self.left.faults > 0) {
-            for w in 0..2 {
+            for w in 0..self.writers.len() {
                 let named =
                     |spot: &Spot| self.boundaries(w, *spot).into_iter().any(|at| (bounds.at)(at.site));
                 let spots = Spot::iter().filter(named);
                 moves.extend(spots.map(|spot| Move::Fault(w, fault, spot)));
             }
         }
-        for w in 0..2 {
+        for w in 0..self.writers.len() {
             if self.writers[w].running && self.writers[w].stop != Stop::No {
                 moves.push(Move::Resume(w));
             }
@@ -158,7 +158,7 @@ impl State {
                 self.act(bounds, w, Fate::Answered(Luck::Good));
             }
         }
-        self.start(bounds, w);
+        self.restart(bounds, w);
     }
 
     fn pause_at(&mut self, bounds: &Bounds, w: usize, spot: Spot) {
@@ -182,7 +182,11 @@ impl State {
             }
         };
         self.writers[w].stop = stop;
-        self.start(bounds, 1 - w);
+        match &mut self.writers[w].invoked {
+            // The machine gives it up, and calls the step again.
+            Some(invocation) => invocation.counts = false,
+            None => self.start(bounds, 1 - w),
+        }
     }
 
     fn double_at(&mut self, bounds: &Bounds, w: usize, spot: Spot) {
@@ -195,14 +199,14 @@ impl State {
                 self.wire = None;
                 let message = self.send(w);
                 self.take_effect(message.as_ref());
-                self.sleep(w, Rest::Due);
+                self.unanswered(w);
             }
             // The process hears that its write was refused, as the first of the two was taken.
             Spot::Before | Spot::Effected => {
                 let message = self.send(w);
                 self.take_effect(message.as_ref());
                 self.land(bounds, false);
-                self.start(bounds, w);
+                self.restart(bounds, w);
             }
             // One is answered, the other arrives at any later time.
             Spot::Sent => self.step(bounds, w, Fate::Answered(Luck::Good)),
@@ -278,10 +282,8 @@ impl State {
     /// after a call it tries again with what it remembers, after a write it reads the ledger.
     pub fn resume(&mut self, bounds: &Bounds, w: usize) {
         match std::mem::take(&mut self.writers[w].stop) {
-            Stop::InCall => {
-                self.sleep(w, Rest::Due);
-            }
-            Stop::InWrite => self.start(bounds, w),
+            Stop::InCall => self.unanswered(w),
+            Stop::InWrite => self.restart(bounds, w),
             Stop::No | Stop::Between => {
                 if self.writers[w].queue.is_empty() {
                     self.pass(bounds, w);

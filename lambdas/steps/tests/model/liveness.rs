@@ -50,7 +50,7 @@ fn explore(bounds: &Bounds) -> Graph {
         bounds.actions(&state, &mut moves);
         for a_move in moves {
             let free = a_move.is_free_will();
-            let work = matches!(a_move, Move::Step(_, Fate::Answered(_)) | Move::Wake(_));
+            let work = matches!(a_move, Move::Step(_, Fate::Answered(_)) | Move::Wake(_) | Move::Invoke(_));
             let to = bounds.next_state(&state, a_move).expect("a state");
             let to = place(to, &mut graph);
             if work {

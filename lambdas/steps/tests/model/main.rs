@@ -7,6 +7,7 @@
 
 mod boundaries;
 mod environment;
+mod executions;
 mod exploration;
 mod faults;
 mod kept;

@@ -101,8 +101,9 @@ pub const ALONE: Always = ("a lone operator looks before it acts", |_, s| s.worl
 pub fn all(bounds: &Bounds) -> Vec<Property<Bounds>> {
     let mut all: Vec<_> =
         ALWAYS.iter().map(|(name, holds)| Property::<Bounds>::always(name, *holds)).collect();
-    // A hold that expires under the operator's hands cannot be known.
-    if bounds.budget.failovers == 0 && bounds.fault.is_none() && !bounds.bad_luck {
+    // A hold that expires under the operator's hands cannot be known, and the step of a stopped execution is not alone.
+    if bounds.budget.failovers == 0 && bounds.budget.stops == 0 && bounds.fault.is_none() && !bounds.bad_luck
+    {
         all.push(Property::always(ALONE.0, ALONE.1));
     }
     let mut possible = |wanted: bool, name, reached: fn(&Bounds, &State) -> bool| {
@@ -183,5 +184,5 @@ fn rests(s: &State) -> bool {
         writer.queue.is_empty() && !s.may_wake(w) && (!writer.running || writer.rest == Rest::Event)
             || writer.running && !writer.works()
     };
-    at_rest(0) && at_rest(1) && s.underway.is_empty() && s.broken.is_none()
+    at_rest(0) && at_rest(1) && !s.is_carried() && s.underway.is_empty() && s.broken.is_none()
 }

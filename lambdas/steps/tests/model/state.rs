@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use comanda_boundary::Site;
 use comanda_crds::Capture;
 use comanda_saga::custody::Action;
-use comanda_saga::{Call, Phase, Record, Write};
+use comanda_saga::{Call, Phase, Record, Step, Write};
 use comanda_steps::carry::Request;
 
 use crate::boundaries::Met;
@@ -41,6 +41,10 @@ pub struct Bounds {
     pub stocks: &'static [i64],
     /// When the class captures.
     pub capture: Capture,
+    /// The phases that the class delegates.
+    pub phases: &'static [Phase],
+    /// Operators do not hear what an execution does.
+    pub deaf: bool,
     /// An operator that lost a race goes on beside the winner.
     pub losers_stay: bool,
     /// What may happen at the boundaries of effects, as often as the budget allows.
@@ -72,6 +76,8 @@ impl Bounds {
             moody: false,
             stocks: &[1],
             capture: Capture::WhenReady,
+            phases: &[],
+            deaf: false,
             losers_stay: false,
             fault: None,
             at: |_| true,
@@ -101,6 +107,10 @@ pub struct Budget {
     pub unheard: u8,
     /// Orders that a courier gives back who had taken them.
     pub give_backs: u8,
+    /// Executions that are stopped by hand.
+    pub stops: u8,
+    /// Stopped executions that somebody has go on.
+    pub redrives: u8,
     /// Minutes, in which commands are repeated, and a courier who is silent loses an order.
     pub minutes: u8,
 }
@@ -202,12 +212,16 @@ pub struct Lately {
     pub read: bool,
     /// It sent the command of this number.
     pub sent: Option<u64>,
+    /// It saw the execution running.
+    pub looked: bool,
 }
 
-/// One operator process.
+/// One process: an operator, or the Lambda of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Writer {
     pub running: bool,
+    /// For which step it runs; none for an operator.
+    pub invoked: Option<Invocation>,
     /// The record as this process last saved or read it.
     pub saved: Option<Kept<Record>>,
     /// The same with outcomes that are not saved.
@@ -236,7 +250,8 @@ pub struct State {
     pub underway: BTreeSet<(Said, u64)>,
     /// Events that the ledger has, with the number of the command that they answer.
     pub heard: BTreeSet<(Said, u64)>,
-    pub writers: [Writer; 2],
+    /// Two operators, then two Lambdas where phases are delegated.
+    pub writers: Vec<Writer>,
     /// What the status says.
     pub told: Option<Told>,
     /// What left a process and did not arrive yet.
@@ -334,6 +349,7 @@ impl State {
         for writer in &mut self.writers {
             writer.news = writer.running;
         }
+        self.wake_executions();
     }
 
     pub fn device(&mut self, who: Who) -> &mut Device {
@@ -342,6 +358,16 @@ impl State {
             Who::Courier => &mut self.world.courier,
         }
     }
+}
+
+/// A Lambda at work for a step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Invocation {
+    /// The execution's name.
+    pub execution: String,
+    pub step: Step,
+    /// The machine waits for its answer: it did not give it up.
+    pub counts: bool,
 }
 
 /// A device that acts.

@@ -25,7 +25,7 @@ impl Tick {
     pub fn age(self, time: Timestamp) -> Timestamp {
         let passed = match self {
             Self::Minute => SignedDuration::from_secs(70),
-            Self::Hour => SignedDuration::from_secs(3700),
+            Self::Hour => SignedDuration::from_secs(5000),
             Self::Day => SignedDuration::from_hours(25),
         };
         time.min(now() - passed)
@@ -37,7 +37,7 @@ fn is_timed(effect: Effect) -> bool {
     match effect.row().kind {
         Kind::Command => true,
         Kind::Payment => matches!(effect, Effect::OpenPayment | Effect::Authorize),
-        Kind::Message | Kind::Write => false,
+        Kind::Message | Kind::Execution | Kind::Write => false,
     }
 }
 
@@ -47,7 +47,7 @@ fn is_counted(effect: Effect) -> bool {
         Kind::Message => true,
         // What became of the others is looked up.
         Kind::Payment => effect.row().refusable,
-        Kind::Command | Kind::Write => false,
+        Kind::Command | Kind::Execution | Kind::Write => false,
     }
 }
 
@@ -62,6 +62,10 @@ pub fn plain(mut record: Record) -> Record {
         // A command is repeated by the time of its intent.
         if entry.seq.is_none() {
             entry.intended_at = now();
+        }
+        // An execution is always overdue: an operator that has not just looked at it does.
+        if effect.row().kind == Kind::Execution {
+            entry.intended_at = Tick::Hour.age(now());
         }
         if !is_timed(*effect) {
             entry.started_at = now();

@@ -5,15 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use comanda_crds::Capture;
+use comanda_saga::driver::Answer;
 use comanda_saga::{
-    CourierState, DeviceEvent, DeviceSignal, Effect, EntryState, KitchenState, Record, Sent, StockChange,
-    Wait, status,
+    Circumstances, CourierState, DeviceEvent, DeviceSignal, Driver, Effect, EntryState, KitchenState, Phase,
+    Record, Sent, StockChange, Wait, Wishes, status,
 };
-use comanda_steps::carry::InHand;
+use comanda_steps::carry::{self, InHand};
 
 use crate::kept::Kept;
 use crate::state::{Defect, Lately, Object, Rest, Said, Task, Told};
-use crate::support::{Seen, at, event, seen};
+use crate::support::{Ask, Seen, at, event, executor, seen};
 use crate::time::{now, plain};
 
 thread_local! {
@@ -36,6 +37,8 @@ pub struct View {
     /// With the number of the command that is answered.
     pub heard: BTreeSet<(Said, u64)>,
     pub capture: Capture,
+    pub phases: &'static [Phase],
+    pub driver: Driver,
     pub defect: Option<Defect>,
 }
 
@@ -46,6 +49,8 @@ pub struct Plan {
     pub rest: Rest,
     /// What the status is to say.
     pub told: Told,
+    /// What a step answers that has nothing more to do.
+    pub answer: Option<Answer>,
 }
 
 impl View {
@@ -54,8 +59,31 @@ impl View {
         if let (Some(defect), Some(hand)) = (self.defect, &mut hand) {
             spoil(defect, &mut hand.record);
         }
-        let (observed, asked) = self.see().asks(hand.as_ref(), now());
-        let (asks, wait) = asked.map_err(|_| "decided on what the rules contradict")?;
+        let illegal = "decided on what the rules contradict";
+        let mut seen = self.see();
+        let mut answer = None;
+        let (observed, asks, wait) = if let Driver::Execution { name, step } = &self.driver {
+            // It sees neither object nor class.
+            let around = Circumstances {
+                driver: self.driver.clone(),
+                wishes: Wishes::default(),
+                policy: None,
+                ..seen.circumstances()
+            };
+            let mut hand = hand.ok_or("a step of an order that nobody claimed")?;
+            hand.hear(std::mem::take(&mut seen.events));
+            let saved = hand.saved.clone();
+            let asked = hand.next(&around, now()).map_err(|_| illegal)?;
+            let waits = matches!(asked, Err(carry::Rest::Wait(_)));
+            answer = asked.is_err().then(|| step.answer(name, &saved, waits, now()));
+            let asks = asked.ok().map(Ask::Record).into_iter().collect();
+            (seen.observed(Some(saved)), asks, Wait::ForEvent)
+        } else {
+            let (observed, asked) = seen.asks(hand.as_ref(), now());
+            let (asks, wait) = asked.map_err(|_| illegal)?;
+            (observed, asks, wait)
+        };
+        let asks: Vec<Ask> = asks;
         let tasks: Vec<Task> = asks.into_iter().map(Task::from).collect();
         let returns = tasks.iter().filter_map(Task::write).any(|write| write.stock == StockChange::Return);
         let began = [Said::Preparing, Said::Ready, Said::KitchenWentOn];
@@ -66,7 +94,7 @@ impl View {
         let told = Told { phase: status.phase, reason: status.reason };
         let rest = if matches!(wait, Wait::Until(_)) { Rest::Until } else { Rest::Event };
         let tasks = tasks.into_iter().rev().map(|task| Kept::new(task).map(|record| plain(record.clone())));
-        Ok(Plan { tasks: tasks.collect(), rest, told })
+        Ok(Plan { tasks: tasks.collect(), rest, told, answer })
     }
 
     fn see(&self) -> Seen {
@@ -78,6 +106,7 @@ impl View {
         o.order.retry = self.object.retry.then(|| "once more".to_owned());
         if let Some(class) = &mut o.class {
             class.spec.payments.capture = self.capture;
+            class.spec.executor = (!self.phases.is_empty()).then(|| executor(self.phases));
         }
         // Long ago: silence counts from the command alone.
         let said = |(said, seq): &(Said, u64)| DeviceEvent { at: at(-7200), ..event(signal(*said), *seq) };
@@ -95,6 +124,7 @@ pub fn in_hand(saved: Option<&Record>, record: Option<&Record>, lately: Lately) 
     hand.payment_seen_at = lately.asked.then(now);
     hand.events_read_at = lately.read.then(now);
     hand.read_since = lately.read.then_some(Duration::ZERO);
+    hand.execution_seen_at = lately.looked.then(now);
     hand.sent = lately.sent.map(|seq| Sent { seq, at: now() });
     Some(hand)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use comanda_saga::custody::Action;
 use comanda_saga::effect::Kind;
-use comanda_saga::{Call, Hold, Outcome, Phase, Record, RefundState, StockChange, Write};
+use comanda_saga::{Call, Hold, Look, Outcome, Phase, Record, RefundState, StockChange, Write};
 use comanda_steps::carry::{CarryError, Ports, Request};
 use comanda_steps::ports::LedgerError;
 use futures::FutureExt;
@@ -73,7 +73,12 @@ impl State {
         writer.works() && writer.queue.is_empty() && (writer.rest == Rest::Due || writer.news)
     }
 
-    /// Operator `w` forgets everything and begins with what the ledger holds.
+    /// What process `w` remembers is of no use: an operator begins anew, and a step ends, to be called again.
+    pub fn restart(&mut self, bounds: &Bounds, w: usize) {
+        if self.writers[w].invoked.is_some() { self.end_invocation(w) } else { self.start(bounds, w) }
+    }
+
+    /// Process `w` forgets everything and begins with what the ledger holds.
     pub fn start(&mut self, bounds: &Bounds, w: usize) {
         self.writers[w].running = true;
         self.writers[w].stop = Stop::No;
@@ -85,6 +90,9 @@ impl State {
     /// Operator `w` wakes.
     pub fn wake(&mut self, bounds: &Bounds, w: usize) {
         self.writers[w].idle_passes = 0;
+        if self.is_behind(w) && !bounds.deaf {
+            return self.start(bounds, w);
+        }
         self.pass(bounds, w);
     }
 
@@ -144,7 +152,22 @@ impl State {
             committed => committed?,
         };
         self.commit(write.record.clone());
+        if !bounds.phases.is_empty() && !bounds.deaf {
+            self.tell_operators();
+        }
         Ok(())
+    }
+
+    /// Operators at rest are told that the order moved: what they remember is of no use. While an execution carries it,
+    /// nothing is theirs to do, so that they do not wake.
+    fn tell_operators(&mut self) {
+        let carried = self.is_carried();
+        for writer in self.writers.iter_mut().take(2) {
+            if writer.works() && writer.queue.is_empty() {
+                let news = writer.news || !carried;
+                *writer = Writer { running: true, rest: Rest::Until, news, ..Writer::default() };
+            }
+        }
     }
 
     /// Operator `w` claims the order, or takes it over.
@@ -153,7 +176,7 @@ impl State {
             return self.conflict(bounds, w);
         }
         if fate == Fate::AnswerLost {
-            self.start(bounds, w);
+            self.restart(bounds, w);
             return false;
         }
         self.take_in_hand(w);
@@ -165,12 +188,16 @@ impl State {
     pub fn perform(&mut self, bounds: &Bounds, w: usize, request: &Request, fate: Fate) -> bool {
         let Writer { saved, record, lately, .. } = &self.writers[w];
         let Some(mut hand) = in_hand(saved.as_deref(), record.as_deref(), *lately) else { return false };
+        if matches!(request, Request::Call(Call::Read(Look::Execution))) && self.is_behind(w) {
+            return self.conflict(bounds, w);
+        }
         let wire = Wire { state: Mutex::new((self, false)), bounds, fate };
         let done = hand.perform(request.clone(), &wire).now_or_never().expect("no waiting");
         let (_, waits) = wire.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let is_call = matches!(request, Request::Call(_));
         let intended = hand.intended();
         self.writers[w].lately.read = hand.read_since.is_some();
+        self.writers[w].lately.looked = hand.execution_seen_at.is_some();
         self.writers[w].lately.sent = hand.sent.map(|sent| sent.seq).filter(|_| bounds.budget.minutes > 0);
         if is_call {
             self.writers[w].lately.asked = waits;
@@ -191,20 +218,26 @@ impl State {
             }
             Err(CarryError::Ledger(LedgerError::Conflict)) => self.conflict(bounds, w),
             Err(CarryError::Ledger(_)) => {
-                self.start(bounds, w);
+                self.restart(bounds, w);
                 false
             }
             Err(CarryError::Illegal(_)) => {
                 self.broken = Some("takes an answer over by an illegal move");
                 false
             }
+            Err(_) if self.writers[w].invoked.is_some() => {
+                self.end_invocation(w);
+                false
+            }
             Err(_) => self.sleep(w, Rest::Due),
         }
     }
 
-    /// Operator `w` learns that another wrote.
+    /// Process `w` learns that another wrote.
     fn conflict(&mut self, bounds: &Bounds, w: usize) -> bool {
-        if self.writers[1 - w].works() && !bounds.losers_stay {
+        if self.writers[w].invoked.is_some() {
+            self.end_invocation(w);
+        } else if self.writers[1 - w].works() && !bounds.losers_stay {
             self.writers[w] = Writer::default();
         } else {
             self.start(bounds, w);
@@ -215,7 +248,7 @@ impl State {
     /// Takes from an operator what can have no effect any more: all that it remembers, once the next thing it
     /// hears is that its write was refused, or failed. Versions never come back.
     pub fn forget_what_is_refused(&mut self, bounds: &Bounds) {
-        for w in 0..2 {
+        for w in 0..self.writers.len() {
             let Writer { running, stop, ref queue, .. } = self.writers[w];
             let queue = match queue.last().map(|task| &**task) {
                 _ if stop == Stop::InWrite && self.wire.is_none() => Vec::new(),
@@ -230,7 +263,8 @@ impl State {
                 }
                 _ => continue,
             };
-            self.writers[w] = Writer { running, queue, stop, ..Writer::default() };
+            let invoked = self.writers[w].invoked.take();
+            self.writers[w] = Writer { running, invoked, queue, stop, ..Writer::default() };
         }
     }
 
@@ -273,7 +307,7 @@ impl State {
 
     /// Operator `w` decides.
     pub fn pass(&mut self, bounds: &Bounds, w: usize) {
-        if self.object.gone {
+        if self.object.gone && self.writers[w].invoked.is_none() {
             // There is no object to reconcile any more.
             self.writers[w] = Writer::default();
             return;
@@ -283,7 +317,8 @@ impl State {
         let writer = &mut self.writers[w];
         writer.news = false;
         match plan {
-            Ok(Plan { tasks, rest, told }) if tasks.is_empty() => {
+            Ok(Plan { answer: Some(answer), .. }) => self.answered(w, answer),
+            Ok(Plan { tasks, rest, told, .. }) if tasks.is_empty() => {
                 self.sleep(w, rest);
                 if bounds.tells && is_news(self.told.as_ref(), &told) {
                     self.writers[w].queue.push(Kept::new(Task::Tell(told)));
@@ -327,6 +362,8 @@ impl State {
             object: self.object,
             heard: self.heard.clone(),
             capture: bounds.capture,
+            phases: bounds.phases,
+            driver: self.driver(w),
             defect: bounds.defect,
         }
     }

@@ -6,6 +6,7 @@ mod claims;
 mod devices;
 mod digest;
 mod dispatch;
+mod executions;
 mod money;
 mod ownership;
 mod people;

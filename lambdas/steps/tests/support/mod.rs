@@ -3,17 +3,18 @@
 
 mod device;
 pub mod driver;
+pub mod machine;
 pub mod world;
 
 use comanda_crds::{
-    Capture, Catalogue, Devices, Ledger, Notifications, OrderClassSpec, OrderSpec, Payments, Retries,
-    SecretKeyRef, SecretName, Stripe, Timeouts, Validation,
+    Capture, Catalogue, Devices, Executor, Ledger, Notifications, OrderClassSpec, OrderSpec, Payments,
+    Retries, SecretKeyRef, SecretName, StepFunctions, Stripe, Timeouts, Validation,
 };
 use comanda_saga::custody::{self, Action};
 use comanda_saga::observed::{ClassFacts, OrderFacts};
 use comanda_saga::{
-    Circumstances, Contradiction, DeviceEvent, DeviceSignal, Identity, Observed, Owner, Record, Terms,
-    Trouble, Wait, digest,
+    Circumstances, Contradiction, DeviceEvent, DeviceSignal, Driver, Identity, Observed, Owner, Phase,
+    Record, Terms, Trouble, Wait, digest,
 };
 use comanda_steps::carry::{InHand, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +51,7 @@ pub fn spec() -> OrderSpec {
 pub fn class() -> OrderClassSpec {
     OrderClassSpec {
         validation: Validation::default(),
+        executor: None,
         installation: "test".to_owned(),
         aws: None,
         ledger: Ledger { table: "ledger".to_owned(), contact_key: secret("contact-key") },
@@ -72,6 +74,18 @@ pub fn class() -> OrderClassSpec {
         retries: Retries { notification: 2 },
         suspend: false,
         max_live_orders: None,
+    }
+}
+
+/// A state machine that carries orders through these phases.
+pub fn executor(phases: &[Phase]) -> Executor {
+    let account = "eu-west-1:000000000000";
+    Executor {
+        step_functions: StepFunctions {
+            state_machine_arn: format!("arn:aws:states:{account}:stateMachine:order"),
+            queue_url: "https://sqs.eu-west-1.amazonaws.com/000000000000/wake".to_owned(),
+            phases: phases.to_vec(),
+        },
     }
 }
 
@@ -182,6 +196,7 @@ impl Seen {
     pub fn circumstances(&self) -> Circumstances {
         let observed = self.observed(None);
         Circumstances {
+            driver: Driver::Operator,
             wishes: observed.wishes(),
             policy: observed.policy(),
             hearing_since: self.hearing_since,

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::TOTAL;
 pub use super::device::{Device, Stage};
+use super::machine::{At, Execution, first};
 
 /// How long the provider knows an idempotency key.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -47,9 +48,9 @@ impl Luck {
             Call::Do(Effect::Authorize) => &[Luck::Good, Luck::Bad, Luck::Action, Luck::Slow],
             Call::Do(Effect::Refund) => &[Luck::Good, Luck::Bad, Luck::Slow],
             Call::Do(effect) if effect.row().refusable => &[Luck::Good, Luck::Bad],
-            Call::Do(_) | Call::Read(Look::Payment | Look::Refunds | Look::Events) | Call::Repeat(_) => {
-                &[Luck::Good]
-            }
+            Call::Do(_)
+            | Call::Read(Look::Payment | Look::Refunds | Look::Events | Look::Execution)
+            | Call::Repeat(_) => &[Luck::Good],
         }
     }
 }
@@ -63,6 +64,8 @@ pub struct World {
     pub kitchen: Device,
     /// The courier's telephone.
     pub courier: Device,
+    /// Executions that were started.
+    pub executions: Vec<Execution>,
     /// Messages of confirmation that left.
     pub confirmations: u8,
     /// Messages about the ending that left.
@@ -250,6 +253,7 @@ impl World {
             Call::Read(Look::Payment) => return self.provider.view(record),
             Call::Read(Look::Refunds) => return self.provider.refund_view(),
             Call::Read(Look::Events) => return Outcome::Heard(Vec::new()),
+            Call::Read(Look::Execution) => return self.look(record),
             Call::Repeat(effect) if effect.row().kind != Kind::Command => {
                 unreachable!("{effect:?} is no command")
             }
@@ -284,6 +288,7 @@ impl World {
                 self.provider.refund(&key, luck);
                 return self.provider.refund_view();
             }
+            Effect::Execute => self.start(key, record),
             Effect::NotifyConfirmed => self.confirmations += 1,
             Effect::NotifyEnding => self.tell_ending(record),
             Effect::Prepare => self.kitchen.command(seq),
@@ -311,6 +316,19 @@ impl World {
             _ => {}
         }
         Outcome::Done(effect)
+    }
+
+    fn start(&mut self, name: String, record: &Record) {
+        if self.executions.iter().all(|execution| execution.name != name) {
+            self.executions.push(Execution { name, at: At::Step(first(record.phase)) });
+        }
+    }
+
+    fn look(&self, record: &Record) -> Outcome {
+        let name = record.execution().expect("an execution that the journal names").to_owned();
+        let found = self.executions.iter().find(|execution| execution.name == name);
+        let runs = found.is_some_and(|execution| execution.at.runs());
+        Outcome::Execution { name, ended: (!runs).then(|| "It was stopped.".to_owned()) }
     }
 
     fn tell_ending(&mut self, record: &Record) {

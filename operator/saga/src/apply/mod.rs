@@ -37,6 +37,13 @@ pub enum Outcome {
     /// The other side answered that it is done, and nothing else is to be known of it. A message: the service took it
     /// over. A command: the broker acknowledged it.
     Done(Effect),
+    /// An execution as Step Functions has it now.
+    Execution {
+        /// Its name.
+        name: String,
+        /// Why it ended, in a sentence; none while it runs.
+        ended: Option<String>,
+    },
     /// All that devices said of the order, whoever kept it. It is for whoever holds the record.
     Heard(Vec<DeviceEvent>),
     /// Nothing more can be done without a person.
@@ -89,7 +96,14 @@ impl Record {
                 self.contact_unreadable = false;
                 self.settle(effect, EntryState::Done, None, now)?;
             }
-            Outcome::Heard(_) => {}
+            Outcome::Execution { name, ended: Some(why) } if self.is_executed_by(&name) => {
+                self.next_attempt(Effect::Execute)?;
+                if let Some(entry) = self.journal.get_mut(&Effect::Execute) {
+                    entry.failures += 1;
+                    (entry.finished_at, entry.message) = (Some(now), Some(why));
+                }
+            }
+            Outcome::Execution { .. } | Outcome::Heard(_) => {}
             Outcome::NeedsPerson(stall) => self.stall = Some(stall),
             Outcome::NoContact { effect, message } => {
                 self.apply(Outcome::Unknown { effect: Some(effect), message }, now)?;

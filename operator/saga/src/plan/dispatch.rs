@@ -4,7 +4,7 @@ use comanda_crds::Cause;
 use jiff::Timestamp;
 
 use super::patience::{Patience, command, has_spoken, repeat};
-use super::wanted::{Wanted, enter};
+use super::wanted::Wanted;
 use crate::contradiction::Contradiction;
 use crate::device::{CourierState, Device, Withdrawn};
 use crate::effect::Effect;
@@ -20,10 +20,7 @@ pub(super) fn deliver(
     now: Timestamp,
 ) -> Result<Option<Wanted>, Contradiction> {
     match next.courier.state {
-        CourierState::Delivered => {
-            enter(next, Trigger::CourierDelivered, now)?;
-            return Ok(None);
-        }
+        CourierState::Delivered => return Ok(Some(Wanted::Enter(Trigger::CourierDelivered))),
         CourierState::Failed => {
             let why = next.courier.reason.as_deref().unwrap_or("no reason given");
             next.raise(Cause::CourierFailed, format!("The courier could not deliver: {why}"));

@@ -18,14 +18,18 @@ use crate::transition::Trigger;
 /// How often a creation is repeated under one key to learn what became of it.
 const TRIES_OF_A_KEY: u32 = 4;
 
-pub(super) fn validate(next: &mut Record, now: Timestamp) -> Result<Option<Wanted>, Contradiction> {
+pub(super) fn validate(
+    next: &mut Record,
+    patience: &Patience<'_>,
+    now: Timestamp,
+) -> Result<Option<Wanted>, Contradiction> {
     if next.total.is_none() {
         return Ok(Some(Wanted::Read(Look::Validation)));
     }
     next.settle(Effect::Reserve, EntryState::Done, None, now)?;
     enter(next, Trigger::Reserved, now)?;
-    next.intend(Effect::OpenPayment, now)?;
-    Ok(Some(Wanted::Move(StockChange::Take, Some(Effect::OpenPayment))))
+    let then = patience.intend_next(next, Effect::OpenPayment, now)?;
+    Ok(Some(Wanted::Move(StockChange::Take, then)))
 }
 
 pub(super) fn pay(
@@ -45,8 +49,7 @@ pub(super) fn pay(
             {
                 return Ok(Some(wanted));
             }
-            enter(next, Trigger::PaymentAuthorized, now)?;
-            Ok(None)
+            Ok(Some(Wanted::Enter(Trigger::PaymentAuthorized)))
         }
         // Confirmed, yet the customer or the provider still has to act: look again from time to time.
         _ => Ok(match next.payment.hold {
@@ -120,28 +123,20 @@ pub(super) fn notify(
         );
         return Ok(None);
     }
-    enter(next, Trigger::NotificationSettled, now)?;
-    Ok(None)
+    Ok(Some(Wanted::Enter(Trigger::NotificationSettled)))
 }
 
-pub(super) fn prepare(
-    next: &mut Record,
-    patience: &Patience<'_>,
-    now: Timestamp,
-) -> Result<Option<Wanted>, Contradiction> {
+pub(super) fn prepare(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Option<Wanted> {
     match next.kitchen.state {
-        KitchenState::Ready => {
-            enter(next, Trigger::KitchenReady, now)?;
-            return Ok(None);
-        }
+        KitchenState::Ready => return Some(Wanted::Enter(Trigger::KitchenReady)),
         KitchenState::Rejected => {
             let why = next.kitchen.reason.as_deref().unwrap_or("no reason given");
             next.raise(Cause::KitchenRejected, format!("The kitchen rejected the order: {why}"));
-            return Ok(None);
+            return None;
         }
         _ => {}
     }
-    Ok(command(next, Effect::Prepare, patience.timeouts.kitchen_seconds, patience, now).or_else(|| {
+    command(next, Effect::Prepare, patience.timeouts.kitchen_seconds, patience, now).or_else(|| {
         next.raise(
             Cause::KitchenTimedOut,
             format!(
@@ -150,7 +145,7 @@ pub(super) fn prepare(
             ),
         );
         None
-    }))
+    })
 }
 
 pub(super) fn deliver(

@@ -1,6 +1,7 @@
 //! What an order needs next to get on: forward by its phase, or back.
 
 pub(crate) mod dispatch;
+pub(crate) mod execution;
 mod forward;
 mod patience;
 pub(crate) mod undo;
@@ -18,31 +19,47 @@ use crate::payment::Hold;
 use crate::record::{Direction, Record};
 use crate::transition::Trigger;
 
-/// Moves the record as far as it goes without a call, and says what is needed then.
+/// Moves the record as far as it goes without a call, and says what is needed then of whoever asks.
 pub(crate) fn next(
     next: &mut Record,
     patience: &Patience<'_>,
     now: Timestamp,
 ) -> Result<Wanted, Contradiction> {
+    let driver = patience.driver;
     loop {
+        if next.phase.is_final() {
+            return Ok(Wanted::Nothing);
+        }
         if next.direction == Direction::Undo && !matches!(next.phase, Phase::Pending | Phase::Compensating) {
             enter(next, Trigger::FaultRaised, now)?;
+        }
+        if !driver.carries(next, now) {
+            let delegates = driver.is_operator();
+            return Ok(if delegates { execution::delegate(next, patience, now) } else { Wanted::Anothers });
+        }
+        if driver.is_operator() {
+            execution::let_go(next)?;
         }
         let before = next.phase;
         let wanted = match next.phase {
             Phase::Compensating => undo::undo(next, patience, now)?,
-            Phase::Validating => forward::validate(next, now)?,
+            Phase::Validating => forward::validate(next, patience, now)?,
             Phase::Paying => forward::pay(next, patience, now)?,
             Phase::Notifying => forward::notify(next, patience, now)?,
-            Phase::Preparing => forward::prepare(next, patience, now)?,
+            Phase::Preparing => forward::prepare(next, patience, now),
             Phase::Delivering => forward::deliver(next, patience, now)?,
-            Phase::Pending => {
-                enter(next, Trigger::Claimed, now)?;
-                None
-            }
-            Phase::Delivered | Phase::Rejected | Phase::Cancelled | Phase::Failed => Some(Wanted::Nothing),
+            Phase::Pending => Some(Wanted::Enter(Trigger::Claimed)),
+            Phase::Delivered | Phase::Rejected | Phase::Cancelled | Phase::Failed => None,
+        };
+        let is_theirs = match &wanted {
+            Some(Wanted::Do(effect) | Wanted::Repeat(effect)) => driver.brings_about(*effect),
+            Some(Wanted::Read(look)) => driver.looks_at(*look),
+            Some(Wanted::Enter(trigger)) => patience.may_enter(next, *trigger)?,
+            _ => true,
         };
         match wanted {
+            Some(_) if !is_theirs => return Ok(Wanted::Anothers),
+            Some(Wanted::Enter(trigger)) => enter(next, trigger, now)?,
             Some(wanted) => return Ok(wanted),
             None => debug_assert!(
                 next.phase != before || next.direction == Direction::Undo,

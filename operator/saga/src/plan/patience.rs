@@ -6,11 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::wanted::Wanted;
 use crate::circumstances::{Circumstances, Policy};
 use crate::device::DeviceEvent;
+use crate::driver::Driver;
 use crate::effect::Effect;
 use crate::held::Held;
 use crate::journal::{Entry, EntryState, IllegalMove};
 use crate::next::Look;
 use crate::record::Record;
+use crate::transition::{IllegalTransition, Trigger, transition};
 
 /// How often a payment that waits for the customer or the provider is looked up.
 pub(super) const PAYMENT_POLL: SignedDuration = SignedDuration::from_secs(10);
@@ -26,6 +28,8 @@ const LONGEST_PAUSE: i64 = 600;
 
 /// How long and how often things may be tried.
 pub(crate) struct Patience<'a> {
+    /// Who asks.
+    pub(super) driver: &'a Driver,
     pub(super) timeouts: Timeouts,
     /// Tries of a notification.
     pub(super) tries: u32,
@@ -39,16 +43,38 @@ pub(crate) struct Patience<'a> {
 
 impl<'a> Patience<'a> {
     /// The class's as it is now, or as the record has pinned it.
-    pub(crate) fn of(held: Held<'a>, around: &Circumstances) -> Self {
-        let Policy { timeouts, notification_tries } =
-            around.policy.clone().unwrap_or_else(|| Policy::of(&held.record.class));
+    pub(crate) fn of(held: Held<'a>, around: &'a Circumstances) -> Self {
+        let Policy { timeouts, notification_tries } = around.policy_of(held.record);
         Self {
+            driver: &around.driver,
             timeouts,
             tries: notification_tries,
             hearing_since: around.hearing_since,
             key_lifetime: around.key_lifetime,
             held,
         }
+    }
+
+    /// True when whoever asks may lead the order where a trigger leads.
+    pub(super) fn may_enter(&self, next: &Record, trigger: Trigger) -> Result<bool, IllegalTransition> {
+        Ok(self.driver.enters(transition(next.phase, trigger)?))
+    }
+
+    /// Takes the intent of an effect that comes right behind a write, where it is of whoever asks, or that of what carries
+    /// the order on in its place.
+    pub(super) fn intend_next(
+        &self,
+        next: &mut Record,
+        effect: Effect,
+        now: Timestamp,
+    ) -> Result<Option<Effect>, IllegalMove> {
+        let effect = match self.driver {
+            Driver::Operator if next.is_delegated(now) => Effect::Execute,
+            driver if driver.brings_about(effect) => effect,
+            _ => return Ok(None),
+        };
+        next.intend(effect, now)?;
+        Ok(Some(effect))
     }
 
     /// When whoever got a command is called silent. It counts from the first intent, whether or not the broker could be

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::forward::renew_creation;
 use super::patience::{PAYMENT_POLL, Patience, command, notify_customer, poll};
-use super::wanted::{Wanted, enter};
+use super::wanted::Wanted;
 use crate::contradiction::Contradiction;
 use crate::device::{CourierState, KitchenState};
 use crate::effect::Effect;
@@ -39,19 +39,18 @@ pub(super) fn undo(
         return Ok(Some(wanted));
     }
     if next.is_done(Effect::Reserve) && next.state(Effect::Release).is_none() {
-        return Ok(Some(release(next, now)?));
+        return Ok(Some(release(next, patience, now)?));
     }
     if let Some(wanted) = notify_customer(next, Effect::NotifyEnding, patience.tries, now)? {
         return Ok(Some(wanted));
     }
-    if let Some(wanted) = await_bank(next, patience, now) {
-        return Ok(Some(wanted));
+    let Some(end) = next.fault.as_ref().map(|fault| ending(fault.cause)) else {
+        return Ok(Some(Wanted::Nothing));
+    };
+    if !patience.may_enter(next, end)? {
+        return Ok(Some(Wanted::Anothers));
     }
-    if let Some(fault) = &next.fault {
-        let event = ending(fault.cause);
-        enter(next, event, now)?;
-    }
-    Ok(Some(Wanted::Nothing))
+    Ok(Some(await_bank(next, patience, now).unwrap_or(Wanted::Enter(end))))
 }
 
 fn recall_courier(
@@ -176,18 +175,19 @@ fn await_bank(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Opt
 
 /// Returns the stock, or records it as spent once the kitchen had begun; the customer's message goes
 /// into the same write as its intent.
-fn release(next: &mut Record, now: Timestamp) -> Result<Wanted, IllegalMove> {
+fn release(next: &mut Record, patience: &Patience<'_>, now: Timestamp) -> Result<Wanted, IllegalMove> {
+    if !patience.driver.brings_about(Effect::Release) {
+        return Ok(Wanted::Anothers);
+    }
     let (stock, message) = if next.stock_spent {
         (StockChange::None, "The kitchen had begun: the stock is recorded as spent.")
     } else {
         (StockChange::Return, "The stock was returned.")
     };
     next.settle(Effect::Release, EntryState::Done, message.to_owned(), now)?;
-    if next.state(Effect::NotifyEnding).is_none() {
-        next.intend(Effect::NotifyEnding, now)?;
-        return Ok(Wanted::Move(stock, Some(Effect::NotifyEnding)));
-    }
-    Ok(Wanted::Move(stock, None))
+    let told = next.state(Effect::NotifyEnding).is_some();
+    let then = if told { None } else { patience.intend_next(next, Effect::NotifyEnding, now)? };
+    Ok(Wanted::Move(stock, then))
 }
 
 /// The customer may get the food: whether it is paid for, a person says.

@@ -20,6 +20,10 @@ pub(crate) enum Wanted {
     Move(StockChange, Option<Effect>),
     /// Nothing until an event comes or the time is reached.
     Wait(Option<Timestamp>),
+    /// A phase that something leads to.
+    Enter(Trigger),
+    /// Nothing of whoever asks: it is another driver's.
+    Anothers,
     /// Nothing more, ever.
     Nothing,
 }
@@ -29,7 +33,11 @@ impl Wanted {
     pub(crate) fn begins(&self) -> bool {
         match self {
             Self::Do(_) | Self::Repeat(_) | Self::Move(..) | Self::Read(Look::Validation) => true,
-            Self::Read(Look::Payment | Look::Refunds | Look::Events) | Self::Wait(_) | Self::Nothing => false,
+            Self::Read(Look::Payment | Look::Refunds | Look::Events | Look::Execution)
+            | Self::Wait(_)
+            | Self::Enter(_)
+            | Self::Anothers
+            | Self::Nothing => false,
         }
     }
 }

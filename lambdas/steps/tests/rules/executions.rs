@@ -1,0 +1,196 @@
+//! Orders of which a class delegates phases to Step Functions. That all holds whatever happens is in
+//! `model/executions.rs`; here is what each driver does by itself.
+
+use comanda_crds::Timeouts;
+use comanda_saga::driver::{Answer, Step, Stop};
+use comanda_saga::{
+    Call, Circumstances, Driver, Effect, EntryState, Identity, KitchenState, Look, Phase, Policy, Record,
+    Wait, Wishes,
+};
+use comanda_steps::carry::{InHand, Request, Rest};
+use strum::IntoEnumIterator;
+
+use crate::support::driver::Driver as Shop;
+use crate::support::{at, executor, seen};
+
+const ALL: [Phase; 6] = [
+    Phase::Validating,
+    Phase::Paying,
+    Phase::Notifying,
+    Phase::Preparing,
+    Phase::Delivering,
+    Phase::Compensating,
+];
+
+/// An order of a class that delegates these phases, carried by its operator as far as it goes.
+fn shop(phases: &[Phase]) -> Shop {
+    let mut shop = Shop::new();
+    if let Some(class) = &mut shop.o.class {
+        class.spec.executor = Some(executor(phases));
+    }
+    shop.run();
+    shop
+}
+
+/// What a step asks for next, or how the order rests for it.
+fn step(record: &Record, step: Step) -> Result<Request, Rest> {
+    let name = record.execution().expect("an execution").to_owned();
+    asks(record, Driver::Execution { name, step })
+}
+
+fn asks(record: &Record, driver: Driver) -> Result<Request, Rest> {
+    let wishes = Wishes::default();
+    let around = Circumstances { driver, wishes, policy: None, ..seen().circumstances() };
+    InHand::new(record.clone()).next(&around, at(0)).expect("no contradiction")
+}
+
+#[test]
+fn an_executions_name_is_one_that_aws_takes_whatever_the_order_is_called() {
+    let identity = Identity {
+        installation: "i".repeat(32),
+        tenant: "t".repeat(63),
+        order_id: format!("a{}", "-b".repeat(19)),
+    };
+    let name = identity.key(Effect::Execute, u32::MAX);
+    assert!(name.len() <= 80, "{name} has {} characters", name.len());
+    assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
+    let another = Identity { tenant: "u".repeat(63), ..identity.clone() };
+    assert_ne!(another.key(Effect::Execute, 1), identity.key(Effect::Execute, 1));
+    assert_ne!(identity.key(Effect::Execute, 2), identity.key(Effect::Execute, 1));
+}
+
+#[test]
+fn every_effect_but_the_execution_itself_is_a_steps_in_the_phase_where_it_begins() {
+    for effect in Effect::iter() {
+        let steps = Step::iter().filter(|step| {
+            step.share().effects.contains(&effect) && step.share().phases.contains(&effect.row().phase)
+        });
+        assert_eq!(steps.count(), usize::from(effect != Effect::Execute), "{effect:?}");
+    }
+    for phase in ALL {
+        assert!(Step::iter().any(|step| step.share().phases.contains(&phase)), "{phase:?}");
+    }
+}
+
+#[test]
+fn the_operator_starts_an_execution_and_does_nothing_else_of_what_is_delegated() {
+    let shop = shop(&ALL);
+    let calls = Effect::iter().map(Call::Do).map(|call| shop.count(call)).sum::<usize>();
+    assert_eq!((shop.count(Call::Do(Effect::Execute)), calls), (1, 1));
+    assert_eq!(shop.record().phase, Phase::Validating);
+    assert_eq!(shop.world.executions.len(), 1);
+}
+
+#[test]
+fn the_intent_of_an_execution_goes_with_the_write_that_leads_to_its_phase() {
+    let shop = shop(&[Phase::Paying]);
+    assert_eq!(shop.record().phase, Phase::Paying);
+    assert!(shop.record().is_done(Effect::Reserve) && shop.record().is_done(Effect::Execute));
+    assert_eq!(shop.count(Call::Do(Effect::OpenPayment)), 0);
+    // Claim, reservation with the intent, outcome.
+    assert_eq!(shop.record().version, 3);
+}
+
+#[test]
+fn a_step_does_its_part_and_leaves_the_next_ones_intent_to_the_next() {
+    let shop = shop(&ALL);
+    let record = shop.record();
+    assert_eq!(step(record, Step::ValidateOrder), Ok(Request::Call(Call::Read(Look::Validation))));
+    assert_eq!(step(record, Step::AuthorizePayment), Err(Rest::Anothers), "the order is not there yet");
+    let mut checked = record.clone();
+    checked.total = Some(2500);
+    let Ok(Request::Write(write, None)) = step(&checked, Step::ValidateOrder) else {
+        panic!("a write alone")
+    };
+    assert_eq!((write.record.phase, write.record.state(Effect::OpenPayment)), (Phase::Paying, None));
+}
+
+#[test]
+fn an_execution_that_the_journal_does_not_name_does_nothing() {
+    let shop = shop(&ALL);
+    for step in Step::iter() {
+        let driver = Driver::Execution { name: "order-1-9-0123456789abcdef".to_owned(), step };
+        assert_eq!(asks(shop.record(), driver), Err(Rest::Anothers), "{step:?}");
+        let answer = step.answer("order-1-9-0123456789abcdef", shop.record(), false, at(0));
+        assert!(matches!(answer, Answer::Stop(Stop::Superseded | Stop::HandedBack)), "{step:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_step_that_begins_proves_that_its_execution_was_started() {
+    let mut record = shop(&ALL).record().clone();
+    record.journal.get_mut(&Effect::Execute).expect("an entry").state = EntryState::Intended;
+    record.total = Some(2500);
+    let Ok(Request::Write(write, _)) = step(&record, Step::ValidateOrder) else { panic!("a write") };
+    assert!(write.record.is_done(Effect::Execute));
+}
+
+#[test]
+fn an_order_that_is_handed_back_in_a_delegated_phase_is_executed_anew_under_another_name() {
+    let mut shop = shop(&ALL);
+    let first = shop.record().execution().expect("an execution").to_owned();
+    let Ok(Request::Write(write, None)) = step(shop.record(), Step::HandBack) else { panic!("a write") };
+    assert_eq!(write.record.execution(), None);
+    shop.outside.ledger = Some(write.record);
+    shop.restart();
+    shop.run();
+    let second = shop.record().execution().expect("another execution");
+    assert_eq!((shop.count(Call::Do(Effect::Execute)), second == first), (2, false));
+}
+
+#[test]
+fn people_and_the_class_reach_a_delegated_order_through_its_record() {
+    let mut shop = shop(&ALL);
+    let timeouts = Timeouts { kitchen_seconds: 60, ..Timeouts::default() };
+    if let Some(class) = &mut shop.o.class {
+        class.spec.timeouts = timeouts.clone();
+    }
+    shop.o.order.suspend = true;
+    shop.run();
+    let policy = Policy { timeouts, notification_tries: 2 };
+    assert_eq!((shop.record().suspended, shop.record().policy.clone()), (true, Some(policy)));
+    // The execution that carries it begins nothing, and gives it back.
+    let rest = step(shop.record(), Step::ValidateOrder);
+    assert_eq!(rest, Err(Rest::Wait(Wait::ForEvent)));
+    let name = shop.record().execution().expect("an execution").to_owned();
+    let answer = Step::ValidateOrder.answer(&name, shop.record(), true, at(0));
+    assert_eq!(answer, Answer::Stop(Stop::HandedBack));
+
+    shop.o.order.suspend = false;
+    shop.o.order.cancel = Some("ordered twice".to_owned());
+    shop.run();
+    assert_eq!((shop.record().suspended, shop.record().phase), (false, Phase::Compensating));
+    assert_eq!(shop.record().execution(), Some(name.as_str()), "it undoes the order");
+    assert_eq!(Step::ValidateOrder.answer(&name, shop.record(), false, at(0)), Answer::Undo);
+}
+
+#[test]
+fn what_devices_say_of_a_delegated_order_is_written_by_its_steps_alone() {
+    let mut shop = shop(&[Phase::Preparing, Phase::Delivering]);
+    assert_eq!((shop.record().phase, shop.world.executions.len()), (Phase::Preparing, 1));
+    // A step told the kitchen, which is done.
+    let mut told = shop.record().clone();
+    told.intend(Effect::Prepare, at(0)).expect("a legal move");
+    let version = told.version;
+    shop.outside.ledger = Some(told);
+    shop.restart();
+    shop.kitchen(KitchenState::Ready);
+    shop.run();
+    assert_eq!((shop.record().version, shop.record().kitchen.state), (version, KitchenState::Unknown));
+}
+
+#[test]
+fn an_execution_that_ended_unseen_is_found_and_the_next_one_waits_before_it_starts() {
+    let mut shop = shop(&[Phase::Preparing]);
+    shop.outside.world.executions[0].at = shop.outside.world.executions[0].at.stopped();
+    shop.wait(2700 + 20 * 60);
+    shop.run();
+    assert_eq!(shop.count(Call::Read(Look::Execution)), 1);
+    assert_eq!((shop.record().execution(), shop.world.executions.len()), (None, 1));
+    shop.wait(9);
+    shop.run();
+    assert_eq!(shop.world.executions.len(), 1, "it would fail again at once");
+    shop.wait(1);
+    shop.run();
+    assert_eq!((shop.record().execution().is_some(), shop.world.executions.len()), (true, 2));
+}

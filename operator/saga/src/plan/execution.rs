@@ -1,0 +1,47 @@
+//! Phases that the class delegates: an execution of its state machine carries the order through them, and the operator
+//! starts it, follows it, and starts the next one when it ended before its time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::patience::Patience;
+use super::{Wanted, deadline};
+use crate::effect::Effect;
+use crate::journal::{EntryState, IllegalMove};
+use crate::next::Look;
+use crate::record::Record;
+
+/// How long nothing may come of an execution beyond the order's own deadline, before it is looked at. A step that fails is
+/// tried again after 15 minutes at the latest, and whoever is waited for is looked after each ten.
+const OVERDUE: SignedDuration = SignedDuration::from_mins(20);
+/// Pauses before an execution is started in place of one that ended by itself: they double up to the longest.
+const PAUSES: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(10), SignedDuration::from_mins(15));
+
+/// What the operator does for an order that an execution carries, or is to carry.
+pub(super) fn delegate(next: &Record, patience: &Patience<'_>, now: Timestamp) -> Wanted {
+    let Some(entry) = next.journal.get(&Effect::Execute) else { return Wanted::Do(Effect::Execute) };
+    match entry.state {
+        EntryState::Done => {
+            let due = deadline(next, patience).unwrap_or(entry.intended_at).max(entry.intended_at) + OVERDUE;
+            let seen = patience.held.execution_seen_at.map(|seen| seen + OVERDUE);
+            let due = seen.map_or(due, |seen| seen.max(due));
+            if now < due { Wanted::Wait(Some(due)) } else { Wanted::Read(Look::Execution) }
+        }
+        EntryState::NotDone => match entry.finished_at.map(|ended| ended + pause(entry.failures)) {
+            Some(due) if now < due => Wanted::Wait(Some(due)),
+            _ => Wanted::Do(Effect::Execute),
+        },
+        _ => Wanted::Do(Effect::Execute),
+    }
+}
+
+/// How long to wait after so many executions in a row that ended by themselves.
+fn pause(failures: u32) -> SignedDuration {
+    let Some(doublings) = failures.checked_sub(1) else { return SignedDuration::ZERO };
+    (PAUSES.0 * 2_i32.pow(doublings.min(10))).min(PAUSES.1)
+}
+
+/// The order is not the execution's any more: it is named no longer.
+pub(crate) fn let_go(next: &mut Record) -> Result<(), IllegalMove> {
+    if next.execution().is_some() { next.next_attempt(Effect::Execute) } else { Ok(()) }
+}
