@@ -30,6 +30,9 @@ pub use provision::Resources;
 const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
+/// ministack as it is started: with corrections where it is laxer than AWS.
+const SERVER: &str = concat!(include_str!("states.py"), include_str!("server.py"));
+
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running ministack with an installation's resources.
@@ -210,7 +213,7 @@ impl Aws {
 
 fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
     let mut command = Command::new(&tools.python);
-    command.args(["-c", include_str!("server.py")]);
+    command.args(["-c", SERVER]);
     let paths: [(&str, PathBuf); 3] =
         [("TMPDIR", dir.to_owned()), ("STATE_DIR", dir.join("state")), ("S3_DATA_DIR", dir.join("s3"))];
     command.envs(paths).current_dir(dir);
@@ -218,6 +221,8 @@ fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
     // Some of the names ministack builds, such as its certificate's, come from this one.
     command.env("BIND_HOST", "127.0.0.1").env("MINISTACK_HOST", "localhost");
     command.env("MINISTACK_REGION", REGION).env("SFTP_ENABLED", "0");
+    // What it runs as a Lambda finds it by this.
+    command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
     // What it cannot deliver to a device that is gone it reports as an error, with a traceback that is longer each
     // time, and comes to do nothing else.
     command.env("LOG_LEVEL", "CRITICAL");

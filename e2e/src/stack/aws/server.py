@@ -1,4 +1,4 @@
-"""ministack, with three corrections.
+"""ministack, with three corrections to its IoT; `states.py`, which goes before this, has those to its Step Functions.
 
 Subscriptions are as MQTT 3.1.1 demands them (section 3.8.4): a filter that a session has already is replaced, not
 added. Without this, a client that subscribes at each connection to the session it resumes gets every message once more
