@@ -177,11 +177,11 @@ def wait_for_token(resource, arguments, token, state):
     pool.shutdown(wait=False)
     answered.wait(state.get("TimeoutSeconds", 99_999_999))
     with MOMENT:
+        if over(execution):
+            raise Ended
         late = token not in CLOSED
         CLOSED.add(token)
         states._task_tokens.pop(token, None)
-    if over(execution):
-        raise Ended
     if late:
         raise states._ExecutionError("States.Timeout", "The task was not answered in time")
     if waiting["error"]:
@@ -207,7 +207,8 @@ def once(answer, ends=True):
         token = data.get("taskToken")
         with MOMENT:
             if token in CLOSED:
-                return states.error_response_json("TaskTimedOut", "Task Timed Out: the task is closed", 400)
+                message = "Task Timed Out: 'Provided task does not exist anymore'"
+                return states.error_response_json("TaskTimedOut", message, 400)
             # Before the thread is woken, which looks whether it was.
             known = token in states._task_tokens
             if known and ends:
