@@ -172,12 +172,12 @@ impl Step {
         if record.is_stalled() {
             return Answer::Stop(Stop::NeedsPerson);
         }
-        if record.direction == Direction::Undo && self.leads_forward() {
+        // Only another record than the machine went by is not over by now: a last moment's fault has turned it round.
+        let out_of_turn = self == Self::CloseOrder && !waits;
+        if record.direction == Direction::Undo && (self.leads_forward() || out_of_turn) {
             return Answer::Undo;
         }
         let suspended = record.suspended && record.direction == Direction::Forward;
-        // Only another record than the machine went by has steps out of turn: the next execution begins where it is.
-        let out_of_turn = self == Self::CloseOrder && !waits;
         if suspended || out_of_turn || !record.is_delegated(now) {
             return Answer::Stop(Stop::HandedBack);
         }

@@ -7,6 +7,7 @@ mod devices;
 mod digest;
 mod dispatch;
 mod executions;
+mod machine;
 mod money;
 mod ownership;
 mod people;

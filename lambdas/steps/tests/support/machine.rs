@@ -59,7 +59,7 @@ pub fn route(step: Step, answer: Answer) -> At {
     let next = match (step, answer) {
         (Step::HandBack, _) | (Step::CloseOrder, Answer::Done) => return At::Ended,
         (step, Answer::Waiting) if waits(step) => return At::Wait(step, false),
-        (step, Answer::Undo) if step.leads_forward() => Step::RecallDevices,
+        (step, Answer::Undo) if step.leads_forward() || step == Step::CloseOrder => Step::RecallDevices,
         (_, Answer::Waiting | Answer::Undo | Answer::Stop(_)) => Step::HandBack,
         (Step::ValidateOrder, Answer::Done) => Step::AuthorizePayment,
         (Step::AuthorizePayment, Answer::Done) => Step::ConfirmOrder,
