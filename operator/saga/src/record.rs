@@ -18,7 +18,7 @@ use crate::terms::Terms;
 /// The format in which records are written. A reader takes every format up to its own and refuses a later one, whose
 /// meaning it cannot know. Format 1 had no number; formats 1 and 2 told of the payment in its provider's words; up to
 /// format 3, the first courier to speak had the order. Later ones are those of the effects that were added: see
-/// [`since`](crate::effect::Row::since).
+/// `since` in their rows.
 pub const FORMAT: u32 = Effect::format_of_all();
 
 /// How long an execution waits for the bank's word on a refund.

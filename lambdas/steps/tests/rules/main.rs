@@ -6,6 +6,7 @@ mod claims;
 mod devices;
 mod digest;
 mod dispatch;
+mod edges;
 mod executions;
 mod machine;
 mod money;
