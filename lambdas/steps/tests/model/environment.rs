@@ -4,11 +4,9 @@ use comanda_saga::{Direction, Hold, RefundState};
 use stateright::{Model, Property};
 
 use crate::faults::{Fault, Spot};
-use crate::kept::Kept;
-use crate::state::{Bounds, Lately, Object, Rest, Said, State, Who, Writer};
-use crate::support::machine::At;
+use crate::state::{Bounds, Object, Rest, Said, State, Who, Writer};
 use crate::support::world::{Stage, World};
-use crate::time::{Tick, aged};
+use crate::time::Tick;
 use crate::writer::Fate;
 
 /// In place of the key of a refund that no operator asked for.
@@ -313,24 +311,6 @@ impl Bounds {
             moves.push(Move::Retry);
         }
     }
-
-    /// Time passes when an operator waits for it, or somebody naps.
-    fn time_moves(&self, state: &State, moves: &mut Vec<Move>) {
-        let at_work = || state.writers.iter().filter(|writer| writer.works());
-        let busy = at_work().any(|writer| !writer.queue.is_empty()) || state.is_called();
-        let awaited = at_work().any(|writer| writer.queue.is_empty() && writer.rest == Rest::Until)
-            || state.world.executions.iter().any(|execution| matches!(execution.at, At::Wait(_, false)));
-        if busy && state.left.naps == 0 || !busy && !awaited {
-            return;
-        }
-        moves.push(Move::Time(Tick::Hour, busy));
-        if state.left.minutes > 0 {
-            moves.push(Move::Time(Tick::Minute, busy));
-        }
-        if self.days {
-            moves.push(Move::Time(Tick::Day, busy));
-        }
-    }
 }
 
 impl State {
@@ -397,27 +377,6 @@ impl State {
         for writer in &mut self.writers {
             writer.lately.asked = false;
             if writer.running && writer.queue.is_empty() {
-                writer.rest = Rest::Due;
-            }
-        }
-    }
-
-    fn pass_time(&mut self, tick: Tick) {
-        self.ledger = self.ledger.as_ref().map(|record| Kept::new(aged(record, tick)));
-        for intent in &mut self.world.provider.intents {
-            if tick == Tick::Day {
-                intent.made_at = tick.age(intent.made_at);
-            }
-        }
-        self.wire = self.wire.as_ref().map(|message| message.map(|record| aged(record, tick)));
-        self.wake_executions();
-        // An operator would see the execution running, and rest again.
-        let carried = self.is_carried();
-        for writer in &mut self.writers {
-            writer.map(|record| aged(record, tick));
-            writer.lately = Lately::default();
-            if writer.queue.is_empty() && writer.rest == Rest::Until && !(carried && writer.invoked.is_none())
-            {
                 writer.rest = Rest::Due;
             }
         }

@@ -18,4 +18,5 @@ mod state;
 mod support;
 mod time;
 mod view;
+mod wire;
 mod writer;

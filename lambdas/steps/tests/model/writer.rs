@@ -1,22 +1,21 @@
 //! An operator: load, decide, do one thing after the other, rest. Each thing done is one move of the
 //! model; deciding belongs to the move before it, because it touches nothing outside.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use comanda_saga::custody::Action;
 use comanda_saga::effect::Kind;
-use comanda_saga::{Call, Hold, Look, Outcome, Phase, Record, RefundState, StockChange, Write};
-use comanda_steps::carry::{CarryError, Ports, Request};
+use comanda_saga::{Call, Look, Outcome, Phase, Record, StockChange, Write};
+use comanda_steps::carry::{CarryError, Request};
 use comanda_steps::ports::LedgerError;
 use futures::FutureExt;
-use jiff::Timestamp;
 
 use crate::kept::Kept;
 use crate::state::{Bounds, Defect, Lately, Rest, State, Stop, Task, Told, Writer};
 use crate::support::world::{Luck, commit};
 use crate::time::{now, plain};
 use crate::view::{Plan, View, in_hand, plan};
+use crate::wire::Wire;
 
 /// What becomes of a write or a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +145,7 @@ impl State {
     }
 
     /// The ledger takes a write, or says why not.
-    fn write(&mut self, bounds: &Bounds, write: &Write) -> Result<(), LedgerError> {
+    pub fn write(&mut self, bounds: &Bounds, write: &Write) -> Result<(), LedgerError> {
         self.stock = match commit(self.record(), self.stock, write) {
             Err(LedgerError::Conflict) if bounds.defect == Some(Defect::NoVersionCheck) => self.stock,
             committed => committed?,
@@ -268,7 +267,7 @@ impl State {
         }
     }
 
-    fn call(&mut self, call: Call, record: &Record, fate: Fate) -> Outcome {
+    pub fn call(&mut self, call: Call, record: &Record, fate: Fate) -> Outcome {
         let unknown = || Outcome::Unknown { effect: call.effect(), message: "no answer".to_owned() };
         match fate {
             Fate::Answered(luck) => self.world.call(call, record, luck, now()),
@@ -369,66 +368,9 @@ impl State {
     }
 }
 
-/// The loop's way to what is outside.
-struct Wire<'a> {
-    /// Everything, and whether somebody has to be waited for after the last answer.
-    state: Mutex<(&'a mut State, bool)>,
-    bounds: &'a Bounds,
-    fate: Fate,
-}
-
-impl<'a> Wire<'a> {
-    fn state(&self) -> MutexGuard<'_, (&'a mut State, bool)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ports for Wire<'_> {
-    type Error = CarryError;
-
-    fn now(&self) -> Timestamp {
-        now()
-    }
-
-    /// Never too late: a process that is paused before its call makes it, which is the worst case.
-    fn elapsed(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn may_go_on(&self) -> Result<(), CarryError> {
-        Ok(())
-    }
-
-    async fn write(&self, _: &Record, write: &Write) -> Result<(), LedgerError> {
-        self.state().0.write(self.bounds, write)?;
-        if self.fate == Fate::AnswerLost {
-            return Err(LedgerError::Unreachable("no answer".to_owned()));
-        }
-        Ok(())
-    }
-
-    async fn call(&self, call: Call, record: &Record) -> Result<Outcome, CarryError> {
-        let mut state = self.state();
-        let outcome = state.0.call(call, record, self.fate);
-        state.1 = must_wait(&outcome);
-        Ok(outcome)
-    }
-}
-
 /// True when the status has to be written. Of an order that ended, an operator that has not read the ledger
 /// knows less than the object says.
 fn is_news(before: Option<&Told>, told: &Told) -> bool {
     let forgetful = told.phase == Phase::Pending && before.is_some_and(|before| before.phase.is_final());
     before != Some(told) && !forgetful
-}
-
-/// True for an answer after which the provider is not asked again at once.
-pub fn must_wait(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Payment(view) => {
-            matches!(view.hold, Hold::AwaitsProvider | Hold::AwaitsCustomer)
-        }
-        Outcome::Refund(Some(view)) => view.state == RefundState::Pending,
-        _ => false,
-    }
 }

@@ -7,6 +7,7 @@ mod devices;
 mod digest;
 mod dispatch;
 mod edges;
+mod edges_of_devices;
 mod executions;
 mod machine;
 mod money;
