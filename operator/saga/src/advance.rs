@@ -76,7 +76,8 @@ impl Case<'_> {
     /// When what devices said has to be read, because the connection to them began anew: some of it may be in the
     /// ledger only.
     fn catch_up_at(&self) -> Option<Timestamp> {
-        let settled = self.around.hearing_since.filter(|_| self.held.saved.is_spoken_of())? + CATCH_UP;
+        let heard = !self.away && self.held.saved.is_spoken_of();
+        let settled = self.around.hearing_since().filter(|_| heard)? + CATCH_UP;
         self.held.events_read_at.is_none_or(|read_at| read_at < settled).then_some(settled)
     }
 
@@ -105,7 +106,7 @@ fn executed(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     if *step != Step::HandBack {
         return Ok(None);
     }
-    execution::let_go(&mut case.next)?;
+    execution::let_go(&mut case.next, case.now)?;
     Ok(Some(case.write(StockChange::None, None)))
 }
 
@@ -220,8 +221,19 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
         }
         next.early_abandon = Some(reason.clone());
     }
-    // After pick-up the food is on its way: a cancel is refused, a deletion waits for the delivery.
-    if next.courier.state >= CourierState::PickedUp {
+    // After pick-up the food is on its way: a cancel is refused, a deletion waits for the delivery. What is known of that
+    // may be somewhere else, where an execution carries the order.
+    let stops = (wishes.cancel.is_some() || wishes.deleted) && next.direction == Direction::Forward;
+    let mut courier = next.courier.state;
+    if stops && case.away && next.may_have_happened(Effect::Deliver) {
+        if !case.held.is_fresh {
+            return Ok(Some(Next::Read(Look::Events)));
+        }
+        let mut heard = next.clone();
+        heard.apply_events(case.held.events)?;
+        courier = heard.courier.state;
+    }
+    if courier >= CourierState::PickedUp {
         return Ok(None);
     }
     if let Some(reason) = &wishes.cancel {
@@ -260,7 +272,7 @@ fn abandoned(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     if case.next.abandoned.is_none() {
         return Ok(None);
     }
-    execution::let_go(&mut case.next)?;
+    execution::let_go(&mut case.next, case.now)?;
     enter(&mut case.next, Trigger::Abandoned, case.now)?;
     Ok(Some(case.write(StockChange::None, None)))
 }

@@ -16,7 +16,7 @@ pub struct Circumstances {
     pub wishes: Wishes,
     /// What the class says now; none when it is gone, and then what the record has pinned counts.
     pub policy: Option<Policy>,
-    /// Since when what the class's devices say is heard; none while it is not.
+    /// Since when what the class's devices say is heard; none while it is not. A step need not say.
     pub hearing_since: Option<Timestamp>,
     /// How long a repeated creation of a payment is certain to be the same one to the provider.
     pub key_lifetime: SignedDuration,
@@ -25,6 +25,11 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
+    /// Since when what devices say is heard. A step reads all of it before it decides, so that it never begins to listen.
+    pub(crate) fn hearing_since(&self) -> Option<Timestamp> {
+        if self.driver.is_operator() { self.hearing_since } else { Some(Timestamp::UNIX_EPOCH) }
+    }
+
     /// How long and how often things may be tried of an order: as the class says now, as it was last written down, or as it
     /// was pinned.
     pub(crate) fn policy_of(&self, record: &Record) -> Policy {

@@ -172,13 +172,17 @@ impl Step {
         if record.is_stalled() {
             return Answer::Stop(Stop::NeedsPerson);
         }
+        if !record.is_delegated(now) {
+            return Answer::Stop(Stop::HandedBack);
+        }
         // Only another record than the machine went by is not over by now: a last moment's fault has turned it round.
         let out_of_turn = self == Self::CloseOrder && !waits;
         if record.direction == Direction::Undo && (self.leads_forward() || out_of_turn) {
             return Answer::Undo;
         }
-        let suspended = record.suspended && record.direction == Direction::Forward;
-        if suspended || out_of_turn || !record.is_delegated(now) {
+        // Suspended, what is over goes on: nothing that begins does.
+        let suspended = waits && record.suspended && record.direction == Direction::Forward;
+        if suspended || out_of_turn {
             return Answer::Stop(Stop::HandedBack);
         }
         if waits { Answer::Waiting } else { Answer::Done }

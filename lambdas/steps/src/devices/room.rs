@@ -1,6 +1,6 @@
 //! How much is kept of what devices say of an order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, KitchenState};
 
@@ -14,6 +14,8 @@ pub struct Room {
     couriers: usize,
     /// Who took each offer first.
     takers: BTreeMap<u64, String>,
+    /// All who took one: whoever reads the ledger may find another of two first.
+    accepted: BTreeSet<String>,
 }
 
 /// Whether there is room for an event.
@@ -52,17 +54,27 @@ impl Room {
         if event.signal == DeviceSignal::Courier(CourierState::Accepted) {
             self.takers.entry(event.seq).or_insert_with(|| event.device.clone());
         }
+        self.know(event);
+    }
+
+    /// Notes who took an offer, whether or not that is kept here.
+    pub(crate) fn know(&mut self, event: &DeviceEvent) {
+        if event.signal == DeviceSignal::Courier(CourierState::Accepted) {
+            self.accepted.insert(event.device.clone());
+        }
     }
 
     /// Of an offer, the first `accepted` counts, and the `declined` of whoever had the order.
     fn is_needless(&self, event: &DeviceEvent) -> bool {
-        let late = match event.signal {
-            DeviceSignal::Courier(CourierState::Accepted) => self.takers.contains_key(&event.seq),
-            DeviceSignal::Courier(CourierState::Declined) => true,
+        match event.signal {
+            // Whoever once took the order may answer another command with the word.
+            DeviceSignal::Courier(CourierState::Accepted) => {
+                self.takers.contains_key(&event.seq)
+                    && !self.takers.values().any(|taker| *taker == event.device)
+            }
+            DeviceSignal::Courier(CourierState::Declined) => !self.accepted.contains(&event.device),
             _ => false,
-        };
-        // Whoever once took the order may answer another command with the word.
-        late && !self.takers.values().any(|taker| *taker == event.device)
+        }
     }
 }
 
@@ -132,6 +144,13 @@ mod tests {
             }
         }
         assert_eq!(room.couriers, 40);
+    }
+
+    #[test]
+    fn of_two_who_took_an_offer_at_once_either_may_give_it_back() {
+        let room = Room::beside(&[said("bike-2", ACCEPTED, 2), said("bike-1", ACCEPTED, 2)]);
+        assert_eq!(room.place_for(&said("bike-1", DECLINED, 3)), Place::Free);
+        assert_eq!(room.place_for(&said("bike-3", DECLINED, 3)), Place::Needless);
     }
 
     #[test]

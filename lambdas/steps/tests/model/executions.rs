@@ -8,6 +8,7 @@ use crate::environment::Move;
 use crate::exploration::explore;
 use crate::liveness::assert_every_state_leads_to_an_end;
 use crate::state::{Bounds, Budget, Invocation, Rest, State, Writer};
+use crate::support::ALL;
 use crate::support::machine::{At, route};
 use crate::time::now;
 
@@ -139,15 +140,6 @@ impl State {
         }
     }
 }
-
-const ALL: [Phase; 6] = [
-    Phase::Validating,
-    Phase::Paying,
-    Phase::Notifying,
-    Phase::Preparing,
-    Phase::Delivering,
-    Phase::Compensating,
-];
 
 /// Everything is delegated.
 fn delegated() -> Bounds {

@@ -92,6 +92,9 @@ impl View {
         }
         let status = status::project(&observed, now());
         let told = Told { phase: status.phase, reason: status.reason };
+        if tasks.is_empty() && matches!(wait, Wait::Until(due) if due <= now()) {
+            return Err("waits for a time that is past");
+        }
         let rest = if matches!(wait, Wait::Until(_)) { Rest::Until } else { Rest::Event };
         let tasks = tasks.into_iter().rev().map(|task| Kept::new(task).map(|record| plain(record.clone())));
         Ok(Plan { tasks: tasks.collect(), rest, told, answer })

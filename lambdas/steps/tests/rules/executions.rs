@@ -4,23 +4,14 @@
 use comanda_crds::Timeouts;
 use comanda_saga::driver::{Answer, Step, Stop};
 use comanda_saga::{
-    Call, Circumstances, Driver, Effect, EntryState, Identity, KitchenState, Look, Phase, Policy, Record,
-    Wait, Wishes,
+    Call, Circumstances, CourierState, DeviceSignal, Driver, Effect, EntryState, Identity, KitchenState,
+    Look, Phase, Policy, Record, Wait, Wishes,
 };
 use comanda_steps::carry::{InHand, Request, Rest};
 use strum::IntoEnumIterator;
 
 use crate::support::driver::Driver as Shop;
-use crate::support::{at, executor, seen};
-
-const ALL: [Phase; 6] = [
-    Phase::Validating,
-    Phase::Paying,
-    Phase::Notifying,
-    Phase::Preparing,
-    Phase::Delivering,
-    Phase::Compensating,
-];
+use crate::support::{ALL, at, event, executor, seen};
 
 /// An order of a class that delegates these phases, carried by its operator as far as it goes.
 fn shop(phases: &[Phase]) -> Shop {
@@ -41,7 +32,10 @@ fn step(record: &Record, step: Step) -> Result<Request, Rest> {
 fn asks(record: &Record, driver: Driver) -> Result<Request, Rest> {
     let wishes = Wishes::default();
     let around = Circumstances { driver, wishes, policy: None, ..seen().circumstances() };
-    InHand::new(record.clone()).next(&around, at(0)).expect("no contradiction")
+    // A step reads all that devices said with the record.
+    let mut hand = InHand::new(record.clone());
+    hand.events_read_at = Some(at(0));
+    hand.next(&around, at(0)).expect("no contradiction")
 }
 
 #[test]
@@ -134,6 +128,9 @@ fn an_order_that_is_handed_back_in_a_delegated_phase_is_executed_anew_under_anot
     shop.outside.ledger = Some(write.record);
     shop.restart();
     shop.run();
+    assert_eq!(shop.count(Call::Do(Effect::Execute)), 1, "not at once");
+    shop.wait(10);
+    shop.run();
     let second = shop.record().execution().expect("another execution");
     assert_eq!((shop.count(Call::Do(Effect::Execute)), second == first), (2, false));
 }
@@ -193,4 +190,60 @@ fn an_execution_that_ended_unseen_is_found_and_the_next_one_waits_before_it_star
     shop.wait(1);
     shop.run();
     assert_eq!((shop.record().execution().is_some(), shop.world.executions.len()), (true, 2));
+}
+
+/// An order whose delivery is delegated, and which a step offered to couriers.
+fn offered() -> Shop {
+    let mut shop = Shop::delivering();
+    if let Some(class) = &mut shop.o.class {
+        class.spec.executor = Some(executor(&ALL));
+    }
+    let mut record = shop.record().clone();
+    record.class.executor = Some(executor(&ALL));
+    record.intend(Effect::Execute, at(0)).expect("a legal move");
+    record.settle(Effect::Execute, EntryState::Done, None, at(0)).expect("a legal move");
+    shop.outside.ledger = Some(record);
+    shop.restart();
+    shop.done.clear();
+    shop
+}
+
+#[test]
+fn a_cancel_of_a_delegated_order_is_refused_when_the_ledger_has_a_pick_up_that_no_step_took_over() {
+    let mut shop = offered();
+    let seq = shop.record().journal[&Effect::Deliver].seq.unwrap_or_default();
+    shop.kept.push(event(DeviceSignal::Courier(CourierState::PickedUp), seq));
+    shop.o.order.cancel = Some("no longer hungry".to_owned());
+    shop.run();
+    assert_eq!(shop.calls(), [Call::Read(Look::Events)]);
+    assert_eq!((shop.record().phase, shop.record().fault.as_ref()), (Phase::Delivering, None));
+
+    let mut shop = offered();
+    shop.o.order.cancel = Some("no longer hungry".to_owned());
+    shop.run();
+    assert_eq!(shop.record().phase, Phase::Compensating, "nobody picked it up");
+}
+
+#[test]
+fn an_order_that_was_delivered_while_it_was_suspended_is_closed() {
+    let mut record = offered().record().clone();
+    record.suspended = true;
+    let name = record.execution().expect("an execution").to_owned();
+    let seq = record.journal[&Effect::Deliver].seq.unwrap_or_default();
+    record.apply_events(&[event(DeviceSignal::Courier(CourierState::Delivered), seq)]).expect("a legal move");
+    for step in [Step::CapturePayment, Step::RequestDelivery] {
+        assert_eq!(self::step(&record, step), Err(Rest::Anothers), "{step:?}");
+        assert_eq!(step.answer(&name, &record, false, at(0)), Answer::Done, "{step:?}");
+    }
+    let Ok(Request::Write(write, None)) = step(&record, Step::CloseOrder) else { panic!("a write") };
+    assert_eq!(write.record.phase, Phase::Delivered);
+}
+
+#[test]
+fn an_operator_that_hears_devices_anew_rests_while_an_execution_carries_the_order() {
+    let mut shop = offered();
+    shop.o.hearing_since = Some(shop.now);
+    shop.wait(3);
+    let wait = shop.run().wait;
+    assert!(matches!(wait, Wait::Until(due) if due > shop.now), "{wait:?}");
 }

@@ -133,3 +133,14 @@ fn a_kitchen_that_answers_after_its_deadline_is_too_late() {
     assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::KitchenTimedOut));
     assert_eq!(shop.count(Call::Do(Effect::Capture)), 0);
 }
+
+#[test]
+fn a_customer_who_confirmed_in_time_and_was_not_looked_at_since_is_not_rejected() {
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Action)]);
+    shop.run();
+    shop.world.provider.intents[0].state = Hold::Held;
+    shop.wait(900);
+    shop.restart();
+    shop.run();
+    assert_eq!((shop.record().phase, shop.record().fault.as_ref()), (Phase::Preparing, None));
+}

@@ -77,6 +77,16 @@ pub fn class() -> OrderClassSpec {
     }
 }
 
+/// All phases that a class can delegate.
+pub const ALL: [Phase; 6] = [
+    Phase::Validating,
+    Phase::Paying,
+    Phase::Notifying,
+    Phase::Preparing,
+    Phase::Delivering,
+    Phase::Compensating,
+];
+
 /// A state machine that carries orders through these phases.
 pub fn executor(phases: &[Phase]) -> Executor {
     let account = "eu-west-1:000000000000";

@@ -111,8 +111,11 @@ impl Record {
             }
             Outcome::Unknown { effect, message } => {
                 self.contact_unreadable = false;
-                if let Some(entry) = effect.and_then(|effect| self.journal.get_mut(&effect)) {
-                    entry.failures += 1;
+                if let Some((effect, entry)) =
+                    effect.and_then(|effect| Some((effect, self.journal.get_mut(&effect)?)))
+                {
+                    // Of executions, those are counted that ended by themselves.
+                    entry.failures += u32::from(effect != Effect::Execute);
                     entry.message = Some(message);
                 }
             }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::patience::Patience;
 use super::{Wanted, deadline};
 use crate::effect::Effect;
-use crate::journal::{EntryState, IllegalMove};
+use crate::journal::{Entry, EntryState, IllegalMove};
 use crate::next::Look;
 use crate::record::Record;
 
@@ -27,7 +27,7 @@ pub(super) fn delegate(next: &Record, patience: &Patience<'_>, now: Timestamp) -
             let due = seen.map_or(due, |seen| seen.max(due));
             if now < due { Wanted::Wait(Some(due)) } else { Wanted::Read(Look::Execution) }
         }
-        EntryState::NotDone => match entry.finished_at.map(|ended| ended + pause(entry.failures)) {
+        EntryState::NotDone => match entry.finished_at.map(|ended| ended + pause(next, entry, ended)) {
             Some(due) if now < due => Wanted::Wait(Some(due)),
             _ => Wanted::Do(Effect::Execute),
         },
@@ -35,13 +35,23 @@ pub(super) fn delegate(next: &Record, patience: &Patience<'_>, now: Timestamp) -
     }
 }
 
-/// How long to wait after so many executions in a row that ended by themselves.
-fn pause(failures: u32) -> SignedDuration {
-    let Some(doublings) = failures.checked_sub(1) else { return SignedDuration::ZERO };
-    (PAUSES.0 * 2_i32.pow(doublings.min(10))).min(PAUSES.1)
+/// How long to wait after an execution: longer after each in a row that ended by itself, and not where the order came to
+/// another phase after it was handed back.
+fn pause(next: &Record, entry: &Entry, ended: Timestamp) -> SignedDuration {
+    if entry.failures == 0 && next.phase_since > ended {
+        return SignedDuration::ZERO;
+    }
+    (PAUSES.0 * 2_i32.pow(entry.failures.saturating_sub(1).min(10))).min(PAUSES.1)
 }
 
 /// The order is not the execution's any more: it is named no longer.
-pub(crate) fn let_go(next: &mut Record) -> Result<(), IllegalMove> {
-    if next.execution().is_some() { next.next_attempt(Effect::Execute) } else { Ok(()) }
+pub(crate) fn let_go(next: &mut Record, now: Timestamp) -> Result<(), IllegalMove> {
+    if next.execution().is_none() {
+        return Ok(());
+    }
+    next.next_attempt(Effect::Execute)?;
+    if let Some(entry) = next.journal.get_mut(&Effect::Execute) {
+        (entry.failures, entry.finished_at) = (0, Some(now));
+    }
+    Ok(())
 }

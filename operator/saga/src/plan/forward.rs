@@ -57,6 +57,10 @@ pub(super) fn pay(
                 let deadline =
                     next.journal[&Effect::Authorize].started_at + seconds(patience.timeouts.customer_seconds);
                 if now >= deadline {
+                    // They may have, and nobody looked.
+                    if patience.held.payment_seen_at.is_none_or(|seen| seen < deadline) {
+                        return Ok(Some(Wanted::Read(Look::Payment)));
+                    }
                     next.raise(
                         Cause::PaymentNotConfirmed,
                         "The customer did not confirm the payment in time.",

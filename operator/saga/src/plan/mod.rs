@@ -38,7 +38,7 @@ pub(crate) fn next(
             return Ok(if delegates { execution::delegate(next, patience, now) } else { Wanted::Anothers });
         }
         if driver.is_operator() {
-            execution::let_go(next)?;
+            execution::let_go(next, now)?;
         }
         let before = next.phase;
         let wanted = match next.phase {

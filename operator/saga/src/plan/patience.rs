@@ -49,7 +49,7 @@ impl<'a> Patience<'a> {
             driver: &around.driver,
             timeouts,
             tries: notification_tries,
-            hearing_since: around.hearing_since,
+            hearing_since: around.hearing_since(),
             key_lifetime: around.key_lifetime,
             held,
         }

@@ -31,6 +31,9 @@ impl Said {
         let mut events: Vec<DeviceEvent> = self.0.into_values().collect();
         events.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         let mut room = Room::default();
+        for event in &events {
+            room.know(event);
+        }
         events.retain(|event| {
             let kept = room.place_for(event) == Place::Free;
             if kept {
