@@ -33,7 +33,12 @@ pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result
         next.apply_events(held.events)?;
     }
     let mut case = Case { held, around, now, next, away };
-    for rule in RULES {
+    let rules: &[Rule] = match &around.driver {
+        Driver::Operator if away => &AWAY,
+        Driver::Operator => &OPERATOR,
+        Driver::Execution { .. } => &STEP,
+    };
+    for rule in rules {
         if let Some(wanted) = rule(&mut case)? {
             return Ok(match wanted {
                 Next::Wait(wait) => Next::Wait(case.catch_up_at().map_or(wait, |due| wait.or_at(due))),
@@ -44,9 +49,13 @@ pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result
     Ok(Next::Wait(Wait::ForEvent))
 }
 
-/// Tried in this order; the first that says something decides.
-const RULES: [Rule; 9] =
-    [executed, over, catch_up, judge_payment, ask_people, question_couriers, abandoned, stalled, carry_on];
+/// The rules of the operator. Tried in this order; the first that says something decides.
+const OPERATOR: [Rule; 8] =
+    [over, catch_up, judge_payment, ask_people, question_couriers, abandoned, stalled, carry_on];
+/// Those of the operator while an execution carries the order.
+const AWAY: [Rule; 4] = [ask_people, abandoned, stalled, carry_on];
+/// Those of a step, which nobody asks for anything.
+const STEP: [Rule; 7] = [executed, over, catch_up, judge_payment, question_couriers, stalled, carry_on];
 
 /// How long after a connection to the devices the ledger is read for what was said around it: long enough for an IoT
 /// rule to have kept it, and short of the time before which nobody is called silent.
@@ -134,9 +143,6 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
 /// Of an order of which devices may speak, what they said is read after each connection to them, and when it was not for
 /// long.
 fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
-    if case.away {
-        return Ok(None);
-    }
     let old = || case.held.events_read_at.is_none_or(|read_at| read_at + REREAD <= case.now);
     let due =
         case.held.saved.is_spoken_of() && old() || case.catch_up_at().is_some_and(|due| due <= case.now);
@@ -146,7 +152,7 @@ fn catch_up(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
 /// What became of the payment can end an order on its way, or need a person.
 fn judge_payment(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let next = &mut case.next;
-    if next.direction == Direction::Undo || case.away {
+    if next.direction == Direction::Undo {
         return Ok(None);
     }
     match next.payment.hold {
@@ -184,10 +190,7 @@ fn question_amount(next: &mut Record) {
 /// What people ask for, retry, abandon, cancel and delete, is taken into the record; so is what an execution needs to know
 /// of the object and the class, which it does not see.
 fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
-    let Case { next, around: Circumstances { driver, wishes, policy, .. }, .. } = case;
-    if !driver.is_operator() {
-        return Ok(None);
-    }
+    let Case { next, around: Circumstances { wishes, policy, .. }, .. } = case;
     if next.class.executor.is_some() {
         next.suspended = wishes.suspend;
         next.policy = policy.clone().filter(|policy| *policy != Policy::of(&next.class));
@@ -247,9 +250,6 @@ fn ask_people(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
 /// A courier who does not have the order, and says that they picked it up or delivered it, is for a person to look into.
 fn question_couriers(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     let next = &mut case.next;
-    if case.away {
-        return Ok(None);
-    }
     let free = next.stall.as_ref().is_none_or(|stall| stall.reason == Reason::CourierUnexpected);
     if free
         && next.abandoned.is_none()

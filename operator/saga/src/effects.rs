@@ -90,6 +90,20 @@ impl Record {
         Ok(())
     }
 
+    /// The execution that the journal names is named no longer: it gave the order back, or, where there is a reason, ended
+    /// by itself.
+    ///
+    /// # Errors
+    /// When it was never intended; nothing is changed then.
+    pub(crate) fn end_execution(&mut self, why: Option<String>, now: Timestamp) -> Result<(), IllegalMove> {
+        self.next_attempt(Effect::Execute)?;
+        if let Some(entry) = self.journal.get_mut(&Effect::Execute) {
+            entry.failures = if why.is_some() { entry.failures + 1 } else { 0 };
+            (entry.finished_at, entry.message) = (Some(now), why);
+        }
+        Ok(())
+    }
+
     /// Settles an effect whose outcome is not known yet.
     pub(crate) fn settle_open(
         &mut self,

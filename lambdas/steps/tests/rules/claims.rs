@@ -76,16 +76,22 @@ fn in_an_undo_a_retry_goes_on_as_if_the_courier_had_said_nothing() {
     assert_eq!(shop.world.provider.balance(), 0);
 }
 
-#[test]
-fn a_recall_that_whoever_has_the_food_refuses_stalls_before_anything_is_refunded() {
+/// An order whose courier picked it up, was silent past the deadline, and does not turn back.
+pub fn refused_recall() -> Driver {
     let mut shop = assigned();
     shop.courier(CourierState::PickedUp);
     shop.run();
     shop.wait(3600);
     shop.run();
-    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierTimedOut));
     shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
     shop.run();
+    shop
+}
+
+#[test]
+fn a_recall_that_whoever_has_the_food_refuses_stalls_before_anything_is_refunded() {
+    let mut shop = refused_recall();
+    assert_eq!(shop.record().fault.as_ref().map(|fault| fault.cause), Some(Cause::CourierTimedOut));
     assert_eq!(stall(&shop), Some(Reason::RecallRefused));
     assert_eq!(shop.count(Call::Do(Effect::Refund)), 0);
     shop.o.order.retry = Some("refund it".to_owned());
@@ -96,13 +102,7 @@ fn a_recall_that_whoever_has_the_food_refuses_stalls_before_anything_is_refunded
 
 #[test]
 fn a_recall_that_whoever_has_the_food_refuses_may_keep_the_payment() {
-    let mut shop = assigned();
-    shop.courier(CourierState::PickedUp);
-    shop.run();
-    shop.wait(3600);
-    shop.run();
-    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
-    shop.run();
+    let mut shop = refused_recall();
     shop.o.order.abandon = Some("it was delivered".to_owned());
     shop.run();
     assert_eq!((shop.record().phase, shop.count(Call::Do(Effect::Refund))), (Phase::Failed, 0));

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use crate::support::driver::{Done, Driver, Lost};
 use crate::support::world::Luck;
 use crate::support::{at, event, executor, seen};
+use crate::waiting::{slow_cancellation, slow_capture};
 
 /// What an operator asks for that has this record in hand, or how the order rests.
 fn asks(record: &Record) -> Result<Request, Rest> {
@@ -214,18 +215,10 @@ fn a_message_that_changes_is_news_only_where_it_alone_says_what_to_do() {
 
 #[test]
 fn the_status_names_the_payment_provider_while_it_is_waited_for_and_not_after() {
-    let mut shop = Driver::preparing();
-    shop.lost.push((Call::Do(Effect::Capture), Lost::Request));
-    shop.kitchen(KitchenState::Ready);
-    shop.run();
-    shop.world.provider.intents[0].state = Hold::AwaitsProvider;
-    shop.run();
+    let shop = slow_capture();
     assert_eq!(waits_for(&shop).as_deref(), Some("payment provider"), "a capture");
 
-    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]);
-    shop.run();
-    shop.o.order.cancel = Some("no longer hungry".to_owned());
-    shop.run();
+    let mut shop = slow_cancellation();
     assert_eq!(waits_for(&shop).as_deref(), Some("payment provider"), "a cancellation");
     // It is cancelled by now, and the message does not leave.
     shop.world.provider.intents[0].state = Hold::Held;

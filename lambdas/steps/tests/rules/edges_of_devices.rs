@@ -2,6 +2,7 @@
 
 use comanda_saga::{CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Phase, Reason, Record};
 
+use crate::claims::refused_recall;
 use crate::dispatch::{SECOND, another, assigned, second, seq, stall};
 use crate::support::driver::Driver;
 use crate::support::{COURIER, KITCHEN, event};
@@ -164,13 +165,7 @@ fn an_offer_is_not_repeated_once_somebody_has_the_order_whatever_they_answered()
 
 #[test]
 fn a_person_is_told_whether_the_food_was_delivered_or_is_on_its_way() {
-    let mut shop = assigned();
-    shop.courier(CourierState::PickedUp);
-    shop.run();
-    shop.wait(3600);
-    shop.run();
-    shop.hear(DeviceSignal::CourierRecalled(false), Effect::RecallCourier);
-    shop.run();
+    let shop = refused_recall();
     let text = shop.record().stall.as_ref().map(|stall| stall.message.clone()).unwrap_or_default();
     assert!(text.contains("has the food and does not turn back"), "{text}");
 

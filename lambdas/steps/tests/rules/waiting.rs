@@ -34,6 +34,26 @@ fn assert_waits(shop: &mut Driver, seconds: i64, phase: Phase) {
     assert_ne!(shop.record().phase, phase);
 }
 
+/// An order whose capture the provider works on.
+pub fn slow_capture() -> Driver {
+    let mut shop = Driver::preparing();
+    shop.lost.push((Call::Do(Effect::Capture), Lost::Request));
+    shop.kitchen(KitchenState::Ready);
+    shop.run();
+    shop.world.provider.intents[0].state = Hold::AwaitsProvider;
+    shop.run();
+    shop
+}
+
+/// An order that is cancelled while the provider works on its payment.
+pub fn slow_cancellation() -> Driver {
+    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]);
+    shop.run();
+    shop.o.order.cancel = Some("no longer hungry".to_owned());
+    shop.run();
+    shop
+}
+
 #[test]
 fn a_confirmation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
     let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]);
@@ -44,21 +64,12 @@ fn a_confirmation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
 
 #[test]
 fn a_capture_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
-    let mut shop = Driver::preparing();
-    shop.lost.push((Call::Do(Effect::Capture), Lost::Request));
-    shop.kitchen(KitchenState::Ready);
-    shop.run();
-    shop.world.provider.intents[0].state = Hold::AwaitsProvider;
-    shop.run();
-    assert_asked_every_ten_seconds(shop, Call::Read(Look::Payment));
+    assert_asked_every_ten_seconds(slow_capture(), Call::Read(Look::Payment));
 }
 
 #[test]
 fn a_cancellation_that_the_provider_works_on_is_asked_for_every_ten_seconds() {
-    let mut shop = Driver::with_luck(&[(Call::Do(Effect::Authorize), Luck::Slow)]);
-    shop.run();
-    shop.o.order.cancel = Some("no longer hungry".to_owned());
-    shop.run();
+    let shop = slow_cancellation();
     assert_eq!((shop.record().phase, shop.count(Call::Do(Effect::CancelPayment))), (Phase::Compensating, 0));
     assert_asked_every_ten_seconds(shop, Call::Read(Look::Payment));
 }

@@ -97,11 +97,7 @@ impl Record {
                 self.settle(effect, EntryState::Done, None, now)?;
             }
             Outcome::Execution { name, ended: Some(why) } if self.is_executed_by(&name) => {
-                self.next_attempt(Effect::Execute)?;
-                if let Some(entry) = self.journal.get_mut(&Effect::Execute) {
-                    entry.failures += 1;
-                    (entry.finished_at, entry.message) = (Some(now), Some(why));
-                }
+                self.end_execution(Some(why), now)?;
             }
             Outcome::Execution { .. } | Outcome::Heard(_) => {}
             Outcome::NeedsPerson(stall) => self.stall = Some(stall),
@@ -111,8 +107,8 @@ impl Record {
             }
             Outcome::Unknown { effect, message } => {
                 self.contact_unreadable = false;
-                if let Some((effect, entry)) =
-                    effect.and_then(|effect| Some((effect, self.journal.get_mut(&effect)?)))
+                if let Some(effect) = effect
+                    && let Some(entry) = self.journal.get_mut(&effect)
                 {
                     // Of executions, those are counted that ended by themselves.
                     entry.failures += u32::from(effect != Effect::Execute);

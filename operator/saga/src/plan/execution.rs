@@ -46,12 +46,5 @@ fn pause(next: &Record, entry: &Entry, ended: Timestamp) -> SignedDuration {
 
 /// The order is not the execution's any more: it is named no longer.
 pub(crate) fn let_go(next: &mut Record, now: Timestamp) -> Result<(), IllegalMove> {
-    if next.execution().is_none() {
-        return Ok(());
-    }
-    next.next_attempt(Effect::Execute)?;
-    if let Some(entry) = next.journal.get_mut(&Effect::Execute) {
-        (entry.failures, entry.finished_at) = (0, Some(now));
-    }
-    Ok(())
+    if next.execution().is_some() { next.end_execution(None, now) } else { Ok(()) }
 }
