@@ -1,5 +1,6 @@
 //! What the operator, the Lambdas and the state machine agree on.
 
+use comanda_saga::driver::{Answer, Step, Stop};
 use comanda_saga::{Identity, Phase, Record};
 use serde::{Deserialize, Serialize};
 
@@ -27,14 +28,126 @@ pub struct OrderRef {
 impl ExecutionInput {
     /// The input of an execution that carries this order on from where it is.
     pub fn of(record: &Record) -> Self {
-        let Identity { installation, tenant, order_id } = record.identity.clone();
-        Self { order: OrderRef { installation, tenant, order_id }, phase: record.phase }
+        Self { order: OrderRef::from(&record.identity), phase: record.phase }
     }
 
     /// As JSON, the same for the same order and phase.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings serialise")
     }
+}
+
+impl OrderRef {
+    /// The identity that it names.
+    pub fn identity(&self) -> Identity {
+        let Self { installation, tenant, order_id } = self.clone();
+        Identity { installation, tenant, order_id }
+    }
+}
+
+impl From<&Identity> for OrderRef {
+    fn from(identity: &Identity) -> Self {
+        let Identity { installation, tenant, order_id } = identity.clone();
+        Self { installation, tenant, order_id }
+    }
+}
+
+/// Input of a function that a state calls.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
+pub struct StepInput {
+    /// Which order.
+    pub order: OrderRef,
+    /// The execution's name. It acts only while the journal names it.
+    pub execution: String,
+    /// The state's name.
+    pub step: String,
+    /// How often this state was tried before.
+    #[serde(default)]
+    pub attempt: u32,
+    /// The task token of a state that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// What a step answers to the machine, which goes on by it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct StepOutput {
+    /// How it goes on.
+    pub result: StepResult,
+    /// Where the order is now.
+    pub phase: Phase,
+    /// Of `Waiting`: after how many seconds to call the step again, 1 to [`LONGEST_WAIT`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<i64>,
+    /// Of `Stop`: why the execution ends before its order does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of `Stop`: what a person reads. No personal data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Longest time, in seconds, before a step that waits looks again: a wake that is lost costs no more.
+pub const LONGEST_WAIT: i64 = 600;
+
+/// The word of an answer.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// The step's part is done.
+    Done,
+    /// Somebody has to be waited for.
+    Waiting,
+    /// The order is to be undone.
+    Undo,
+    /// The execution ends here.
+    Stop,
+}
+
+impl StepOutput {
+    /// The answer about an order, which waits until `due`, in seconds from now, where it does.
+    pub fn of(answer: Answer, record: &Record, due: Option<i64>) -> Self {
+        let blank = Self {
+            result: StepResult::Done,
+            phase: record.phase,
+            seconds: None,
+            reason: None,
+            message: None,
+        };
+        match answer {
+            Answer::Done => blank,
+            Answer::Undo => Self { result: StepResult::Undo, ..blank },
+            Answer::Waiting => {
+                let seconds = due.unwrap_or(LONGEST_WAIT).clamp(1, LONGEST_WAIT);
+                Self { result: StepResult::Waiting, seconds: Some(seconds), ..blank }
+            }
+            Answer::Stop(stop) => {
+                let reason: &'static str = stop.into();
+                let message = record.stall.as_ref().filter(|_| stop == Stop::NeedsPerson);
+                let message = message.map(|stall| stall.message.clone());
+                Self { result: StepResult::Stop, reason: Some(reason.to_owned()), message, ..blank }
+            }
+        }
+    }
+}
+
+/// The step that is called when the wait of a state ends; none for a state that waits for nobody.
+pub fn waiting_step(state: &str) -> Option<Step> {
+    match state {
+        "AwaitCustomer" => Some(Step::AuthorizePayment),
+        "AwaitKitchen" => Some(Step::RequestPreparation),
+        "AwaitCourier" => Some(Step::RequestDelivery),
+        "AwaitRecall" => Some(Step::RecallDevices),
+        _ => None,
+    }
+}
+
+/// A message of the wake queue: the order moved, waits or ended. The ledger says which.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// Which order.
+    pub order: OrderRef,
+    /// Whose execution says so.
+    pub execution: String,
 }
 
 /// The names that `ErrorEquals` of the state machine match.

@@ -2,10 +2,12 @@
 //! [`adapters`](crate::adapters); tests write their own.
 
 use async_trait::async_trait;
+use comanda_saga::driver::Step;
 use comanda_saga::{DeviceEvent, Identity, Money, PaymentView, Record, RefundView, StockChange};
 use jiff::SignedDuration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::contract::Wake;
 use crate::customer::Contact;
 
 /// The system of record.
@@ -31,6 +33,12 @@ pub trait Ledger: Send + Sync {
     /// The customer's contact; none once it expired.
     async fn contact(&self, identity: &Identity) -> Result<Option<Contact>, LedgerError>;
 
+    /// Keeps how to end the wait of an execution, in place of its wait before.
+    async fn put_waiting(&self, identity: &Identity, waiting: &Waiting) -> Result<(), LedgerError>;
+
+    /// How to end the wait of an execution; none when it never waited. It may be over.
+    async fn waiting(&self, identity: &Identity, execution: &str) -> Result<Option<Waiting>, LedgerError>;
+
     /// Whether the ledger answers.
     async fn ping(&self) -> Result<(), LedgerError>;
 }
@@ -42,6 +50,24 @@ pub struct Loaded {
     pub record: Record,
     /// What devices said, oldest first.
     pub events: Vec<DeviceEvent>,
+}
+
+/// A wait of an execution, for whoever is to end it.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The execution's name.
+    pub execution: String,
+    /// The step that is called when the wait ends.
+    pub step: Step,
+    /// The task token. Whoever has it can end the wait.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { execution, step, .. } = self;
+        f.debug_struct("Waiting").field("execution", execution).field("step", step).finish_non_exhaustive()
+    }
 }
 
 /// Why the ledger did not do as asked.
@@ -307,12 +333,30 @@ pub trait Executions: Send + Sync {
 
     /// Why an execution ended, in a sentence; none while it runs.
     async fn ended(&self, machine_arn: &str, name: &str) -> Result<Option<String>, ExecutionError>;
+
+    /// Stops an execution, for a reason in a sentence.
+    async fn stop(&self, machine_arn: &str, name: &str, why: &str) -> Result<(), ExecutionError>;
+
+    /// Ends a wait; done when it is over, by this or before.
+    async fn wake(&self, token: &str) -> Result<(), ExecutionError>;
 }
 
 /// Step Functions gave no answer that proves anything.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 #[error("Step Functions did not do as asked: {0}")]
 pub struct ExecutionError(pub String);
+
+/// The way from the machine to the operator.
+#[async_trait]
+pub trait Wakes: Send + Sync {
+    /// Has the operator look at an order.
+    async fn send(&self, wake: &Wake) -> Result<(), WakeError>;
+}
+
+/// The queue did not take a message, or its answer was lost.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error("the wake queue did not take the message: {0}")]
+pub struct WakeError(pub String);
 
 /// The way to kitchens and couriers.
 #[async_trait]

@@ -1,9 +1,12 @@
-//! The services behind the [`ports`](crate::ports): DynamoDB, Stripe, SNS, and MQTT by AWS IoT Core.
+//! The services behind the [`ports`](crate::ports): DynamoDB, Stripe, SNS, SQS, Step Functions, and MQTT by AWS IoT Core.
 
 pub mod aws;
 pub mod dynamodb;
 pub mod iot;
+pub mod iot_data;
 pub mod sns;
+pub mod sqs;
+pub mod stepfunctions;
 pub mod stripe;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `ORDER#<identity>` | `ORDER` | `v`, `epoch`, `owner` (uid; absent: free to claim), `record`, and the projection |
 //! | same | `CONTACT` | `sealed`, `expires` |
+//! | same | `WAIT#<execution>` | `step`, `token`, `expires`: how to end the execution's wait |
 //! | same | `EVENT#<kitchen or couriers>#<device>#<seq>#<word>` | `side`, what the device said, `at`, `expires` |
 //! | `SAID#<installation>/<tenant>/<order>` | `<kitchen or couriers>#<device>#<time>#<uuid>` | what a device said, kept by an IoT rule: `store`, `payload` (base64), `at`, `expires` |
 //!
@@ -20,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::devices::{self, Side, WireEvent};
-use crate::ports::LedgerError;
+use crate::ports::{LedgerError, Waiting};
 use crate::projection::{self, Projection};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -137,6 +138,26 @@ pub(super) fn event(identity: &Identity, event: &DeviceEvent) -> Result<Item, Le
     // What changes nothing has the key of what it repeats, whatever id it has.
     let sk = format!("{EVENT_PREFIX}{}#{}#{}#{}", side.level(), event.device, event.seq, wire.word());
     encode(identity, &sk, EventItem { side, at: event.at, expires: expiry(event.at), event: wire })
+}
+
+/// The sort key of an execution's wait. Each execution has its own, so that none ends another's.
+pub(super) fn wait_key(execution: &str) -> String {
+    format!("WAIT#{execution}")
+}
+
+pub(super) fn waiting(identity: &Identity, waiting: &Waiting, now: Timestamp) -> Result<Item, LedgerError> {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        #[serde(flatten)]
+        waiting: &'a Waiting,
+        expires: i64,
+    }
+    let written = Written { waiting, expires: expiry(now) };
+    encode(identity, &wait_key(&waiting.execution), written)
+}
+
+pub(super) fn read_waiting(identity: &Identity, item: Item) -> Result<Waiting, LedgerError> {
+    serde_dynamo::from_item(item).map_err(|error| corrupt(identity, &error.to_string()))
 }
 
 /// Whether a sort key is an event's.

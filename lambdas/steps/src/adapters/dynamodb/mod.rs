@@ -19,7 +19,7 @@ use self::item::{Item, number, text};
 use self::write::Refusal;
 use crate::adapters::aws::{describe, lasts};
 use crate::customer::Contact;
-use crate::ports::{Ledger, LedgerError, Loaded};
+use crate::ports::{Ledger, LedgerError, Loaded, Waiting};
 
 pub use catalogue::DynamoCatalogue;
 pub use contact::{BadContactKey, ContactKey};
@@ -29,13 +29,18 @@ pub use contact::{BadContactKey, ContactKey};
 pub struct DynamoLedger {
     client: Client,
     table: String,
-    contact_key: ContactKey,
+    contact_key: Option<ContactKey>,
 }
 
 impl DynamoLedger {
-    /// A ledger on a table.
-    pub fn new(client: Client, table: impl Into<String>, contact_key: ContactKey) -> Self {
-        Self { client, table: table.into(), contact_key }
+    /// A ledger on a table. Without a contact key, customers can be neither kept nor read.
+    pub fn new(client: Client, table: impl Into<String>, contact_key: impl Into<Option<ContactKey>>) -> Self {
+        Self { client, table: table.into(), contact_key: contact_key.into() }
+    }
+
+    fn contact_key(&self) -> Result<&ContactKey, LedgerError> {
+        let missing = || LedgerError::Refused("no contact key is set up here".to_owned());
+        self.contact_key.as_ref().ok_or_else(missing)
     }
 
     fn failure<E: ProvideErrorMetadata>(&self, error: &SdkError<E>) -> LedgerError {
@@ -145,7 +150,7 @@ impl Ledger for DynamoLedger {
     async fn create(&self, record: &Record, contact: Option<&Contact>) -> Result<(), LedgerError> {
         let mut writes = vec![write::claim(&self.table, item::order(record, Timestamp::now())?)];
         if let Some(contact) = contact {
-            let sealed = self.contact_key.seal(&record.identity, contact)?;
+            let sealed = self.contact_key()?.seal(&record.identity, contact)?;
             let put = Put::builder().table_name(&self.table).set_item(Some(item::contact(record, sealed)));
             writes.push(write::transact(put));
         }
@@ -202,7 +207,18 @@ impl Ledger for DynamoLedger {
         let Some(AttributeValue::B(sealed)) = found.get("sealed") else {
             return Err(item::corrupt(identity, "the contact item holds no contact"));
         };
-        self.contact_key.open(identity, sealed.as_ref()).map(Some)
+        self.contact_key()?.open(identity, sealed.as_ref()).map(Some)
+    }
+
+    async fn put_waiting(&self, identity: &Identity, waiting: &Waiting) -> Result<(), LedgerError> {
+        let item = item::waiting(identity, waiting, Timestamp::now())?;
+        let answer = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        answer.map(|_| ()).map_err(|error| self.failure(&error))
+    }
+
+    async fn waiting(&self, identity: &Identity, execution: &str) -> Result<Option<Waiting>, LedgerError> {
+        let found = self.get(identity, &item::wait_key(execution)).await?;
+        found.map(|found| item::read_waiting(identity, found)).transpose()
     }
 
     /// Reads a key that no order has.

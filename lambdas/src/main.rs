@@ -1,0 +1,3 @@
+//! The functions of the AWS side, in one program.
+
+fn main() {}
