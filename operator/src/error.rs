@@ -132,7 +132,7 @@ impl From<CallError> for Error {
         match error {
             CallError::Customer(why) => Self::Customer(why),
             CallError::Ledger(error) => error.into(),
-            CallError::NoCall(_) | CallError::NoExecutions => Self::Defect(error.to_string()),
+            CallError::NoCall(_) | CallError::No(_) => Self::Defect(error.to_string()),
         }
     }
 }

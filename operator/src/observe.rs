@@ -116,7 +116,7 @@ pub fn circumstances(observed: &Observed, services: &Services, context: &Context
         wishes: observed.wishes(),
         policy: observed.policy(),
         hearing_since: hearing_since(services),
-        key_lifetime: services.payments.key_lifetime(),
+        key_lifetime: services.payment_rules.key_lifetime(),
         writer: context.writer.clone(),
     }
 }

@@ -11,7 +11,7 @@ use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::adapters::sns::SnsNotifier;
 use comanda_steps::calls;
 use comanda_steps::devices::{client_id, event_filters};
-use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, Payments};
+use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, PaymentRules, Payments};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
@@ -24,6 +24,8 @@ pub struct Services {
     pub ledger: Arc<dyn Ledger>,
     /// Prices and availability.
     pub catalogue: Arc<dyn Catalogue>,
+    /// What is known of the payment provider.
+    pub payment_rules: &'static dyn PaymentRules,
     /// The payment provider.
     pub payments: Arc<dyn Payments>,
     /// Messages to customers.
@@ -39,10 +41,11 @@ impl Services {
     pub fn for_steps(&self) -> calls::Services<'_> {
         calls::Services {
             ledger: &*self.ledger,
-            catalogue: &*self.catalogue,
-            payments: &*self.payments,
-            notifier: &*self.notifier,
-            devices: &*self.devices,
+            catalogue: Some(&*self.catalogue),
+            payment_rules: self.payment_rules,
+            payments: Some(&*self.payments),
+            notifier: Some(&*self.notifier),
+            devices: Some(&*self.devices),
             executions: None,
         }
     }
@@ -144,6 +147,7 @@ impl Pool {
         Ok(Services {
             ledger,
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb, class.catalogue.table.clone())),
+            payment_rules: adapters::payment_rules(&class.payments),
             payments,
             notifier: Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(&aws))),
             devices: broker.clone(),

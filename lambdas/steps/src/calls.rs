@@ -3,23 +3,27 @@
 use comanda_saga::{Call, DeviceEvent, Direction, Effect, Identity, Look, Outcome, Record};
 
 use crate::customer::Contact;
-use crate::ports::{Catalogue, Devices, Executions, Ledger, LedgerError, Loaded, Notifier, Payments};
+use crate::ports::{
+    Catalogue, Devices, Executions, Ledger, LedgerError, Loaded, Notifier, PaymentRules, Payments,
+};
 use crate::{delivery, execution, notification, payment, preparation, validation};
 
-/// The services that steps speak to.
+/// The services that steps speak to. Whoever does a part of them has what that part needs.
 #[derive(Clone, Copy)]
 pub struct Services<'a> {
     /// The system of record: the customer's contact is there.
     pub ledger: &'a dyn Ledger,
     /// Prices and availability.
-    pub catalogue: &'a dyn Catalogue,
+    pub catalogue: Option<&'a dyn Catalogue>,
+    /// What is known of the payment provider.
+    pub payment_rules: &'a dyn PaymentRules,
     /// The payment provider.
-    pub payments: &'a dyn Payments,
+    pub payments: Option<&'a dyn Payments>,
     /// Messages to customers.
-    pub notifier: &'a dyn Notifier,
+    pub notifier: Option<&'a dyn Notifier>,
     /// Commands to kitchens and couriers.
-    pub devices: &'a dyn Devices,
-    /// Step Functions; none for whoever starts no execution.
+    pub devices: Option<&'a dyn Devices>,
+    /// Step Functions.
     pub executions: Option<&'a dyn Executions>,
 }
 
@@ -35,9 +39,9 @@ pub enum CallError {
     /// The effect is a write of the ledger, or is not repeated.
     #[error("{} is no such call", .0.name())]
     NoCall(Effect),
-    /// Whoever carries the order has no way to Step Functions.
-    #[error("executions are the operator's alone, of classes with executor.stepFunctions")]
-    NoExecutions,
+    /// Whoever carries the order has no way to a service.
+    #[error("there is no way to {0} from here")]
+    No(&'static str),
 }
 
 /// Makes one call whose intent is in the record; `Unknown` when the answer was lost.
@@ -45,24 +49,28 @@ pub enum CallError {
 /// # Errors
 /// When it could not be made.
 pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result<Outcome, CallError> {
-    let Services { ledger, catalogue, payments, notifier, devices, executions } = services;
-    let executions = || executions.ok_or(CallError::NoExecutions);
+    let Services { ledger, catalogue, payment_rules, payments, notifier, devices, executions } = services;
+    let catalogue = || catalogue.ok_or(CallError::No("the catalogue"));
+    let payments = || payments.ok_or(CallError::No("the payment provider"));
+    let notifier = || notifier.ok_or(CallError::No("the notification service"));
+    let devices = || devices.ok_or(CallError::No("devices"));
+    let executions = || executions.ok_or(CallError::No("Step Functions"));
     let contact = async || contact(ledger, record).await;
     Ok(match call {
         Call::Read(Look::Validation) => {
-            validation::look(record, &contact().await?, catalogue, payments).await
+            validation::look(record, &contact().await?, catalogue()?, payment_rules).await
         }
         Call::Do(Effect::OpenPayment) => match contact().await {
-            Ok(contact) => payment::create(record, &contact, payments).await,
+            Ok(contact) => payment::create(record, &contact, payments()?).await,
             Err(CallError::Customer(message)) if record.direction == Direction::Undo => {
                 Outcome::Unknown { effect: call.effect(), message }
             }
             Err(error) => return Err(error),
         },
         Call::Do(Effect::Authorize | Effect::Capture | Effect::CancelPayment | Effect::Refund)
-        | Call::Read(Look::Payment | Look::Refunds) => payment::perform(call, record, payments).await,
+        | Call::Read(Look::Payment | Look::Refunds) => payment::perform(call, record, payments()?).await,
         Call::Do(effect @ (Effect::NotifyConfirmed | Effect::NotifyEnding)) => match contact().await {
-            Ok(contact) => notification::notify(call, record, &contact, notifier).await,
+            Ok(contact) => notification::notify(call, record, &contact, notifier()?).await,
             // It is tried as often as a message that SNS does not take.
             Err(CallError::Customer(message)) => Outcome::NoContact { effect, message },
             Err(error) => return Err(error),
@@ -74,19 +82,19 @@ pub async fn make(call: Call, record: &Record, services: Services<'_>) -> Result
             execution::look(record, executions()?).await
         }
         Call::Do(Effect::Prepare) | Call::Repeat(Effect::Prepare) => {
-            preparation::prepare(record, devices).await
+            preparation::prepare(record, devices()?).await
         }
         Call::Do(Effect::RecallKitchen) | Call::Repeat(Effect::RecallKitchen) => {
-            preparation::undo_prepare(record, devices).await
+            preparation::undo_prepare(record, devices()?).await
         }
         Call::Do(Effect::Deliver) | Call::Repeat(Effect::Deliver) => {
-            delivery::deliver(record, &contact().await?, devices).await
+            delivery::deliver(record, &contact().await?, devices()?).await
         }
         Call::Do(Effect::Assign) | Call::Repeat(Effect::Assign) => {
-            delivery::assign(record, &contact().await?, devices).await
+            delivery::assign(record, &contact().await?, devices()?).await
         }
         Call::Do(Effect::RecallCourier) | Call::Repeat(Effect::RecallCourier) => {
-            delivery::undo_deliver(record, devices).await
+            delivery::undo_deliver(record, devices()?).await
         }
         Call::Do(effect @ (Effect::Reserve | Effect::Release)) | Call::Repeat(effect) => {
             return Err(CallError::NoCall(effect));

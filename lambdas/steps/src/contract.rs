@@ -79,6 +79,9 @@ pub struct StepOutput {
     /// Of `Waiting`: after how many seconds to call the step again, 1 to [`LONGEST_WAIT`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<i64>,
+    /// Of `Waiting`: on whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     /// Of `Stop`: why the execution ends before its order does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -104,29 +107,37 @@ pub enum StepResult {
 }
 
 impl StepOutput {
-    /// The answer about an order, which waits until `due`, in seconds from now, where it does.
-    pub fn of(answer: Answer, record: &Record, due: Option<i64>) -> Self {
-        let blank = Self {
-            result: StepResult::Done,
-            phase: record.phase,
-            seconds: None,
-            reason: None,
-            message: None,
-        };
+    /// The answer of a step about an order, which waits until `due`, in seconds from now, where it does.
+    pub fn of(step: Step, answer: Answer, record: &Record, due: Option<i64>) -> Self {
+        let result = StepResult::Done;
+        let blank =
+            Self { result, phase: record.phase, seconds: None, who: None, reason: None, message: None };
         match answer {
             Answer::Done => blank,
             Answer::Undo => Self { result: StepResult::Undo, ..blank },
             Answer::Waiting => {
                 let seconds = due.unwrap_or(LONGEST_WAIT).clamp(1, LONGEST_WAIT);
-                Self { result: StepResult::Waiting, seconds: Some(seconds), ..blank }
+                let who = Some(awaited(step).to_owned());
+                Self { result: StepResult::Waiting, seconds: Some(seconds), who, ..blank }
             }
-            Answer::Stop(stop) => {
-                let reason: &'static str = stop.into();
-                let message = record.stall.as_ref().filter(|_| stop == Stop::NeedsPerson);
+            Answer::Stop(why) => {
+                let reason: &'static str = why.into();
+                let message = record.stall.as_ref().filter(|_| why == Stop::NeedsPerson);
                 let message = message.map(|stall| stall.message.clone());
                 Self { result: StepResult::Stop, reason: Some(reason.to_owned()), message, ..blank }
             }
         }
+    }
+}
+
+/// Whom a step waits for.
+fn awaited(step: Step) -> &'static str {
+    match step {
+        Step::AuthorizePayment => "customer",
+        Step::RequestPreparation => "kitchen",
+        Step::RequestDelivery => "courier",
+        Step::RecallDevices => "devices",
+        _ => "bank",
     }
 }
 
@@ -160,6 +171,8 @@ pub mod errors {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::fixtures::record;
 
@@ -169,5 +182,24 @@ mod tests {
         let json = r#"{"order":{"installation":"bistro","tenant":"shop","orderId":"a-1"},"phase":"Pending"}"#;
         assert_eq!(input.to_json(), json);
         assert_eq!(serde_json::from_str::<ExecutionInput>(json).expect("the documented form"), input);
+    }
+
+    #[test]
+    fn a_step_answers_in_the_form_that_the_state_machine_reads() {
+        let json = |answer, due| {
+            let output = StepOutput::of(Step::RequestPreparation, answer, &record(), due);
+            serde_json::to_value(output).expect("JSON")
+        };
+
+        assert_eq!(json(Answer::Done, None), json!({"result": "Done", "phase": "Pending"}));
+        assert_eq!(json(Answer::Undo, None), json!({"result": "Undo", "phase": "Pending"}));
+        let waiting =
+            |seconds| json!({"result": "Waiting", "phase": "Pending", "seconds": seconds, "who": "kitchen"});
+        assert_eq!(json(Answer::Waiting, Some(30)), waiting(30));
+        assert_eq!(json(Answer::Waiting, Some(-5)), waiting(1), "it is due");
+        assert_eq!(json(Answer::Waiting, Some(100_000)), waiting(600));
+        assert_eq!(json(Answer::Waiting, None), waiting(600));
+        let stop = json!({"result": "Stop", "phase": "Pending", "reason": "HandedBack"});
+        assert_eq!(json(Answer::Stop(Stop::HandedBack), None), stop);
     }
 }

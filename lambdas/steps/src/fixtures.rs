@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::customer::Contact;
 use crate::ports::{
-    Article, DeviceError, Devices, Invalid, NewPayment, PaymentError, Payments, Unchargeable,
+    Article, DeviceError, Devices, Invalid, NewPayment, PaymentError, PaymentRules, Payments, Unchargeable,
 };
 
 pub(crate) fn now() -> Timestamp {
@@ -158,8 +158,7 @@ impl Provider {
     }
 }
 
-#[async_trait]
-impl Payments for Provider {
+impl PaymentRules for Provider {
     fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable> {
         match self.charges_up_to {
             Some(most) if amount.minor > most => Err(Unchargeable(format!("{amount} is too much for it"))),
@@ -169,6 +168,10 @@ impl Payments for Provider {
     fn key_lifetime(&self) -> SignedDuration {
         SignedDuration::from_hours(1)
     }
+}
+
+#[async_trait]
+impl Payments for Provider {
     async fn create(&self, payment: &NewPayment<'_>) -> Result<PaymentView, PaymentError> {
         let NewPayment { amount, payment_method, store, recipient, key, .. } = payment;
         self.post(format!("create {amount} {payment_method} {store} {} {key}", recipient.name))

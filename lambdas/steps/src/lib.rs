@@ -20,6 +20,7 @@ pub mod payment;
 pub mod ports;
 pub mod preparation;
 pub mod projection;
+pub mod step;
 pub mod validation;
 
 #[cfg(test)]

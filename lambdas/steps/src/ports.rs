@@ -146,13 +146,17 @@ pub enum CatalogueError {
     Unreachable(String),
 }
 
-/// The payment provider. Every call that has an effect carries a key.
-#[async_trait]
-pub trait Payments: Send + Sync {
-    /// Whether the provider can charge an amount at all. Nobody is asked: it is known beforehand.
+/// What is known of a payment provider beforehand: nobody is asked, and it takes no account.
+pub trait PaymentRules: Send + Sync {
+    /// Whether the provider can charge an amount at all.
     fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable>;
     /// How long a key is certain to be known: until then, the same key is the same call.
     fn key_lifetime(&self) -> SignedDuration;
+}
+
+/// The payment provider. Every call that has an effect carries a key.
+#[async_trait]
+pub trait Payments: Send + Sync {
     /// Makes a payment that is not confirmed and holds no money.
     async fn create(&self, payment: &NewPayment<'_>) -> Result<PaymentView, PaymentError>;
     /// Confirms: the amount is held, or the customer has to act.

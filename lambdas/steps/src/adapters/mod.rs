@@ -13,11 +13,17 @@ use std::sync::Arc;
 
 use comanda_crds::SecretKeyRef;
 
-use crate::ports::{PaymentError, Payments};
+use crate::ports::{PaymentError, PaymentRules, Payments};
 
 /// The key of the payment provider that a class names.
 pub fn payment_key(class: &comanda_crds::Payments) -> &SecretKeyRef {
     &class.stripe.secret_key
+}
+
+/// What is known of the payment provider that a class names.
+pub fn payment_rules(class: &comanda_crds::Payments) -> &'static dyn PaymentRules {
+    let comanda_crds::Payments { stripe: _, .. } = class;
+    &stripe::StripeRules
 }
 
 /// The payment provider that a class names, by its key.

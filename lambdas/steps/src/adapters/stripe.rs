@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use self::answer::{Intent, Refund, Refunds};
 use self::form::Form;
-use crate::ports::{NewPayment, PaymentError, Payments, Unchargeable};
+use crate::ports::{NewPayment, PaymentError, PaymentRules, Payments, Unchargeable};
 
 /// Longest time a call may take. Confirmations wait for the card's issuer.
 const CALL: Duration = Duration::from_secs(10);
@@ -102,8 +102,11 @@ impl StripePayments {
     }
 }
 
-#[async_trait]
-impl Payments for StripePayments {
+/// What is known of Stripe beforehand.
+#[derive(Clone, Copy, Debug)]
+pub struct StripeRules;
+
+impl PaymentRules for StripeRules {
     fn check_amount(&self, amount: &Money) -> Result<(), Unchargeable> {
         amount::written(amount).map(drop).map_err(|error| Unchargeable(error.to_string()))
     }
@@ -111,7 +114,10 @@ impl Payments for StripePayments {
     fn key_lifetime(&self) -> SignedDuration {
         KEY_LIFETIME
     }
+}
 
+#[async_trait]
+impl Payments for StripePayments {
     async fn create(&self, payment: &NewPayment<'_>) -> Result<PaymentView, PaymentError> {
         let form = form::creation(payment)?.and(EXPAND);
         self.post::<Intent>("payment_intents", &form, payment.key).await?.view()

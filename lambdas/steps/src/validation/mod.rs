@@ -8,14 +8,14 @@ use comanda_crds::Doubts;
 use comanda_saga::{Cause, Fault, Outcome, Record};
 
 use crate::customer::{Contact, Weight};
-use crate::ports::{Catalogue, Listing, Payments};
+use crate::ports::{Catalogue, Listing, PaymentRules};
 
 /// Asks the catalogue, and judges.
 pub async fn look(
     record: &Record,
     contact: &Contact,
     catalogue: &dyn Catalogue,
-    payments: &dyn Payments,
+    payments: &dyn PaymentRules,
 ) -> Outcome {
     let skus: Vec<&str> = record.terms.lines.iter().map(|line| line.sku.as_str()).collect();
     match catalogue.articles(&record.identity.installation, &record.terms.store, &skus).await {
@@ -33,7 +33,7 @@ fn validate(
     record: &Record,
     contact: &Contact,
     listings: &[Listing],
-    payments: &dyn Payments,
+    payments: &dyn PaymentRules,
 ) -> Result<(i64, Vec<String>), Fault> {
     let (mut refusals, mut doubts) = (Vec::new(), Vec::new());
     for finding in contact.findings() {

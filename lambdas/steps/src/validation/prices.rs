@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use comanda_saga::{Cause, Fault, Line, Money, Terms};
 
-use crate::ports::{Article, Listing, Payments};
+use crate::ports::{Article, Listing, PaymentRules};
 
 /// The order's total in minor units, once every line is sold at the price agreed and the provider can charge it. Stock is
 /// left to the reservation: only a transaction can promise it.
-pub(super) fn total(terms: &Terms, listings: &[Listing], payments: &dyn Payments) -> Result<i64, Fault> {
+pub(super) fn total(terms: &Terms, listings: &[Listing], payments: &dyn PaymentRules) -> Result<i64, Fault> {
     let catalogue: HashMap<&str, &Listing> = listings.iter().map(|listing| (sku(listing), listing)).collect();
     let mut total = 0_i64;
     for line in &terms.lines {
@@ -68,7 +68,7 @@ fn price(terms: &Terms, line: &Line, listing: Option<&Listing>) -> Result<i64, F
     }
 }
 
-fn chargeable(total: i64, terms: &Terms, payments: &dyn Payments) -> Result<i64, Fault> {
+fn chargeable(total: i64, terms: &Terms, payments: &dyn PaymentRules) -> Result<i64, Fault> {
     let amount = Money::new(total, &terms.currency);
     if let Some(agreed) = terms.agreed_total.filter(|agreed| *agreed != total) {
         return Err(fault(

@@ -51,9 +51,10 @@ struct EventItem {
     event: WireEvent,
 }
 
-/// A message as an IoT rule keeps it.
-#[derive(Deserialize)]
-struct SaidItem {
+/// A message as an IoT rule keeps it, whatever is in it.
+#[derive(Serialize, Deserialize)]
+pub struct Said {
+    pk: String,
     sk: String,
     /// The topic's level of the store.
     store: String,
@@ -61,11 +62,26 @@ struct SaidItem {
     payload: String,
     /// The `timestamp()` of the rule: milliseconds since 1970.
     at: i64,
+    /// Seconds since 1970, as the rule has them.
+    #[serde(default)]
+    expires: serde_json::Value,
 }
+
+impl Said {
+    /// The order of which it speaks; none where its key is not that of a message. Of an order whose name is longer than a
+    /// topic's level, none is found.
+    pub fn identity(&self) -> Option<Identity> {
+        let mut levels = self.pk.strip_prefix(SAID_PREFIX)?.split('/').map(str::to_owned);
+        let [installation, tenant, order_id] = [levels.next()?, levels.next()?, levels.next()?];
+        levels.next().is_none().then_some(Identity { installation, tenant, order_id })
+    }
+}
+
+const SAID_PREFIX: &str = "SAID#";
 
 /// The key of what an IoT rule keeps of an order.
 pub(super) fn said_partition(record: &Record) -> String {
-    format!("SAID#{}", devices::kept_levels(record).join("/"))
+    format!("{SAID_PREFIX}{}", devices::kept_levels(record).join("/"))
 }
 
 pub(super) fn partition(identity: &Identity) -> String {
@@ -179,7 +195,7 @@ pub(super) fn read_event(identity: &Identity, item: Item) -> Option<DeviceEvent>
 /// What a device of the order's store said, as an IoT rule kept it; none when it cannot be read, says nothing that
 /// counts, or answers no command of the order.
 pub(super) fn read_said(record: &Record, item: Item) -> Option<DeviceEvent> {
-    let said: SaidItem = serde_dynamo::from_item(item).ok()?;
+    let said: Said = serde_dynamo::from_item(item).ok()?;
     let mut key = said.sk.split('#');
     let (level, device) = (key.next()?, key.next()?);
     let side = Side::of_level(level)?;
@@ -294,6 +310,7 @@ mod tests {
         assert_eq!(said_partition(&record), "SAID#bistro/shop/a-1");
         let kept = |sk: &str, store: &str, payload: &str| {
             let mut item = Item::from([("sk".to_owned(), text(sk)), ("store".to_owned(), text(store))]);
+            item.insert("pk".to_owned(), text(said_partition(&record)));
             item.insert("payload".to_owned(), text(BASE64.encode(payload)));
             // 2026-03-01T12:00:00Z
             item.insert("at".to_owned(), number(1_772_366_400_000_i64));

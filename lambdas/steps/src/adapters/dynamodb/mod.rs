@@ -23,6 +23,7 @@ use crate::ports::{Ledger, LedgerError, Loaded, Waiting};
 
 pub use catalogue::DynamoCatalogue;
 pub use contact::{BadContactKey, ContactKey};
+pub use item::Said;
 
 /// The ledger on one table with string keys `pk` and `sk`, and TTL on `expires`.
 #[derive(Debug)]
@@ -36,6 +37,16 @@ impl DynamoLedger {
     /// A ledger on a table. Without a contact key, customers can be neither kept nor read.
     pub fn new(client: Client, table: impl Into<String>, contact_key: impl Into<Option<ContactKey>>) -> Self {
         Self { client, table: table.into(), contact_key: contact_key.into() }
+    }
+
+    /// Keeps what an IoT rule heard, as the rule itself does.
+    ///
+    /// # Errors
+    /// When the table does not take it.
+    pub async fn keep(&self, said: &Said) -> Result<(), LedgerError> {
+        let item = serde_dynamo::to_item(said).map_err(|error| LedgerError::Corrupt(error.to_string()))?;
+        let answer = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
+        answer.map(|_| ()).map_err(|error| self.failure(&error))
     }
 
     fn contact_key(&self) -> Result<&ContactKey, LedgerError> {

@@ -1,0 +1,21 @@
+//! What a function does when it is called.
+
+mod device_ack;
+mod step;
+mod wait;
+
+pub use device_ack::device_ack;
+pub use step::step;
+pub use wait::wait;
+
+use comanda_saga::Identity;
+use comanda_steps::calls;
+use comanda_steps::ports::{Ledger, Loaded};
+
+use crate::failure::Failure;
+
+/// The order that an execution is about. Its record is kept for longer than any execution runs.
+async fn load(ledger: &dyn Ledger, identity: &Identity) -> Result<Loaded, Failure> {
+    let loaded = calls::load(ledger, identity).await?;
+    loaded.ok_or_else(|| Failure::Defect(format!("the ledger has no order {identity}")))
+}

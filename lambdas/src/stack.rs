@@ -1,0 +1,127 @@
+//! What the environment of a function leads to: the part of the stack that is given to it.
+
+use std::env;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use comanda_saga::Identity;
+use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
+use comanda_steps::adapters::iot_data::IotData;
+use comanda_steps::adapters::sns::SnsNotifier;
+use comanda_steps::adapters::sqs::SqsWakes;
+use comanda_steps::adapters::stepfunctions::StepFunctions;
+use comanda_steps::adapters::{self, aws};
+use comanda_steps::contract::{OrderRef, Wake};
+use comanda_steps::ports::{Payments, Wakes};
+
+use crate::failure::Failure;
+use crate::secrets::Secrets;
+
+/// The services of a function. What its environment does not name, it does not have.
+pub struct Stack {
+    dynamodb: aws_sdk_dynamodb::Client,
+    ledger_table: String,
+    contact_key: Option<String>,
+    stripe_key: Option<String>,
+    secrets: Secrets,
+    payments: Mutex<Option<Provider>>,
+    wakes: Option<SqsWakes>,
+    /// Prices and availability.
+    pub catalogue: Option<DynamoCatalogue>,
+    /// Messages to customers.
+    pub notifier: SnsNotifier,
+    /// Commands to kitchens and couriers.
+    pub devices: Option<IotData>,
+    /// Ends waits.
+    pub executions: StepFunctions,
+}
+
+/// The payment provider that was used last. Its connections are kept from call to call.
+struct Provider {
+    class: comanda_crds::Payments,
+    key: String,
+    payments: Arc<dyn Payments>,
+}
+
+impl Stack {
+    /// The stack that the environment names: `lambdas/README.md`.
+    ///
+    /// # Errors
+    /// When the environment lacks what every function is given.
+    pub async fn from_environment() -> Result<Self, String> {
+        let config = aws::config(None).await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let catalogue = env::var("CATALOGUE_TABLE").ok();
+        let devices = env::var("IOT_DATA_ENDPOINT").ok().map(|endpoint| {
+            let url = if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") };
+            let client = aws_sdk_iotdataplane::config::Builder::from(&config).endpoint_url(url).build();
+            IotData::new(aws_sdk_iotdataplane::Client::from_conf(client))
+        });
+        let wakes = env::var("WAKE_QUEUE_URL").ok();
+        Ok(Self {
+            ledger_table: variable("LEDGER_TABLE")?,
+            contact_key: env::var("CONTACT_KEY_SECRET_ARN").ok(),
+            stripe_key: env::var("STRIPE_SECRET_ARN").ok(),
+            secrets: Secrets::new(aws_sdk_secretsmanager::Client::new(&config)),
+            payments: Mutex::default(),
+            wakes: wakes.map(|url| SqsWakes::new(aws_sdk_sqs::Client::new(&config), url)),
+            catalogue: catalogue.map(|table| DynamoCatalogue::new(dynamodb.clone(), table)),
+            notifier: SnsNotifier::new(aws_sdk_sns::Client::new(&config)),
+            devices,
+            executions: StepFunctions::new(aws_sdk_sfn::Client::new(&config)),
+            dynamodb,
+        })
+    }
+
+    /// The ledger, which reads customers where the function has the contact key.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub async fn ledger(&self) -> Result<DynamoLedger, Failure> {
+        let key = match &self.contact_key {
+            Some(arn) => {
+                let key = ContactKey::from_base64(&self.secrets.text(arn).await?);
+                Some(key.map_err(|error| Failure::Transient(format!("the secret {arn}: {error}")))?)
+            }
+            None => None,
+        };
+        Ok(DynamoLedger::new(self.dynamodb.clone(), self.ledger_table.clone(), key))
+    }
+
+    /// The payment provider of a class; none where the function has no key.
+    ///
+    /// # Errors
+    /// When the key cannot be read or used.
+    pub async fn payments(
+        &self,
+        class: &comanda_crds::Payments,
+    ) -> Result<Option<Arc<dyn Payments>>, Failure> {
+        let Some(arn) = &self.stripe_key else { return Ok(None) };
+        let key = self.secrets.text(arn).await?;
+        let mut provider = self.payments.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = provider.as_ref().filter(|known| known.class == *class && known.key == key) {
+            return Ok(Some(Arc::clone(&known.payments)));
+        }
+        let payments =
+            adapters::payments(class, &key).map_err(|error| Failure::Transient(error.to_string()))?;
+        *provider = Some(Provider { class: class.clone(), key, payments: Arc::clone(&payments) });
+        Ok(Some(payments))
+    }
+
+    /// Has the operator look at an order.
+    ///
+    /// # Errors
+    /// When the queue does not take it.
+    pub async fn tell(&self, identity: &Identity, execution: &str) -> Result<(), Failure> {
+        let Some(wakes) = &self.wakes else { return Ok(()) };
+        let wake = Wake { order: OrderRef::from(identity), execution: execution.to_owned() };
+        Ok(wakes.send(&wake).await?)
+    }
+}
+
+/// A variable that a function cannot do without.
+///
+/// # Errors
+/// When it is not set.
+pub fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|_| format!("{name} is not set"))
+}
