@@ -45,6 +45,12 @@ const BROKER_SECRET: &str = "broker";
 const SERVICE_ACCOUNT: &str = "comanda-operator";
 const FIELD_MANAGER: &str = "comanda-e2e";
 
+/// Every phase that a class can delegate.
+pub fn all_phases() -> Vec<Phase> {
+    use Phase::{Compensating, Delivering, Notifying, Paying, Preparing, Validating};
+    vec![Validating, Paying, Notifying, Preparing, Delivering, Compensating]
+}
+
 /// An installation on a stack of its own.
 pub struct Installation {
     /// The servers.

@@ -5,6 +5,7 @@ mod account;
 mod catalogue;
 mod cli;
 mod deployment;
+mod executions;
 mod iot;
 mod provision;
 
@@ -201,6 +202,23 @@ impl Aws {
                 sqs.delete_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
             ensure!(deleted.failed.is_empty(), "SQS kept {} messages", deleted.failed.len());
         }
+    }
+
+    /// The names of the states that an execution entered, in order, but for those that only choose.
+    ///
+    /// # Errors
+    /// When Step Functions refuses.
+    pub async fn states_entered(&self, execution: &str) -> Result<Vec<String>> {
+        executions::states_entered(&aws_sdk_sfn::Client::new(&self.config), execution).await
+    }
+
+    /// The ARNs of all executions of the deployed machine, the first one first.
+    ///
+    /// # Errors
+    /// When there is no machine.
+    pub async fn executions(&self) -> Result<Vec<String>> {
+        let deployment = self.deployment.as_ref().context("this stack has no machine")?;
+        executions::executions(&aws_sdk_sfn::Client::new(&self.config), &deployment.state_machine_arn).await
     }
 
     /// Makes the device `name` a thing with the policy of its holder, issues a certificate, writes it below the run
