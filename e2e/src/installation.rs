@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use comanda_crds::{
-    Capture, Catalogue, Devices, Ledger, Notifications, OrderClass, OrderClassSpec, Payments, SecretKeyRef,
-    SecretName, Stripe, Timeouts, Validation,
+    Capture, Catalogue, Devices, Executor, Ledger, Notifications, OrderClass, OrderClassSpec, Payments,
+    Phase, SecretKeyRef, SecretName, StepFunctions, Stripe, Timeouts, Validation,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -26,7 +26,7 @@ use crate::stack::aws::{
 use crate::stack::port::free_port;
 use crate::stack::process::Process;
 use crate::stack::progress::Progress;
-pub use crate::stack::simulators::INSTALLATION;
+pub use crate::stack::simulators::{INSTALLATION, PREFIX};
 use crate::stack::tools::{Build, Profile, operator_binary};
 use crate::stack::{self, Stack};
 
@@ -36,8 +36,6 @@ pub const NAMESPACE: &str = "comanda-system";
 pub const TENANT: &str = "demo";
 /// The class of orders.
 pub const CLASS: &str = "demo";
-/// First level of every MQTT topic.
-pub const PREFIX: &str = "comanda";
 
 /// Where customers would land after a confirmation.
 const RETURN_URL: &str = "https://shop.example.com/paid";
@@ -46,6 +44,12 @@ const CONTACT_SECRET: &str = "contact-key";
 const BROKER_SECRET: &str = "broker";
 const SERVICE_ACCOUNT: &str = "comanda-operator";
 const FIELD_MANAGER: &str = "comanda-e2e";
+
+/// Every phase that a class can delegate.
+pub fn all_phases() -> Vec<Phase> {
+    use Phase::{Compensating, Delivering, Notifying, Paying, Preparing, Validating};
+    vec![Validating, Paying, Notifying, Preparing, Delivering, Compensating]
+}
 
 /// An installation on a stack of its own.
 pub struct Installation {
@@ -97,8 +101,12 @@ impl Installation {
         let kubeconfig = Self::prepare_cluster(&stack, routes).await?;
         let items = CatalogueItem::list(include_str!("../catalogue.yaml"))?;
         stack.aws.seed_catalogue(INSTALLATION, &items).await?;
-        stack.aws.keep_device_events(PREFIX).await?;
-        let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
+        let contact_key = if let Some(deployment) = stack.aws.deployment() {
+            deployment.contact_key.clone()
+        } else {
+            stack.aws.keep_device_events(PREFIX).await?;
+            STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2))
+        };
         let notifications = Mutex::default();
         let installation =
             Self { stack, proxy, binary: own, kubeconfig, certificate, contact_key, notifications };
@@ -169,7 +177,7 @@ impl Installation {
     /// A command that runs the operator with these arguments and an environment that leads to this stack.
     pub fn operator_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.envs(self.stack.aws.env()).env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        command.envs(self.stack.aws.operator_env()).env("KUBECONFIG", &self.kubeconfig).args(arguments);
         if let Some(routes) = self.routes() {
             command.env("AWS_ENDPOINT_URL", &routes.aws);
         }
@@ -223,6 +231,20 @@ impl Installation {
             suspend: false,
             max_live_orders: None,
         }
+    }
+
+    /// The class spec with a machine that carries orders through these phases.
+    ///
+    /// # Errors
+    /// When the stack deployed no machine.
+    pub fn delegating(&self, spec: OrderClassSpec, phases: Vec<Phase>) -> Result<OrderClassSpec> {
+        let deployment = self.stack.aws.deployment().context("this stack has no machine")?;
+        let step_functions = StepFunctions {
+            state_machine_arn: deployment.state_machine_arn.clone(),
+            queue_url: deployment.wake_queue_url.clone(),
+            phases,
+        };
+        Ok(OrderClassSpec { executor: Some(Executor { step_functions }), ..spec })
     }
 
     /// Applies a class.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use comanda_e2e::demo::Demo;
+use comanda_e2e::demo::{Demo, Executor};
 use comanda_e2e::devices::{self, CourierOptions, KitchenOptions};
 use comanda_e2e::installation::{CLASS, TENANT};
 use comanda_e2e::stack::Options;
@@ -31,6 +31,9 @@ enum Command {
         /// Apply no orders: the servers, a class, an operator and devices for your own kubectl apply
         #[arg(long)]
         stack_only: bool,
+        /// Who carries the orders
+        #[arg(long, value_enum, default_value_t)]
+        executor: Executor,
     },
     /// Crash, pause and cut off the operator at every boundary of every effect, and look what became of the orders
     Matrix(matrix::Options),
@@ -52,7 +55,7 @@ async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let result = match Arguments::parse().command {
-        Command::Demo { keep, stack_only } => demo(keep, stack_only).await,
+        Command::Demo { keep, stack_only, executor } => demo(keep, stack_only, executor).await,
         Command::Soak(options) => run_soak(options).await,
         Command::Matrix(options) => run_matrix(options).await,
         Command::Kitchen(options) => devices::run_kitchen(options).await.map(|()| ExitCode::SUCCESS),
@@ -68,7 +71,7 @@ async fn main() -> ExitCode {
 
 /// Ends with 1 when a piece of evidence is not as expected. Whatever was started is stopped, also when it
 /// is interrupted half-way: dropping it stops it.
-async fn demo(keep: bool, stack_only: bool) -> Result<ExitCode> {
+async fn demo(keep: bool, stack_only: bool, executor: Executor) -> Result<ExitCode> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stopped = async {
         tokio::select! {
@@ -79,7 +82,7 @@ async fn demo(keep: bool, stack_only: bool) -> Result<ExitCode> {
     tokio::pin!(stopped);
     let (interrupted, progress) = (ExitCode::from(130), Progress::stderr());
     let demo = tokio::select! {
-        demo = Demo::start(Options::default(), &progress) => demo?,
+        demo = Demo::start(Options::default(), executor, &progress) => demo?,
         () = &mut stopped => return Ok(interrupted),
     };
     let mut as_expected = true;

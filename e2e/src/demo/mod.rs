@@ -1,5 +1,6 @@
 //! The demo: real orders through real servers, and evidence of what became of each.
 
+mod crew;
 mod expected;
 mod screen;
 
@@ -13,9 +14,10 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::evidence::Witness;
-use crate::installation::{CLASS, INSTALLATION, Installation, Operator, PREFIX, TENANT};
+use crate::installation::{CLASS, INSTALLATION, Installation, Operator, TENANT, all_phases};
 use crate::stack::progress::Progress;
-use crate::stack::simulators::{Device, Role, Simulator};
+use crate::stack::simulators::Simulator;
+use crate::stack::tools::{Profile, functions_binary};
 use crate::stack::{self, Stack};
 use expected::{ORDERS, STOCK};
 use screen::{Screen, Verdict};
@@ -24,12 +26,22 @@ use screen::{Screen, Verdict};
 const PATIENCE: Duration = Duration::from_secs(90);
 const GLANCE: Duration = Duration::from_millis(250);
 
-/// The demo's installation: a class, an operator, a kitchen and a courier.
+/// Who carries the orders of the demo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Executor {
+    /// The operator
+    #[default]
+    Direct,
+    /// An execution of the state machine each, on what lambdas/template.yaml makes
+    StepFunctions,
+}
+
+/// The demo's installation: a class, an operator, kitchens and couriers.
 pub struct Demo {
     installation: Installation,
     operator: Operator,
-    kitchen: Simulator,
-    courier: Simulator,
+    kitchens: Vec<Simulator>,
+    couriers: Vec<Simulator>,
 }
 
 impl Demo {
@@ -37,7 +49,11 @@ impl Demo {
     ///
     /// # Errors
     /// When something does not start.
-    pub async fn start(options: stack::Options, progress: &Progress) -> Result<Self> {
+    pub async fn start(mut options: stack::Options, executor: Executor, progress: &Progress) -> Result<Self> {
+        if executor == Executor::StepFunctions {
+            progress.line("building the functions");
+            options.functions = Some(functions_binary(Profile::current()).await?);
+        }
         let installation = Installation::start(options, progress).await?;
         let timeouts = Timeouts {
             kitchen_seconds: 12,
@@ -46,22 +62,19 @@ impl Demo {
             customer_seconds: 30,
             recall_seconds: 3,
         };
-        installation.apply_class(CLASS, installation.class_spec(timeouts, Capture::WhenReady)).await?;
-        let kitchen = Device::new(Role::Kitchen, "kitchen-tablet", PREFIX)
-            .rule("kitchen-rejects=reject")
-            .rule("kitchen-silent=silent")
-            .rule("*-while-preparing=slow:3000")
-            .arg("--accept-ms", "400")
-            .arg("--prepare-ms", "1500");
-        let courier = Device::new(Role::Courier, "courier-1", PREFIX)
-            .rule("courier-fails=fail-after-pickup")
-            .arg("--pickup-ms", "800")
-            .arg("--deliver-ms", "1500");
-        let kitchen = installation.stack.simulate(&kitchen).await?;
-        let courier = installation.stack.simulate(&courier).await?;
+        let mut class = installation.class_spec(timeouts, Capture::WhenReady);
+        if executor == Executor::StepFunctions {
+            class = installation.delegating(class, all_phases())?;
+        }
+        installation.apply_class(CLASS, class).await?;
+        let (kitchens, couriers) = crew::start(&installation.stack).await?;
         let operator = installation.operator("operator").await?;
-        progress.line("the operator is ready, one kitchen and one courier are at work");
-        Ok(Self { installation, operator, kitchen, courier })
+        progress.line(format!(
+            "the operator is ready; at work are {} of kitchens and {} of couriers",
+            kitchens.len(),
+            couriers.len()
+        ));
+        Ok(Self { installation, operator, kitchens, couriers })
     }
 
     /// The servers.
@@ -124,13 +137,19 @@ impl Demo {
     }
 
     fn kitchen_began(&self, order: &str) -> Result<bool> {
-        let journal = self.kitchen.journal()?;
-        Ok(journal.iter().any(|line| line["orderId"] == order && line["event"]["event"] == "preparing"))
+        for kitchen in &self.kitchens {
+            let journal = kitchen.journal()?;
+            if journal.iter().any(|line| line["orderId"] == order && line["event"]["event"] == "preparing") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Reads every system, and holds what it says against what was expected.
     async fn testify(&self) -> Result<bool> {
-        let witness = Witness::new(&self.installation, TENANT, vec![&self.kitchen, &self.courier]);
+        let witness =
+            Witness::new(&self.installation, TENANT, self.kitchens.iter().chain(&self.couriers).collect());
         let mut verdicts = Vec::new();
         for expected in ORDERS {
             let facts = witness.facts(expected.order).await?;
@@ -155,8 +174,23 @@ impl Demo {
                 &wanted,
             ));
         }
+        if self.stack().aws.deployment().is_some() {
+            screen::print_paths(&self.paths().await?);
+        }
         screen::print(&verdicts);
         Ok(verdicts.iter().all(Verdict::holds))
+    }
+
+    /// The name of every execution, and the states that it entered.
+    async fn paths(&self) -> Result<Vec<(String, Vec<String>)>> {
+        let aws = &self.stack().aws;
+        let mut paths = Vec::new();
+        for execution in aws.executions().await? {
+            let states = aws.states_entered(&execution).await?;
+            let name = execution.rsplit(':').next().unwrap_or_default().to_owned();
+            paths.push((name, states));
+        }
+        Ok(paths)
     }
 
     /// Stops the devices, the operator and the servers, in this order.
@@ -166,8 +200,9 @@ impl Demo {
     pub async fn stop(mut self) -> Result<()> {
         let grace = Duration::from_secs(10);
         self.operator.process.terminate(grace).await?;
-        self.kitchen.process.terminate(grace).await?;
-        self.courier.process.terminate(grace).await?;
+        for device in self.kitchens.iter_mut().chain(&mut self.couriers) {
+            device.process.terminate(grace).await?;
+        }
         self.installation.stack.stop().await
     }
 }

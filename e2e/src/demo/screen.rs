@@ -152,3 +152,14 @@ pub fn print(verdicts: &[Verdict]) {
     let failed = verdicts.iter().filter(|verdict| !verdict.holds()).count();
     println!("{} pieces of evidence, {} not as expected", verdicts.len(), failed);
 }
+
+/// Prints the states that each execution entered.
+pub fn print_paths(paths: &[(String, Vec<String>)]) {
+    println!("\nExecutions, and the states each entered, by their histories:");
+    let mut table = Table::new();
+    table.load_preset(UTF8_BORDERS_ONLY).set_header(["execution", "states"]);
+    for (execution, states) in paths {
+        table.add_row([execution, &states.join(" → ")]);
+    }
+    println!("{table}");
+}

@@ -34,6 +34,10 @@ pub struct Options {
     pub runs_in: Option<PathBuf>,
     /// Keeps the run directory, with its logs, after the end.
     pub keep: bool,
+    /// The program of the functions: see [`tools::functions_binary`]. With it, AWS has what `lambdas/template.yaml`
+    /// makes, and holds everybody to their policies. Without it, AWS has a few resources and no policies but those of
+    /// devices.
+    pub functions: Option<PathBuf>,
 }
 
 /// Everything an installation needs, running.
@@ -69,7 +73,7 @@ impl Stack {
         // Boxed: the three futures together are large, and callers would carry them.
         let (kubernetes, aws, stripe) = tokio::try_join!(
             timed("Kubernetes", progress, Box::pin(Kubernetes::start(&tools, &kubernetes_dir))),
-            timed("AWS", progress, Box::pin(Aws::start(&tools, &aws_dir))),
+            timed("AWS", progress, Box::pin(Aws::start(&tools, &aws_dir, options.functions.as_deref()))),
             timed("Stripe", progress, Box::pin(Stripe::start(&tools, &program, &stripe_dir))),
         )?;
         progress.line(format!(

@@ -14,6 +14,8 @@ use super::process::Process;
 
 /// The installation every key and topic names.
 pub const INSTALLATION: &str = "local";
+/// First level of every MQTT topic.
+pub const PREFIX: &str = "comanda";
 
 /// A simulated device to start.
 #[derive(Clone, Debug)]

@@ -15,11 +15,12 @@ pub use samples::{CANARIES, canary, paella};
 pub use shop::{Shop, charged_once, condition, uid};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::installation::{Installation, Operator, PREFIX};
+use crate::installation::{Installation, Operator, PREFIX, TENANT, all_phases};
 use crate::stack::Options;
 use crate::stack::aws::Holder;
 use crate::stack::progress::Progress;
 use crate::stack::simulators::{Device, Role, Simulator};
+use crate::stack::tools::{Profile, functions_binary};
 
 /// The class of most scenes.
 pub const CLASS: &str = "fast";
@@ -27,6 +28,8 @@ pub const CLASS: &str = "fast";
 pub const AT_ONCE: &str = "fast-at-once";
 /// The class of scenes in which a service is away for long: devices may take a quarter of an hour.
 pub const PATIENT: &str = "patient";
+/// The class whose orders a machine carries from their first phase to their last, where there is one.
+pub const DELEGATED: &str = "delegated";
 /// The store of every scene.
 pub const STORE: &str = "madrid";
 /// How long the Lease of operators that are paused and killed holds, in seconds.
@@ -99,6 +102,19 @@ impl World {
         Self::begin(Installation::start(options, &Progress::stderr()).await?, None).await
     }
 
+    /// The same on what `lambdas/template.yaml` makes, with a machine. Its policies bind the devices, so all orders are in
+    /// the namespace [`TENANT`].
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub async fn with_machine(options: Options) -> Result<Self> {
+        let progress = Progress::stderr();
+        progress.line("building the functions");
+        let functions = functions_binary(Profile::current()).await?;
+        let options = Options { functions: Some(functions), ..options };
+        Self::begin(Installation::start(options, &progress).await?, None).await
+    }
+
     /// The same with operators that can be paused and killed, and a fault proxy before every service.
     ///
     /// # Errors
@@ -113,7 +129,11 @@ impl World {
     }
 
     async fn begin(installation: Installation, faults: Option<PathBuf>) -> Result<Self> {
-        let device = |role, name| Device::new(role, name, PREFIX).arg("--accept-ms", "20");
+        let bound = installation.stack.aws.deployment().is_some();
+        let device = |role, name| {
+            let device = Device::new(role, name, PREFIX).arg("--accept-ms", "20");
+            if bound { device.of(TENANT, STORE) } else { device }
+        };
         let kitchen = device(Role::Kitchen, "kitchen")
             .arg("--prepare-ms", "150")
             .rule("rejects*=reject")
@@ -149,6 +169,11 @@ impl World {
             (PATIENT, patience(), Capture::WhenReady),
         ] {
             self.installation.apply_class(name, self.installation.class_spec(timeouts, capture)).await?;
+        }
+        if self.installation.stack.aws.deployment().is_some() {
+            let spec = self.installation.class_spec(patience(), Capture::WhenReady);
+            let spec = self.installation.delegating(spec, all_phases())?;
+            self.installation.apply_class(DELEGATED, spec).await?;
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ impl World {
     async fn new() -> Result<Self> {
         let tools = Tools::ensure(&Progress::stderr()).await?;
         let dir = tempfile::tempdir()?;
-        let aws = Aws::start(&tools, &dir.path().join("aws")).await?;
+        let aws = Aws::start(&tools, &dir.path().join("aws"), None).await?;
         let operator = Operator::connect(&aws).await?;
         Ok(Self { aws, operator, dir })
     }

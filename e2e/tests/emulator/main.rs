@@ -11,7 +11,7 @@ use comanda_e2e::stack::tools::Tools;
 async fn step_functions_end_time_out_and_refuse_as_awss_do() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let tools = Tools::ensure(&Progress::stderr()).await?;
-    let aws = Aws::start(&tools, dir.path()).await?;
+    let aws = Aws::start(&tools, dir.path(), None).await?;
     let mut tests = Command::new(&tools.python);
     tests.arg(comanda_e2e::package().join("tests/emulator/states.py")).envs(aws.env());
     let tested = tokio::task::spawn_blocking(move || tests.output()).await??;

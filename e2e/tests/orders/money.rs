@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use comanda_crds::Phase;
-use comanda_e2e::demo::Demo;
+use comanda_e2e::demo::{Demo, Executor};
 use comanda_e2e::installation::INSTALLATION;
 use comanda_e2e::stack::progress::Progress;
 use comanda_e2e::stripe_proxy::faults::{Action, Fault, Match};
@@ -16,7 +16,7 @@ use crate::options;
 use comanda_e2e::world::{AT_ONCE, SOON, World};
 
 pub async fn every_order_of_the_demo_ends_as_its_evidence_demands(_: &World) -> Result<()> {
-    let demo = Demo::start(options(), &Progress::silent()).await?;
+    let demo = Demo::start(options(), Executor::Direct, &Progress::silent()).await?;
     ensure!(demo.run().await?, "a piece of the demo's evidence is not as expected");
     demo.stop().await
 }

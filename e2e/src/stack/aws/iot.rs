@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::account::{ACCOUNT, REGION};
+use super::deployment::DevicePolicies;
+
+use crate::stack::simulators::{INSTALLATION, PREFIX};
 
 /// The policies that ship: see `docs/devices.md`.
 const KITCHEN: &str = include_str!("../../../../lambdas/iot-policies/kitchen.json");
@@ -40,6 +43,23 @@ pub struct Place {
 }
 
 impl Holder {
+    /// The name of its policy among those that were deployed, and the thing's attributes; none for a holder who is not of
+    /// the installation.
+    fn deployed<'a>(&self, policies: &'a DevicePolicies) -> Result<Option<(&'a str, Value)>> {
+        let (policy, place) = match self {
+            Self::Operator => return Ok(Some((&policies.operator, json!({})))),
+            Self::Anyone => return Ok(None),
+            Self::Kitchen(place) => (&policies.kitchen, place),
+            Self::Courier(place) => (&policies.courier, place),
+        };
+        let Place { tenant: Some(tenant), store: Some(store), .. } = place else {
+            bail!("the deployed policies bind a device to one store: {place:?}");
+        };
+        let deployed = place.prefix == PREFIX && place.installation == INSTALLATION;
+        ensure!(deployed, "the deployed policies are of {PREFIX}/{INSTALLATION}: {place:?}");
+        Ok(Some((policy, json!({ "tenant": tenant, "store": store }))))
+    }
+
     /// The policy's name and document, and the thing's attributes.
     fn policy(&self) -> (String, String, Value) {
         let any = Place { prefix: "*".to_owned(), installation: "*".to_owned(), ..Place::default() };
@@ -85,6 +105,7 @@ pub struct IotEndpoint {
     /// The same as a file.
     pub ca_file: PathBuf,
     dir: PathBuf,
+    deployed: Option<DevicePolicies>,
 }
 
 /// What a device shows the broker.
@@ -108,7 +129,12 @@ impl IotEndpoint {
         let ca_pem = answer.text().await?;
         let ca_file = dir.join("ca.pem");
         fs::write(&ca_file, &ca_pem)?;
-        Ok(Self { host: "localhost".to_owned(), port, ca_pem, ca_file, dir })
+        Ok(Self { host: "localhost".to_owned(), port, ca_pem, ca_file, dir, deployed: None })
+    }
+
+    /// Certificates get these policies from now on, and none is made for them.
+    pub(super) fn hold_to(&mut self, policies: DevicePolicies) {
+        self.deployed = Some(policies);
     }
 
     /// Makes the rule that keeps what devices say in the ledger, whoever listens. It is that of
@@ -145,9 +171,7 @@ impl IotEndpoint {
         let cert_pem = field(&made["certificatePem"])?;
         let key_pem = field(&made["keyPair"]["PrivateKey"])?;
         let certificate = field(&made["certificateArn"])?;
-        let (policy, document, attributes) = holder.policy();
-        let document = json!({ "policyDocument": document });
-        created(call(endpoint, reqwest::Method::POST, &format!("/policies/{policy}"), document).await)?;
+        let (policy, attributes) = self.policy(endpoint, holder).await?;
         let thing = json!({ "attributePayload": { "attributes": attributes } });
         // A device that is started again has the thing already.
         created(call(endpoint, reqwest::Method::POST, &format!("/things/{name}"), thing).await)?;
@@ -161,6 +185,19 @@ impl IotEndpoint {
         fs::write(&cert_file, &cert_pem)?;
         fs::write(&key_file, &key_pem)?;
         Ok(DeviceCertificate { cert_pem, key_pem, cert_file, key_file })
+    }
+
+    /// The name of a policy that is there, and the thing's attributes.
+    async fn policy(&self, endpoint: &str, holder: &Holder) -> Result<(String, Value)> {
+        if let Some(policies) = &self.deployed
+            && let Some((policy, attributes)) = holder.deployed(policies)?
+        {
+            return Ok((policy.to_owned(), attributes));
+        }
+        let (policy, document, attributes) = holder.policy();
+        let document = json!({ "policyDocument": document });
+        created(call(endpoint, reqwest::Method::POST, &format!("/policies/{policy}"), document).await)?;
+        Ok((policy, attributes))
     }
 }
 

@@ -3,6 +3,9 @@
 
 mod account;
 mod catalogue;
+mod cli;
+mod deployment;
+mod executions;
 mod iot;
 mod provision;
 
@@ -23,10 +26,12 @@ use super::process::Process;
 use super::tools::Tools;
 pub use account::REGION;
 pub use catalogue::CatalogueItem;
+use cli::Cli;
+pub use deployment::{AccessKey, Deployment, DevicePolicies};
 pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
 
-/// ministack takes any credentials; these say what they are.
+/// The account's root, who may do everything. Where no policies are enforced, any key will do.
 const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
@@ -42,20 +47,26 @@ pub struct Aws {
     endpoint: String,
     iot: IotEndpoint,
     resources: Resources,
+    deployment: Option<Deployment>,
     config: aws_config::SdkConfig,
 }
 
 impl Aws {
-    /// Starts ministack with its state below `dir` and creates the resources.
+    /// Starts ministack with its state below `dir` and creates the resources: a few, or all of
+    /// `lambdas/template.yaml` with the program of its functions.
     ///
     /// # Errors
     /// When ministack does not come up or refuses a resource.
-    pub async fn start(tools: &Tools, dir: &Path) -> Result<Self> {
+    pub async fn start(tools: &Tools, dir: &Path, functions: Option<&Path>) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let (port, mqtt_port) = (free_port()?, free_port()?);
         let endpoint = format!("http://127.0.0.1:{port}");
-        let mut process =
-            Process::spawn("ministack", command(tools, dir, port, mqtt_port), &dir.join("ministack.log"))?;
+        let mut command = command(tools, dir, port, mqtt_port);
+        if functions.is_some() {
+            // Whoever calls is held to IAM, and whatever is sent to a queue to the queue's policy.
+            command.env("AUTH", "true");
+        }
+        let mut process = Process::spawn("ministack", command, &dir.join("ministack.log"))?;
 
         let ready = format!("{endpoint}/_ministack/ready");
         process
@@ -66,9 +77,21 @@ impl Aws {
             .await?;
 
         let config = sdk_config(&endpoint).await;
-        let iot = IotEndpoint::open(&endpoint, mqtt_port, dir).await?;
-        let resources = provision::create(&config).await.context("creating the AWS resources")?;
-        Ok(Self { process, endpoint, iot, resources, config })
+        let mut iot = IotEndpoint::open(&endpoint, mqtt_port, dir).await?;
+        let (deployment, resources) = match functions {
+            None => (None, provision::create(&config).await.context("creating the AWS resources")?),
+            Some(program) => {
+                let cli =
+                    Cli { python: tools.python.clone(), env: env_of(&endpoint, ACCESS_KEY, SECRET_KEY) };
+                let deployment = deployment::deploy(&cli, &dir.join("package"), program, &endpoint)
+                    .await
+                    .context("deploying lambdas/template.yaml")?;
+                let resources = provision::of(&deployment, &config).await?;
+                iot.hold_to(deployment.policies.clone());
+                (Some(deployment), resources)
+            }
+        };
+        Ok(Self { process, endpoint, iot, resources, deployment, config })
     }
 
     /// The URL of every HTTP service.
@@ -86,25 +109,27 @@ impl Aws {
         &self.resources
     }
 
+    /// What was deployed, if the stack was asked to.
+    pub fn deployment(&self) -> Option<&Deployment> {
+        self.deployment.as_ref()
+    }
+
     /// The SDK configuration that leads here, for further clients.
     pub fn sdk_config(&self) -> &aws_config::SdkConfig {
         &self.config
     }
 
-    /// The environment that leads a child's AWS SDK here and to no real account.
+    /// The environment that leads a child's AWS SDK here and to no real account. It may do everything.
     pub fn env(&self) -> Vec<(String, String)> {
-        let pairs = [
-            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
-            ("AWS_REGION", REGION),
-            ("AWS_DEFAULT_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            // A profile of the user must not win over the line above.
-            ("AWS_CONFIG_FILE", "/dev/null"),
-            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
-        ];
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        env_of(&self.endpoint, ACCESS_KEY, SECRET_KEY)
+    }
+
+    /// The same for an operator, who may do what the deployed policy says.
+    pub fn operator_env(&self) -> Vec<(String, String)> {
+        match &self.deployment {
+            Some(Deployment { operator, .. }) => env_of(&self.endpoint, &operator.id, &operator.secret),
+            None => self.env(),
+        }
     }
 
     /// The ministack process, to pause, resume or kill it.
@@ -179,6 +204,23 @@ impl Aws {
         }
     }
 
+    /// The names of the states that an execution entered, in order, but for those that only choose.
+    ///
+    /// # Errors
+    /// When Step Functions refuses.
+    pub async fn states_entered(&self, execution: &str) -> Result<Vec<String>> {
+        executions::states_entered(&aws_sdk_sfn::Client::new(&self.config), execution).await
+    }
+
+    /// The ARNs of all executions of the deployed machine, the first one first.
+    ///
+    /// # Errors
+    /// When there is no machine.
+    pub async fn executions(&self) -> Result<Vec<String>> {
+        let deployment = self.deployment.as_ref().context("this stack has no machine")?;
+        executions::executions(&aws_sdk_sfn::Client::new(&self.config), &deployment.state_machine_arn).await
+    }
+
     /// Makes the device `name` a thing with the policy of its holder, issues a certificate, writes it below the run
     /// directory and returns it.
     ///
@@ -188,7 +230,8 @@ impl Aws {
         self.iot.device_certificate(&self.endpoint, name, holder).await
     }
 
-    /// Makes IoT keep what devices say below `prefix` in the ledger, whether or not an operator listens.
+    /// Makes IoT keep what devices say below `prefix` in the ledger, whether or not an operator listens. What is deployed
+    /// does so by itself.
     ///
     /// # Errors
     /// When `IoT` refuses.
@@ -228,6 +271,21 @@ fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
     command.env("LOG_LEVEL", "CRITICAL");
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     command
+}
+
+fn env_of(endpoint: &str, key: &str, secret: &str) -> Vec<(String, String)> {
+    let pairs = [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        // A profile of the user must not win over the line above.
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ];
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 async fn sdk_config(endpoint: &str) -> aws_config::SdkConfig {

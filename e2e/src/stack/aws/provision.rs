@@ -1,4 +1,4 @@
-//! The resources of an installation. The deployed stack gets the same from its template.
+//! The resources that an `OrderClass` names: made here, or those of what was deployed.
 
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
@@ -6,6 +6,9 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::json;
+
+use super::deployment::Deployment;
 
 const LEDGER_TABLE: &str = "comanda-ledger";
 const CATALOGUE_TABLE: &str = "comanda-catalogue";
@@ -32,12 +35,23 @@ pub(super) async fn create(config: &SdkConfig) -> Result<Resources> {
     dynamodb.update_time_to_live().table_name(LEDGER_TABLE).time_to_live_specification(expiry).send().await?;
     create_table(&dynamodb, CATALOGUE_TABLE, &[("pk", KeyType::Hash)]).await?;
 
-    let (topic, queue) = create_notifications(config).await?;
+    let topic = create_topic(config).await?;
     Ok(Resources {
         ledger_table: LEDGER_TABLE.to_owned(),
         catalogue_table: CATALOGUE_TABLE.to_owned(),
+        notifications_queue_url: create_evidence(config, &topic).await?,
         notifications_topic_arn: topic,
-        notifications_queue_url: queue,
+    })
+}
+
+/// Those of what was deployed, and a queue for the evidence.
+pub(super) async fn of(deployment: &Deployment, config: &SdkConfig) -> Result<Resources> {
+    let topic = &deployment.notifications_topic_arn;
+    Ok(Resources {
+        ledger_table: deployment.ledger_table.clone(),
+        catalogue_table: deployment.catalogue_table.clone(),
+        notifications_queue_url: create_evidence(config, topic).await?,
+        notifications_topic_arn: topic.clone(),
     })
 }
 
@@ -59,20 +73,34 @@ pub(super) async fn create_table(
     Ok(())
 }
 
-/// The ARN of the topic and the URL of the queue behind it.
-async fn create_notifications(config: &SdkConfig) -> Result<(String, String)> {
-    let sns = aws_sdk_sns::Client::new(config);
+/// Its ARN.
+async fn create_topic(config: &SdkConfig) -> Result<String> {
+    let topic = aws_sdk_sns::Client::new(config).create_topic().name(NOTIFICATIONS).send().await?;
+    topic.topic_arn.context("a topic has an ARN")
+}
+
+/// The URL of a queue that gets everything which is published to the topic, and nothing else.
+async fn create_evidence(config: &SdkConfig, topic: &str) -> Result<String> {
     let sqs = aws_sdk_sqs::Client::new(config);
-    let topic =
-        sns.create_topic().name(NOTIFICATIONS).send().await?.topic_arn.context("a topic has an ARN")?;
     let queue =
         sqs.create_queue().queue_name(NOTIFICATIONS).send().await?.queue_url.context("a queue has a URL")?;
-
     let attributes =
         sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
     let attributes = attributes.send().await?.attributes.unwrap_or_default();
     let queue_arn = attributes.get(&QueueAttributeName::QueueArn).context("a queue has an ARN")?;
-    let subscription = sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue_arn);
+    // Source: https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html.
+    let statement = json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "sns.amazonaws.com" },
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": { "ArnEquals": { "aws:SourceArn": topic } },
+    });
+    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let allow = sqs.set_queue_attributes().queue_url(&queue);
+    allow.attributes(QueueAttributeName::Policy, policy).send().await?;
+    let subscription =
+        aws_sdk_sns::Client::new(config).subscribe().topic_arn(topic).protocol("sqs").endpoint(queue_arn);
     subscription.attributes("RawMessageDelivery", "true").send().await?;
-    Ok((topic, queue))
+    Ok(queue)
 }

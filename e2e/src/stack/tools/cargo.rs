@@ -36,10 +36,22 @@ pub enum Build {
 /// # Errors
 /// When the build fails or names no executable.
 pub async fn operator_binary(profile: Profile, built_for: Build) -> Result<PathBuf> {
-    tokio::task::spawn_blocking(move || build("comanda-operator", profile, built_for)).await?
+    let features = match built_for {
+        Build::Plain => None,
+        Build::Faults => Some("comanda-operator/faults"),
+    };
+    tokio::task::spawn_blocking(move || build("comanda-operator", profile, features)).await?
 }
 
-fn build(binary: &str, profile: Profile, built_for: Build) -> Result<PathBuf> {
+/// Builds the program of the functions, `bootstrap`, and returns its path.
+///
+/// # Errors
+/// As [`operator_binary`].
+pub async fn functions_binary(profile: Profile) -> Result<PathBuf> {
+    tokio::task::spawn_blocking(move || build("bootstrap", profile, None)).await?
+}
+
+fn build(binary: &str, profile: Profile, features: Option<&str>) -> Result<PathBuf> {
     // At run time `$CARGO` names the cargo that runs us; started directly, the one we were built by.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut command = Command::new(cargo);
@@ -58,8 +70,8 @@ fn build(binary: &str, profile: Profile, built_for: Build) -> Result<PathBuf> {
     // `cargo demo` and `cargo test --workspace`, and no dependency is built twice.
     command.current_dir(crate::package().join(".."));
     command.args(["build", "--bin", binary, "--message-format=json-render-diagnostics"]);
-    if built_for == Build::Faults {
-        command.args(["--features", "comanda-operator/faults"]);
+    if let Some(features) = features {
+        command.args(["--features", features]);
     }
     if profile == Profile::Release {
         command.arg("--release");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use cargo::{Build, Profile, operator_binary};
+pub use cargo::{Build, Profile, functions_binary, operator_binary};
 
 use super::progress::Progress;
 
@@ -28,7 +28,7 @@ pub struct Tools {
     pub etcd: PathBuf,
     /// kube-apiserver.
     pub kube_apiserver: PathBuf,
-    /// A Python interpreter that has `ministack` and `localstripe`.
+    /// A Python interpreter that has `ministack`, `localstripe` and the AWS CLI.
     pub python: PathBuf,
 }
 

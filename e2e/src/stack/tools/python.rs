@@ -1,4 +1,4 @@
-//! A virtual environment with the AWS and Stripe emulators, every package pinned by hash.
+//! A virtual environment with the AWS and Stripe emulators and the AWS CLI, every package pinned by hash.
 
 use std::env;
 use std::fs;
@@ -55,5 +55,11 @@ async fn install(requirements: &Path, into: &Path, progress: &Progress) -> Resul
         "-r",
     ]);
     pip.arg(requirements);
-    cache::run("installing ministack and localstripe (about a minute, once)", pip, &log, progress).await
+    cache::run(
+        "installing ministack, localstripe and the AWS CLI (about a minute, once)",
+        pip,
+        &log,
+        progress,
+    )
+    .await
 }

@@ -1,0 +1,177 @@
+//! The AWS side as users deploy it: `lambdas/template.yaml`, packaged and deployed by the AWS CLI.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::cli::Cli;
+use crate::stack::simulators::{INSTALLATION, PREFIX};
+use crate::stack::stripe;
+
+const BUCKET: &str = "comanda-packages";
+const OPERATOR: &str = "comanda-operator";
+
+/// What was deployed, by the outputs of its stack.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// The ledger.
+    pub ledger_table: String,
+    /// The catalogue.
+    pub catalogue_table: String,
+    /// The topic customers are told through.
+    pub notifications_topic_arn: String,
+    /// The machine that carries orders.
+    pub state_machine_arn: String,
+    /// By which the machine says that an order moved, waits or ended.
+    pub wake_queue_url: String,
+    /// Where messages end that nobody could be given.
+    pub dead_letter_queue_url: String,
+    /// The names of the policies of certificates.
+    pub policies: DevicePolicies,
+    /// A user with the operator's policy, and no other.
+    pub operator: AccessKey,
+    /// What customers' data is sealed with, base64. Functions have it from Secrets Manager.
+    pub contact_key: String,
+}
+
+/// Which policy of `IoT` is whose.
+#[derive(Clone, Debug)]
+pub struct DevicePolicies {
+    /// The operator's.
+    pub operator: String,
+    /// That of tablets.
+    pub kitchen: String,
+    /// That of couriers.
+    pub courier: String,
+}
+
+/// With which somebody signs.
+#[derive(Clone, Debug)]
+pub struct AccessKey {
+    /// Its id.
+    pub id: String,
+    /// What is kept secret of it.
+    pub secret: String,
+}
+
+/// Makes the secrets, packages and deploys the template with the functions' `program`, and makes the operator's user.
+/// `dir` gets the package.
+pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str) -> Result<Deployment> {
+    let name = format!("comanda-{INSTALLATION}");
+    let template = lay_out(dir, program).await?;
+    let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
+    let (stripe_secret, contact_secret, _) = tokio::try_join!(
+        make_secret(cli, "stripe", stripe::SECRET_KEY),
+        make_secret(cli, "contact-key", &contact_key),
+        cli.run(&["s3api", "create-bucket", "--bucket", BUCKET]),
+    )?;
+
+    let packaged = dir.join("packaged.yaml");
+    let (template, packaged) = (path(&template)?, path(&packaged)?);
+    let package = ["cloudformation", "package", "--template-file", template, "--s3-bucket", BUCKET];
+    cli.run(&[&package[..], &["--output-template-file", packaged]].concat()).await?;
+
+    let parameters = [
+        format!("Installation={INSTALLATION}"),
+        format!("TopicPrefix={PREFIX}"),
+        format!("IotDataEndpoint={endpoint}"),
+        format!("StripeSecretArn={stripe_secret}"),
+        format!("ContactKeySecretArn={contact_secret}"),
+        format!("Architecture={}", architecture()),
+        "DeletionProtection=false".to_owned(),
+    ];
+    let mut deploy = vec!["cloudformation", "deploy", "--template-file", packaged, "--stack-name", &name];
+    deploy.extend(["--capabilities", "CAPABILITY_IAM", "--parameter-overrides"]);
+    deploy.extend(parameters.iter().map(String::as_str));
+    if let Err(error) = cli.run(&deploy).await {
+        let failed =
+            "StackEvents[?contains(ResourceStatus, 'FAILED')].[LogicalResourceId, ResourceStatusReason]";
+        let events = ["cloudformation", "describe-stack-events", "--stack-name", &name, "--query", failed];
+        return Err(error.context(cli.run(&events).await.unwrap_or_default()));
+    }
+
+    let outputs = Outputs::of(cli, &name).await?;
+    Ok(Deployment {
+        ledger_table: outputs.get("LedgerTable")?,
+        catalogue_table: outputs.get("CatalogueTable")?,
+        notifications_topic_arn: outputs.get("NotificationsTopicArn")?,
+        state_machine_arn: outputs.get("StateMachineArn")?,
+        wake_queue_url: outputs.get("WakeQueueUrl")?,
+        dead_letter_queue_url: outputs.get("DeadLetterQueueUrl")?,
+        policies: DevicePolicies {
+            operator: outputs.get("OperatorDevicePolicy")?,
+            kitchen: outputs.get("KitchenDevicePolicy")?,
+            courier: outputs.get("CourierDevicePolicy")?,
+        },
+        operator: make_operator(cli, &outputs.get("OperatorPolicyArn")?).await?,
+        contact_key,
+    })
+}
+
+/// The files below `dir` as the template finds them in a checkout. Cargo's own directory may be anywhere.
+async fn lay_out(dir: &Path, program: &Path) -> Result<PathBuf> {
+    let (from, to) = (crate::package().join("../lambdas"), dir.join("lambdas"));
+    let functions = dir.join("target/lambda/comanda");
+    fs::create_dir_all(to.join("statemachines"))?;
+    fs::create_dir_all(&functions)?;
+    for file in ["template.yaml", "statemachines/order.asl.json"] {
+        fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file}"))?;
+    }
+    let bootstrap = functions.join("bootstrap");
+    fs::copy(program, &bootstrap).context("copying the functions' program")?;
+    // A dozen functions have a copy each, and what a debugger wants is nine tenths of it. A script is left as it is.
+    let mut strip = Command::new("strip");
+    strip.arg("--strip-debug").arg(&bootstrap);
+    tokio::task::spawn_blocking(move || strip.output()).await?.ok();
+    Ok(to.join("template.yaml"))
+}
+
+/// Its ARN.
+async fn make_secret(cli: &Cli, name: &str, value: &str) -> Result<String> {
+    let command = ["secretsmanager", "create-secret", "--name", name, "--secret-string", value];
+    text(&cli.json(&command).await?["ARN"])
+}
+
+async fn make_operator(cli: &Cli, policy: &str) -> Result<AccessKey> {
+    cli.run(&["iam", "create-user", "--user-name", OPERATOR]).await?;
+    let attach = ["iam", "attach-user-policy", "--user-name", OPERATOR, "--policy-arn", policy];
+    let create = ["iam", "create-access-key", "--user-name", OPERATOR];
+    let (_, made) = tokio::try_join!(cli.run(&attach), cli.json(&create))?;
+    let key = &made["AccessKey"];
+    Ok(AccessKey { id: text(&key["AccessKeyId"])?, secret: text(&key["SecretAccessKey"])? })
+}
+
+/// What a stack says of itself.
+struct Outputs(Vec<Value>);
+
+impl Outputs {
+    async fn of(cli: &Cli, stack: &str) -> Result<Self> {
+        let described = cli.json(&["cloudformation", "describe-stacks", "--stack-name", stack]).await?;
+        let outputs = described["Stacks"][0]["Outputs"].as_array().cloned().unwrap_or_default();
+        ensure!(!outputs.is_empty(), "the stack {stack} has no outputs: {described}");
+        Ok(Self(outputs))
+    }
+
+    fn get(&self, key: &str) -> Result<String> {
+        let output = self.0.iter().find(|output| output["OutputKey"] == key);
+        text(&output.with_context(|| format!("the stack has no output {key}"))?["OutputValue"])
+    }
+}
+
+fn text(value: &Value) -> Result<String> {
+    value.as_str().map(str::to_owned).context("AWS left out a field")
+}
+
+fn path(path: &Path) -> Result<&str> {
+    path.to_str().context("the run directory's name is no text")
+}
+
+fn architecture() -> &'static str {
+    if env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" }
+}
