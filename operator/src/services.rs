@@ -9,9 +9,10 @@ use comanda_steps::adapters;
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
 use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::adapters::sns::SnsNotifier;
+use comanda_steps::adapters::stepfunctions::StepFunctions;
 use comanda_steps::calls;
 use comanda_steps::devices::{client_id, event_filters};
-use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, PaymentRules, Payments};
+use comanda_steps::ports::{Catalogue, Devices, Executions, Ledger, Notifier, PaymentRules, Payments};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
@@ -34,6 +35,8 @@ pub struct Services {
     pub devices: Arc<dyn Devices>,
     /// The broker connection behind `devices`.
     pub broker: Arc<IotDevices>,
+    /// Step Functions; none of a class that delegates nothing.
+    pub executions: Option<Arc<dyn Executions>>,
 }
 
 impl Services {
@@ -46,7 +49,7 @@ impl Services {
             payments: Some(&*self.payments),
             notifier: Some(&*self.notifier),
             devices: Some(&*self.devices),
-            executions: None,
+            executions: self.executions.as_deref(),
         }
     }
 }
@@ -128,10 +131,6 @@ impl Pool {
     }
 
     fn build(&self, class: &OrderClassSpec) -> Result<Services, Error> {
-        if class.executor.is_some() {
-            let why = "this release starts no executions: create an OrderClass without executor";
-            return Err(Error::Class(why.to_owned()));
-        }
         let aws = match &class.aws {
             Some(aws) => self.aws.clone().into_builder().region(Region::new(aws.region.clone())).build(),
             None => self.aws.clone(),
@@ -144,6 +143,11 @@ impl Pool {
         let payment_key = self.value(adapters::payment_key(&class.payments))?;
         let payments = adapters::payments(&class.payments, &payment_key).map_err(class_error)?;
         let broker = self.broker(class, &ledger)?;
+        let executions = class.executor.as_ref().map(|_| {
+            let executions: Arc<dyn Executions> =
+                Arc::new(StepFunctions::new(aws_sdk_sfn::Client::new(&aws)));
+            executions
+        });
         Ok(Services {
             ledger,
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb, class.catalogue.table.clone())),
@@ -152,6 +156,7 @@ impl Pool {
             notifier: Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(&aws))),
             devices: broker.clone(),
             broker,
+            executions,
         })
     }
 
