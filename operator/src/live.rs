@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use comanda_crds::Order;
-use comanda_saga::{DeviceEvent, Identity, Record};
+use comanda_saga::{DeviceEvent, Effect, Identity, Record};
 use kube::runtime::reflector::ObjectRef;
 
 use crate::memory::Memory;
@@ -17,13 +17,24 @@ struct Followed {
     given: u64,
 }
 
+/// The wake queue's word of an order, which somebody else carries: the ledger is to be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The execution that is said to have ended.
+    pub ended: Option<String>,
+}
+
 /// The memory of every order, and the way from an identity to its object.
 #[derive(Default)]
 pub struct Live {
     memories: Mutex<HashMap<ObjectRef<Order>, Memory>>,
     followed: Mutex<HashMap<Identity, Followed>>,
     inbox: Mutex<HashMap<Identity, Vec<DeviceEvent>>>,
+    words: Mutex<HashMap<Identity, Word>>,
 }
+
+/// Of how many orders that no object follows yet a word is kept.
+const WORDS: usize = 10_000;
 
 impl Live {
     /// Takes an object's memory out; the controller never reconciles one object twice at a time. Of an object that
@@ -103,6 +114,7 @@ impl Live {
         if followed.get(identity).is_some_and(|followed| followed.object == *object) {
             followed.remove(identity);
             lock(&self.inbox).remove(identity);
+            lock(&self.words).remove(identity);
         }
     }
 
@@ -121,6 +133,36 @@ impl Live {
         let object = lock(&self.followed).get(identity)?.object.clone();
         lock(&self.inbox).entry(identity.clone()).or_default().push(event);
         Some(object)
+    }
+
+    /// Keeps a word of an order for the object that follows it, and gives the object to wake; none where none does.
+    pub fn tell(&self, identity: &Identity, ended: Option<&str>) -> Option<ObjectRef<Order>> {
+        let object = lock(&self.followed).get(identity)?.object.clone();
+        self.keep_word(identity, ended);
+        Some(object)
+    }
+
+    /// Keeps a word of an order of ours for the object that is to follow it.
+    pub fn keep_word(&self, identity: &Identity, ended: Option<&str>) {
+        let mut words = lock(&self.words);
+        if words.len() >= WORDS && !words.contains_key(identity) {
+            return;
+        }
+        let word = words.entry(identity.clone()).or_default();
+        word.ended = ended.map(str::to_owned).or(word.ended.take());
+    }
+
+    /// The word of an order, if it is for this object. It is given once.
+    pub fn word(&self, identity: &Identity, object: &ObjectRef<Order>) -> Option<Word> {
+        if self.follows(identity, object) { lock(&self.words).remove(identity) } else { None }
+    }
+
+    /// The order that is followed, of which this is an execution's name.
+    pub fn executed_by(&self, execution: &str) -> Option<Identity> {
+        // `<order id>-<attempt>-<hash>`
+        let attempt = execution.rsplit('-').nth(1)?.parse().ok()?;
+        let followed = lock(&self.followed);
+        followed.keys().find(|identity| identity.key(Effect::Execute, attempt) == execution).cloned()
     }
 
     /// True when the event is in memory, and so in the ledger too: the broker sends again what it heard no
@@ -202,6 +244,38 @@ mod tests {
         );
         live.forget(&first, &told());
         assert_eq!(live.expects(&identity()), None);
+    }
+
+    #[test]
+    fn a_word_of_an_order_is_for_the_object_that_follows_it_and_given_once() {
+        let live = Live::default();
+        let (object, other) =
+            (ObjectRef::new("a-1").within("shop"), ObjectRef::new("a-1-again").within("shop"));
+        assert_eq!(live.tell(&identity(), Some("a-1-1")), None, "nobody follows it");
+        live.follow(&identity(), &object, "centro");
+        assert_eq!(live.word(&identity(), &object), None);
+        assert_eq!(live.tell(&identity(), Some("a-1-1")), Some(object.clone()));
+        // An ordinary word does not take back that an execution ended.
+        assert_eq!(live.tell(&identity(), None), Some(object.clone()));
+        assert_eq!(live.word(&identity(), &other), None);
+        assert_eq!(live.word(&identity(), &object), Some(Word { ended: Some("a-1-1".to_owned()) }));
+        assert_eq!(live.word(&identity(), &object), None);
+        live.tell(&identity(), None);
+        live.forget(&object, &told());
+        live.follow(&identity(), &object, "centro");
+        assert_eq!(live.word(&identity(), &object), None, "the object went");
+    }
+
+    #[test]
+    fn the_order_of_an_execution_is_found_by_its_name_among_those_that_are_followed() {
+        let live = Live::default();
+        let name = identity().key(Effect::Execute, 3);
+        assert_eq!(live.executed_by(&name), None);
+        live.follow(&identity(), &ObjectRef::new("a-1").within("shop"), "centro");
+        assert_eq!(live.executed_by(&name), Some(identity()));
+        for name in ["", "-", "a-1-3", "a-1-x-0123456789abcdef", &name[1..], "a-1-4-0123456789abcdef"] {
+            assert_eq!(live.executed_by(name), None, "{name}");
+        }
     }
 
     #[test]

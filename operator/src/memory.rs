@@ -21,6 +21,8 @@ pub struct Memory {
     pub trouble: Option<Trouble>,
     /// The finalizer was taken off: the object is gone, or somebody else's to hold.
     pub released: bool,
+    /// The execution of which somebody says that it ended, until the order is in hand.
+    pub doubted: Option<String>,
     /// The object as this process last wrote it, which the cache may not show yet.
     pub written: Option<Arc<Order>>,
 }
@@ -41,6 +43,25 @@ impl Memory {
         }
     }
 
+    /// Takes an order in hand as the ledger has it. What was seen of its execution, and is said of it, still counts.
+    pub fn read(&mut self, loaded: Option<Loaded>, at: Timestamp) {
+        let seen_at = self.hand.as_ref().and_then(|hand| hand.execution_seen_at);
+        self.forget();
+        self.loaded = true;
+        self.hand = loaded.map(|loaded| InHand::read(loaded, at));
+        if let Some(hand) = &mut self.hand {
+            (hand.execution_seen_at, hand.execution_doubted) = (seen_at, self.doubted.take());
+        }
+    }
+
+    /// The ledger is to be read again, as somebody else wrote; and somebody may say that an execution ended.
+    pub fn look_again(&mut self, doubted: Option<String>) {
+        self.loaded = false;
+        if doubted.is_some() {
+            self.doubted = doubted;
+        }
+    }
+
     /// Adds what devices said, unless it is known.
     pub fn hear(&mut self, events: Vec<DeviceEvent>) {
         if let Some(hand) = &mut self.hand {
@@ -55,10 +76,13 @@ impl Memory {
 
     /// Forgets everything that the ledger knows better.
     pub fn forget(&mut self) {
+        let held = self.hand.as_mut().and_then(|hand| hand.execution_doubted.take());
         *self = Self {
             failures: self.failures,
             trouble: self.trouble.take(),
             written: self.written.take(),
+            // The later word first: it is of the execution that the order has now.
+            doubted: self.doubted.take().or(held),
             ..Self::default()
         };
     }
@@ -146,5 +170,29 @@ pub mod tests {
         memory.forget();
         assert_eq!((memory.hand, memory.loaded), (None, false));
         assert_eq!((memory.failures, memory.trouble.is_some()), (3, true));
+    }
+
+    #[test]
+    fn what_is_said_of_an_execution_counts_until_it_is_looked_at_however_often_the_ledger_is_read() {
+        let loaded = || {
+            let record = told().saved().expect("a record").clone();
+            Some(Loaded { record, events: Vec::new() })
+        };
+        let doubted = |memory: &Memory| memory.hand.as_ref().and_then(|hand| hand.execution_doubted.clone());
+        let mut memory = told();
+        memory.look_again(Some("a-1-1".to_owned()));
+        assert!(!memory.loaded);
+        memory.look_again(None);
+        memory.read(loaded(), at(1));
+        assert_eq!((memory.loaded, doubted(&memory).as_deref()), (true, Some("a-1-1")));
+        // A conflict.
+        memory.forget();
+        memory.read(loaded(), at(2));
+        assert_eq!(doubted(&memory).as_deref(), Some("a-1-1"));
+        let hand = memory.hand.as_mut().expect("an order in hand");
+        (hand.execution_seen_at, hand.execution_doubted) = (Some(at(3)), None);
+        memory.read(loaded(), at(4));
+        assert_eq!((doubted(&memory), memory.doubted.clone()), (None, None));
+        assert_eq!(memory.hand.and_then(|hand| hand.execution_seen_at), Some(at(3)));
     }
 }

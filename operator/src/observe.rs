@@ -8,13 +8,13 @@ use comanda_crds::{
 use comanda_saga::observed::{ClassFacts, Closed, OrderFacts};
 use comanda_saga::{Circumstances, Driver, Identity, Observed, Owner, Record, Terms, digest};
 use comanda_steps::calls;
-use comanda_steps::carry::InHand;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 
 use crate::context::{Context, bounded};
 use crate::error::Error;
+use crate::live::Word;
 use crate::memory::Memory;
 use crate::services::Services;
 
@@ -36,6 +36,9 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     }
     let object = ObjectRef::from_obj(order);
     let fresh = context.live.follow(&observed.order.identity, &object, &order.spec.store);
+    if let Some(Word { ended }) = context.live.word(&observed.order.identity, &object) {
+        memory.look_again(ended);
+    }
     if fresh || !memory.loaded || is_behind(order, memory) {
         load(&observed, memory, context).await?;
     }
@@ -147,9 +150,7 @@ async fn load(observed: &Observed, memory: &mut Memory, context: &Context) -> Re
     let class = class.ok_or_else(|| Error::Class("it does not exist".to_owned()))?;
     let services = context.services.of(class)?;
     let loaded = calls::load(&*services.ledger, &observed.order.identity).await?;
-    memory.forget();
-    memory.loaded = true;
-    memory.hand = loaded.map(|loaded| InHand::read(loaded, read_at));
+    memory.read(loaded, read_at);
     Ok(())
 }
 

@@ -27,11 +27,12 @@ use crate::arguments::Arguments;
 use crate::class::{self, ClassContext};
 use crate::context::{Context, bounded};
 use crate::error::Error;
+use crate::executor::Queues;
 use crate::leadership::Candidate;
 use crate::live::Live;
 use crate::services::Pool;
 use crate::telemetry::Metrics;
-use crate::{devices, reconcile};
+use crate::{devices, inbox, reconcile};
 
 /// How long what was begun may take to finish after a stop was asked for.
 const SHUTDOWN: Duration = Duration::from_secs(9);
@@ -251,7 +252,9 @@ async fn work(
     let (connect, brokers) = mpsc::unbounded_channel();
     let (wake, woken) = mpsc::unbounded_channel::<ObjectRef<Order>>();
     let (connected, connections) = mpsc::unbounded_channel();
-    let services = Arc::new(Pool::new(aws, namespace, cluster.clone(), secrets, connect, connected));
+    let (subscribe, subscriptions) = mpsc::unbounded_channel();
+    let queues = Queues::new(subscribe);
+    let services = Arc::new(Pool::new(aws, namespace, cluster.clone(), secrets, connect, connected, queues));
     let live = Arc::new(Live::default());
 
     let (order_store, order_writer) = reflector::store::<Order>();
@@ -286,6 +289,14 @@ async fn work(
     });
 
     tasks.spawn(devices::catch_up(connections, Arc::clone(&live), wake.clone()));
+    let audience = inbox::Audience {
+        cluster: context.cluster.clone(),
+        live: Arc::clone(&live),
+        metrics: Arc::clone(&metrics),
+        wake: wake.clone(),
+        stop: stop.clone(),
+    };
+    tasks.spawn(inbox::take_in(subscriptions, audience));
     let audience = devices::Audience { live: Arc::clone(&live), metrics, wake };
     tasks.spawn(devices::take_in(brokers, audience));
     // A class must not look unusable, nor an order wait for its class, only because a list is under way.

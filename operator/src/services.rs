@@ -9,15 +9,15 @@ use comanda_steps::adapters;
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
 use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::adapters::sns::SnsNotifier;
-use comanda_steps::adapters::stepfunctions::StepFunctions;
 use comanda_steps::calls;
 use comanda_steps::devices::{client_id, event_filters};
-use comanda_steps::ports::{Catalogue, Devices, Executions, Ledger, Notifier, PaymentRules, Payments};
+use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, PaymentRules, Payments};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 
 use crate::error::Error;
+use crate::executor::{Executor, Queues};
 
 /// The ports of one class, connected.
 pub struct Services {
@@ -36,7 +36,7 @@ pub struct Services {
     /// The broker connection behind `devices`.
     pub broker: Arc<IotDevices>,
     /// Step Functions; none of a class that delegates nothing.
-    pub executions: Option<Arc<dyn Executions>>,
+    pub executor: Option<Executor>,
 }
 
 impl Services {
@@ -49,7 +49,7 @@ impl Services {
             payments: Some(&*self.payments),
             notifier: Some(&*self.notifier),
             devices: Some(&*self.devices),
-            executions: self.executions.as_deref(),
+            executions: self.executor.as_ref().map(|executor| &*executor.executions),
         }
     }
 }
@@ -76,6 +76,7 @@ pub struct Pool {
     connected: mpsc::UnboundedSender<()>,
     built: Mutex<HashMap<OrderClassSpec, Built>>,
     brokers: Mutex<HashMap<String, Broker>>,
+    queues: Queues,
 }
 
 /// A connection, and what it was made of.
@@ -95,8 +96,8 @@ struct Built {
 
 impl Pool {
     /// A pool that calls AWS with `aws`, reads Secrets of `namespace` from the cache `secrets`, goes to brokers by the
-    /// name of `cluster`, hands each connection that it makes to `connections`, and tells `connected` each time that
-    /// one stands.
+    /// name of `cluster`, hands each connection that it makes to `connections`, tells `connected` each time that one
+    /// stands, and has the wake queues among `queues`.
     pub fn new(
         aws: SdkConfig,
         namespace: String,
@@ -104,9 +105,10 @@ impl Pool {
         secrets: Store<Secret>,
         connections: mpsc::UnboundedSender<Connection>,
         connected: mpsc::UnboundedSender<()>,
+        queues: Queues,
     ) -> Self {
         let (built, brokers) = (Mutex::default(), Mutex::default());
-        Self { aws, namespace, cluster, secrets, connections, connected, built, brokers }
+        Self { aws, namespace, cluster, secrets, connections, connected, built, brokers, queues }
     }
 
     /// The services of a class. They are built anew when one of the class's Secrets changed.
@@ -143,11 +145,7 @@ impl Pool {
         let payment_key = self.value(adapters::payment_key(&class.payments))?;
         let payments = adapters::payments(&class.payments, &payment_key).map_err(class_error)?;
         let broker = self.broker(class, &ledger)?;
-        let executions = class.executor.as_ref().map(|_| {
-            let executions: Arc<dyn Executions> =
-                Arc::new(StepFunctions::new(aws_sdk_sfn::Client::new(&aws)));
-            executions
-        });
+        let executor = self.queues.executor(class, &aws, &ledger)?;
         Ok(Services {
             ledger,
             catalogue: Arc::new(DynamoCatalogue::new(dynamodb, class.catalogue.table.clone())),
@@ -156,7 +154,7 @@ impl Pool {
             notifier: Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(&aws))),
             devices: broker.clone(),
             broker,
-            executions,
+            executor,
         })
     }
 

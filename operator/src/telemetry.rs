@@ -55,6 +55,8 @@ pub struct Metrics {
     pub ledger_writes: IntCounter,
     /// Device events by what became of them.
     pub device_events: IntCounterVec,
+    /// Messages of wake queues by what became of them.
+    pub wakes: IntCounterVec,
     /// Reconciles that stopped at an error, by kind.
     pub reconcile_errors: IntCounterVec,
     /// 1 while the class's broker is connected.
@@ -105,6 +107,11 @@ impl Metrics {
             device_events: counter(
                 "comanda_device_events_total",
                 "Device events: kept, known before, needless as somebody has the order, refused, or kept of an order that is undone and gone",
+                &["result"],
+            )?,
+            wakes: counter(
+                "comanda_wakes_total",
+                "Messages of wake queues: an order looked again, needless as nobody has to look, left for another cluster, or unreadable and left",
                 &["result"],
             )?,
             reconcile_errors: counter(

@@ -106,6 +106,8 @@ pub struct InHand {
     pub events_read_at: Option<Timestamp>,
     /// When the execution that carries the order was last seen running.
     pub execution_seen_at: Option<Timestamp>,
+    /// The execution of which somebody says that it ended before its order, until it is looked at.
+    pub execution_doubted: Option<String>,
     /// The command that was sent last.
     pub sent: Option<Sent>,
     /// By [`Ports::elapsed`], when the last read of events began; none where that was before this carry.
@@ -140,6 +142,7 @@ impl InHand {
             events: Vec::new(),
             events_read_at: None,
             execution_seen_at: None,
+            execution_doubted: None,
             sent: None,
             read_since: None,
             intended: None,
@@ -190,6 +193,7 @@ impl InHand {
             record: &self.record,
             payment_seen_at: past(self.payment_seen_at),
             execution_seen_at: past(self.execution_seen_at),
+            execution_doubted: self.execution_doubted.as_deref(),
             events: &self.events,
             events_read_at: past(self.events_read_at),
             is_fresh: self.read_since.is_some(),
@@ -290,7 +294,7 @@ impl InHand {
         };
         match &outcome {
             Outcome::Payment(_) | Outcome::Refund(_) => self.payment_seen_at = Some(now),
-            Outcome::Execution { .. } => self.execution_seen_at = Some(now),
+            Outcome::Execution { .. } => (self.execution_seen_at, self.execution_doubted) = (Some(now), None),
             Outcome::Done(effect) => {
                 let seq = self.record.journal.get(effect).and_then(|entry| entry.seq);
                 self.sent = seq.map(|seq| Sent { seq, at: now }).or(self.sent);

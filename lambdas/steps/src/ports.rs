@@ -362,6 +362,35 @@ pub trait Wakes: Send + Sync {
 #[error("the wake queue did not take the message: {0}")]
 pub struct WakeError(pub String);
 
+/// The operator's end of that way. What is received and not deleted comes again.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Waits a while for messages: a few, or none.
+    async fn receive(&self) -> Result<Vec<Received>, InboxError>;
+
+    /// A message is done with.
+    async fn delete(&self, received: &Received) -> Result<(), InboxError>;
+
+    /// A message is left for another who receives: it comes again after so many seconds.
+    async fn leave(&self, received: &Received, seconds: u32) -> Result<(), InboxError>;
+}
+
+/// A message that was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// What it says. Whoever may send to the queue can say anything.
+    pub body: String,
+    /// By which it is deleted, or left.
+    pub receipt: String,
+    /// How often it was received, this time included.
+    pub times: u32,
+}
+
+/// The queue did not do as asked, or its answer was lost.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error("the wake queue did not do as asked: {0}")]
+pub struct InboxError(pub String);
+
 /// The way to kitchens and couriers.
 #[async_trait]
 pub trait Devices: Send + Sync {

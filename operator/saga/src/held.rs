@@ -16,6 +16,8 @@ pub struct Held<'a> {
     pub payment_seen_at: Option<Timestamp>,
     /// When the execution that carries the order was last looked at, and was running; none when it was not.
     pub execution_seen_at: Option<Timestamp>,
+    /// The execution of which somebody says that it ended before its order: it is looked at.
+    pub execution_doubted: Option<&'a str>,
     /// What devices said of the order, as it came in.
     pub events: &'a [DeviceEvent],
     /// When all that devices said was last read.

@@ -10,7 +10,7 @@ use comanda_saga::{
 use comanda_steps::carry::{InHand, Request, Rest};
 use strum::IntoEnumIterator;
 
-use crate::support::driver::Driver as Shop;
+use crate::support::driver::{Driver as Shop, Lost};
 use crate::support::{ALL, at, event, executor, seen};
 
 /// An order of a class that delegates these phases, carried by its operator as far as it goes.
@@ -190,6 +190,53 @@ fn an_execution_that_ended_unseen_is_found_and_the_next_one_waits_before_it_star
     shop.wait(1);
     shop.run();
     assert_eq!((shop.record().execution().is_some(), shop.world.executions.len()), (true, 2));
+}
+
+#[test]
+fn an_execution_that_is_said_to_have_ended_is_looked_at_at_once_and_the_next_one_starts_after_its_pause() {
+    let mut shop = shop(&[Phase::Preparing]);
+    let name = shop.record().execution().expect("an execution").to_owned();
+    shop.outside.world.executions[0].at = shop.outside.world.executions[0].at.stopped();
+    shop.in_hand().execution_doubted = Some(name);
+    shop.run();
+    assert_eq!(shop.count(Call::Read(Look::Execution)), 1);
+    assert_eq!((shop.record().execution(), shop.world.executions.len()), (None, 1));
+    shop.wait(9);
+    shop.run();
+    assert_eq!(shop.world.executions.len(), 1);
+    shop.wait(1);
+    shop.run();
+    assert_eq!((shop.world.executions.len(), shop.count(Call::Read(Look::Execution))), (2, 1));
+}
+
+#[test]
+fn an_execution_that_runs_whatever_is_said_of_it_is_looked_at_once() {
+    let mut shop = shop(&[Phase::Preparing]);
+    let name = shop.record().execution().expect("an execution").to_owned();
+    shop.in_hand().execution_doubted = Some(name.clone());
+    shop.run();
+    shop.run();
+    assert_eq!(shop.count(Call::Read(Look::Execution)), 1);
+    assert_eq!((shop.record().execution(), shop.world.executions.len()), (Some(name.as_str()), 1));
+}
+
+#[test]
+fn what_is_said_of_an_execution_that_the_journal_does_not_name_leads_to_no_look() {
+    let mut shop = shop(&[Phase::Preparing]);
+    shop.in_hand().execution_doubted = Some("order-1-9-0123456789abcdef".to_owned());
+    shop.run();
+    assert_eq!(shop.count(Call::Read(Look::Execution)), 0);
+}
+
+#[test]
+fn a_look_that_is_not_answered_is_taken_again() {
+    let mut shop = shop(&[Phase::Preparing]);
+    let name = shop.record().execution().expect("an execution").to_owned();
+    shop.in_hand().execution_doubted = Some(name);
+    shop.lost.push((Call::Read(Look::Execution), Lost::Answer));
+    shop.run();
+    shop.run();
+    assert_eq!(shop.count(Call::Read(Look::Execution)), 2);
 }
 
 /// An order whose delivery is delegated, and which a step offered to couriers.

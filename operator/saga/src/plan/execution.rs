@@ -21,6 +21,10 @@ const PAUSES: (SignedDuration, SignedDuration) =
 pub(super) fn delegate(next: &Record, patience: &Patience<'_>, now: Timestamp) -> Wanted {
     let Some(entry) = next.journal.get(&Effect::Execute) else { return Wanted::Do(Effect::Execute) };
     match entry.state {
+        // Whoever says that it ended is not believed: they are a reason to look.
+        EntryState::Done if patience.held.execution_doubted == Some(&entry.key) => {
+            Wanted::Read(Look::Execution)
+        }
         EntryState::Done => {
             let due = deadline(next, patience).unwrap_or(entry.intended_at).max(entry.intended_at) + OVERDUE;
             let seen = patience.held.execution_seen_at.map(|seen| seen + OVERDUE);

@@ -1,0 +1,245 @@
+//! What wake queues bring: that an order which an execution carries moved, waits or ended. The order is looked up first,
+//! the message deleted second. It is believed no further than that there is something to look at.
+//!
+//! All clusters of an installation share its queue: what is another's to see is left, and comes again after a pause. What
+//! cannot be read is left too, so that it gets where people look for it: the queue's dead letters.
+
+mod message;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use comanda_crds::Order;
+use comanda_saga::Identity;
+use comanda_steps::ports::{Inbox, Ledger, LedgerError, Received};
+use futures::StreamExt;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::message::Said;
+use crate::live::Live;
+use crate::telemetry::Metrics;
+
+/// How long a message waits for a ledger that does not answer before it is tried again.
+const LEDGER_PAUSE: Duration = Duration::from_secs(1);
+/// First and longest pause after a queue that does not answer.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Of how many failures in a row one is told.
+const QUIET: u32 = 20;
+/// First and longest pause, in seconds, before a message that was left comes again. Ten of them make half an hour: so long
+/// may another cluster's operator be away before its messages are dead letters.
+const LEFT: (u32, u32) = (5, 900);
+
+/// A queue to receive from, for as long as somebody holds its other end.
+pub struct Subscription {
+    /// The queue.
+    pub inbox: Arc<dyn Inbox>,
+    /// Its URL, for people.
+    pub queue_url: String,
+    /// Whose orders it tells of.
+    pub installation: String,
+    /// Which holds them.
+    pub ledger: Arc<dyn Ledger>,
+    /// Is told whether the queue answers, or why not.
+    pub answers: watch::Sender<Result<(), String>>,
+}
+
+/// Who hears of what queues bring.
+#[derive(Clone)]
+pub struct Audience {
+    /// This cluster's name in the ledger.
+    pub cluster: String,
+    /// What is remembered of orders.
+    pub live: Arc<Live>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Wakes an order.
+    pub wake: mpsc::UnboundedSender<ObjectRef<Order>>,
+    /// Set when this process stops: nothing is deleted then that nobody would look at.
+    pub stop: CancellationToken,
+}
+
+/// Receives from all queues, until a part of it ends that never should.
+pub async fn take_in(mut subscriptions: mpsc::UnboundedReceiver<Subscription>, audience: Audience) {
+    let mut serving = JoinSet::new();
+    loop {
+        tokio::select! {
+            subscription = subscriptions.recv() => {
+                let Some(subscription) = subscription else { return };
+                let reader = Reader { subscription, audience: audience.clone() };
+                serving.spawn(async move { reader.serve().await });
+            }
+            Some(served) = serving.join_next() => {
+                if served.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Reads one queue.
+struct Reader {
+    subscription: Subscription,
+    audience: Audience,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// This object looks again.
+    Wakes(ObjectRef<Order>),
+    /// Nobody has to look: the order is over or unknown, or its object reads the ledger when it comes.
+    Needless,
+    /// Another cluster's operator has to see it.
+    Anothers,
+    /// Nobody can tell what it says, and why.
+    Unreadable(String),
+}
+
+impl Reader {
+    /// Until the queue is given up, or the process stops.
+    async fn serve(&self) {
+        let Subscription { inbox, queue_url, answers, .. } = &self.subscription;
+        let mut failures = 0_u32;
+        loop {
+            let received = tokio::select! {
+                received = inbox.receive() => received,
+                () = answers.closed() => return,
+                () = self.audience.stop.cancelled() => return,
+            };
+            let pause = match received {
+                Ok(messages) => {
+                    failures = 0;
+                    answers.send_if_modified(|known| std::mem::replace(known, Ok(())).is_err());
+                    // A batch is at most ten.
+                    let taken = futures::stream::iter(messages).for_each_concurrent(None, |message| {
+                        let reader = &self;
+                        async move { reader.take(message).await }
+                    });
+                    tokio::select! {
+                        () = taken => continue,
+                        () = self.audience.stop.cancelled() => return,
+                    }
+                }
+                Err(error) => {
+                    if failures.is_multiple_of(QUIET) {
+                        warn!(%error, queue_url, failures, "the queue is asked again");
+                    }
+                    let pause = PAUSES.0.saturating_mul(1 << failures.min(5)).min(PAUSES.1);
+                    failures += 1;
+                    let _ = answers.send_replace(Err(error.to_string()));
+                    pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = answers.closed() => return,
+                () = self.audience.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Takes in one message. Until it is deleted it comes again.
+    async fn take(&self, received: Received) {
+        let Subscription { inbox, queue_url, .. } = &self.subscription;
+        let verdict = self.judge(&received).await;
+        let (result, deleted) = match &verdict {
+            Verdict::Wakes(_) => ("woke", true),
+            Verdict::Needless => ("needless", true),
+            Verdict::Anothers => ("anothers", false),
+            Verdict::Unreadable(why) => {
+                if received.times <= 1 {
+                    warn!(queue_url, why, "a message cannot be read; it is left for the dead letters");
+                }
+                ("unreadable", false)
+            }
+        };
+        self.audience.metrics.wakes.with_label_values(&[result]).inc();
+        if let Verdict::Wakes(object) = verdict {
+            // The receiver goes when the controller stops; then the message stays.
+            if self.audience.wake.send(object).is_err() || self.audience.stop.is_cancelled() {
+                return;
+            }
+        }
+        let done = if deleted {
+            inbox.delete(&received).await
+        } else {
+            inbox.leave(&received, pause(received.times)).await
+        };
+        if let Err(error) = done {
+            info!(%error, queue_url, "the message comes again");
+        }
+    }
+
+    /// What becomes of a message. One about an order that no object follows waits for a ledger that does not answer: to
+    /// receive it again and again would make it a dead letter.
+    async fn judge(&self, received: &Received) -> Verdict {
+        let said = match message::read(&received.body, &self.subscription.installation) {
+            Ok(said) => said,
+            Err(why) => return Verdict::Unreadable(why.to_owned()),
+        };
+        let mut failures = 0_u32;
+        loop {
+            match self.look_up(&said).await {
+                Ok(verdict) => return verdict,
+                Err(error @ LedgerError::Corrupt(_)) => return Verdict::Unreadable(error.to_string()),
+                Err(error) => {
+                    if failures.is_multiple_of(QUIET) {
+                        warn!(%error, failures, "the message waits for the ledger");
+                    }
+                    failures += 1;
+                    tokio::time::sleep(LEDGER_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn look_up(&self, Said { order, ended }: &Said) -> Result<Verdict, LedgerError> {
+        let Audience { cluster, live, .. } = &self.audience;
+        let ended = ended.as_deref();
+        let named = || live.executed_by(ended?);
+        let Some(identity) = order.clone().or_else(named) else {
+            // Nothing but the name of an execution: whoever follows its order knows it.
+            return Ok(Verdict::Anothers);
+        };
+        if let Some(object) = live.tell(&identity, ended) {
+            return Ok(Verdict::Wakes(object));
+        }
+        self.of_nobody(&identity, ended, cluster).await
+    }
+
+    /// The order is followed by no object here: the ledger says whose it is.
+    async fn of_nobody(
+        &self,
+        identity: &Identity,
+        ended: Option<&str>,
+        cluster: &str,
+    ) -> Result<Verdict, LedgerError> {
+        let loaded = self.subscription.ledger.load(identity).await?;
+        let Some(record) = loaded.map(|loaded| loaded.record).filter(|record| !record.phase.is_final())
+        else {
+            return Ok(Verdict::Needless);
+        };
+        Ok(match &record.owner {
+            Some(owner) if owner.cluster != cluster => Verdict::Anothers,
+            Some(_) if ended.is_some_and(|ended| record.is_executed_by(ended)) => {
+                // The operator began a moment ago. What an object finds in the ledger does not say this.
+                self.audience.live.keep_word(identity, ended);
+                // The object may have come meanwhile.
+                self.audience.live.tell(identity, ended).map_or(Verdict::Needless, Verdict::Wakes)
+            }
+            _ => Verdict::Needless,
+        })
+    }
+}
+
+/// How long until a message that was received so often comes again, in seconds.
+fn pause(times: u32) -> u32 {
+    LEFT.0.saturating_mul(1 << times.saturating_sub(1).min(10)).min(LEFT.1)
+}

@@ -1,0 +1,279 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use comanda_saga::{DeviceEvent, Effect, EntryState, Phase, Record, StockChange};
+use comanda_steps::contract::{ExecutionInput, OrderRef, Wake};
+use comanda_steps::customer::Contact;
+use comanda_steps::ports::{InboxError, Loaded, Waiting};
+use serde_json::json;
+
+use super::*;
+use crate::memory::tests::{at, identity, told};
+
+/// A queue that gives each message once, and keeps what becomes of it.
+#[derive(Default)]
+struct Queue {
+    messages: Mutex<Vec<Received>>,
+    failures: Mutex<u32>,
+    done: Mutex<Vec<(String, Option<u32>)>>,
+}
+
+#[async_trait]
+impl Inbox for Queue {
+    async fn receive(&self) -> Result<Vec<Received>, InboxError> {
+        if let Some(left) = {
+            let mut failures = self.failures.lock().expect("whole");
+            failures.checked_sub(1).inspect(|left| *failures = *left)
+        } {
+            return Err(InboxError(format!("{left} to go")));
+        }
+        let messages = std::mem::take(&mut *self.messages.lock().expect("whole"));
+        if messages.is_empty() {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        Ok(messages)
+    }
+
+    async fn delete(&self, received: &Received) -> Result<(), InboxError> {
+        self.done.lock().expect("whole").push((received.receipt.clone(), None));
+        Ok(())
+    }
+
+    async fn leave(&self, received: &Received, seconds: u32) -> Result<(), InboxError> {
+        self.done.lock().expect("whole").push((received.receipt.clone(), Some(seconds)));
+        Ok(())
+    }
+}
+
+/// A ledger of one order, which does not answer a few times first.
+struct OneOrder {
+    record: Option<Record>,
+    away: Mutex<u32>,
+}
+
+#[async_trait]
+impl Ledger for OneOrder {
+    async fn load(&self, asked: &Identity) -> Result<Option<Loaded>, LedgerError> {
+        let mut away = self.away.lock().expect("whole");
+        if *away > 0 {
+            *away -= 1;
+            return Err(LedgerError::Unreachable("no answer".to_owned()));
+        }
+        let record = self.record.clone().filter(|record| record.identity == *asked);
+        Ok(record.map(|record| Loaded { record, events: Vec::new() }))
+    }
+    async fn create(&self, _: &Record, _: Option<&Contact>) -> Result<(), LedgerError> {
+        unreachable!("nothing is written")
+    }
+    async fn update(&self, _: &Record, _: StockChange) -> Result<(), LedgerError> {
+        unreachable!("nothing is written")
+    }
+    async fn put_event(&self, _: &Identity, _: &DeviceEvent) -> Result<bool, LedgerError> {
+        unreachable!("nothing is written")
+    }
+    async fn events_kept_by_rule(&self, _: &Record) -> Result<Vec<DeviceEvent>, LedgerError> {
+        unreachable!("nobody asks")
+    }
+    async fn contact(&self, _: &Identity) -> Result<Option<Contact>, LedgerError> {
+        unreachable!("nobody asks")
+    }
+    async fn put_waiting(&self, _: &Identity, _: &Waiting) -> Result<(), LedgerError> {
+        unreachable!("nothing is written")
+    }
+    async fn waiting(&self, _: &Identity, _: &str) -> Result<Option<Waiting>, LedgerError> {
+        unreachable!("nobody asks")
+    }
+    async fn ping(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}
+
+/// A reader, and all that it reaches.
+struct Scene {
+    reader: Reader,
+    queue: Arc<Queue>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<Order>>,
+    answers: watch::Receiver<Result<(), String>>,
+}
+
+fn scene(record: Option<Record>, away: u32) -> Scene {
+    let queue = Arc::new(Queue::default());
+    let (wake, woken) = mpsc::unbounded_channel();
+    let (told, answers) = watch::channel(Ok(()));
+    let subscription = Subscription {
+        inbox: queue.clone(),
+        queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/wake".to_owned(),
+        installation: "bistro".to_owned(),
+        ledger: Arc::new(OneOrder { record, away: Mutex::new(away) }),
+        answers: told,
+    };
+    let audience = Audience {
+        cluster: "c".to_owned(),
+        live: Arc::default(),
+        metrics: Arc::new(Metrics::new().expect("metrics")),
+        wake,
+        stop: CancellationToken::new(),
+    };
+    Scene { reader: Reader { subscription, audience }, queue, woken, answers }
+}
+
+impl Scene {
+    fn live(&self) -> &Live {
+        &self.reader.audience.live
+    }
+
+    fn done(&self) -> Vec<(String, Option<u32>)> {
+        self.queue.done.lock().expect("whole").clone()
+    }
+
+    fn counted(&self, result: &str) -> u64 {
+        self.reader.audience.metrics.wakes.with_label_values(&[result]).get()
+    }
+}
+
+fn object() -> ObjectRef<Order> {
+    ObjectRef::new("a-1").within("shop")
+}
+
+fn received(body: String) -> Received {
+    Received { body, receipt: "r".to_owned(), times: 1 }
+}
+
+fn wake() -> Received {
+    let wake = Wake { order: OrderRef::from(&identity()), execution: "whoever".to_owned() };
+    received(serde_json::to_string(&wake).expect("strings serialise"))
+}
+
+fn ended(record: &Record, execution: &str, with_input: bool) -> Received {
+    let input = with_input.then(|| ExecutionInput::of(record).to_json());
+    let event = json!({
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"name": execution, "status": "FAILED", "input": input},
+    });
+    received(event.to_string())
+}
+
+/// An order of cluster `c` that an execution carries.
+fn executed() -> Record {
+    let mut record = told().saved().expect("a record").clone();
+    record.phase = Phase::Preparing;
+    record.intend(Effect::Execute, at(0)).expect("a legal move");
+    record.settle(Effect::Execute, EntryState::Done, None, at(0)).expect("a legal move");
+    record
+}
+
+const DELETED: Option<u32> = None;
+
+#[tokio::test]
+async fn a_wake_has_the_object_that_follows_the_order_look_again_and_is_deleted() {
+    let mut scene = scene(None, 0);
+    scene.live().follow(&identity(), &object(), "centro");
+    scene.reader.take(wake()).await;
+    assert_eq!(scene.woken.try_recv(), Ok(object()));
+    assert_eq!(scene.live().word(&identity(), &object()), Some(crate::live::Word { ended: None }));
+    assert_eq!((scene.done(), scene.counted("woke")), (vec![("r".to_owned(), DELETED)], 1));
+}
+
+#[tokio::test]
+async fn an_execution_that_is_said_to_have_ended_is_doubted_with_its_input_and_without() {
+    for with_input in [true, false] {
+        let (record, mut scene) = (executed(), scene(None, 0));
+        let execution = record.execution().expect("an execution").to_owned();
+        scene.live().follow(&identity(), &object(), "centro");
+        scene.reader.take(ended(&record, &execution, with_input)).await;
+        assert_eq!(scene.woken.try_recv(), Ok(object()), "{with_input}");
+        let word = scene.live().word(&identity(), &object()).expect("a word");
+        assert_eq!(word.ended, Some(execution), "{with_input}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_another_clusters_is_left_and_comes_again_ever_later() {
+    let mut record = executed();
+    record.owner.as_mut().expect("an owner").cluster = "another".to_owned();
+    let mut scene = scene(Some(record.clone()), 0);
+    scene.reader.take(wake()).await;
+    scene.reader.take(Received { times: 3, ..wake() }).await;
+    scene.reader.take(Received { times: 30, ..wake() }).await;
+    // Nothing but a name, which no order here has.
+    scene.reader.take(ended(&record, "x-1-0123456789abcdef", false)).await;
+    let left = [5, 20, 900, 5].map(|seconds| ("r".to_owned(), Some(seconds)));
+    assert_eq!((scene.done(), scene.counted("anothers")), (left.to_vec(), 4));
+    assert!(scene.woken.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_is_of_an_order_that_is_over_or_unknown_or_whose_object_is_gone_is_no_dead_letter() {
+    let mut over = executed();
+    over.phase = Phase::Delivered;
+    over.owner.as_mut().expect("an owner").cluster = "another".to_owned();
+    let unowned = Record { owner: None, ..executed() };
+    for record in [None, Some(over), Some(unowned), Some(executed())] {
+        let scene = scene(record, 0);
+        scene.reader.take(wake()).await;
+        assert_eq!((scene.done(), scene.counted("needless")), (vec![("r".to_owned(), DELETED)], 1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_an_execution_before_its_object_came_is_kept_for_it() {
+    let record = executed();
+    let execution = record.execution().expect("an execution").to_owned();
+    let scene = scene(Some(record.clone()), 0);
+    scene.reader.take(ended(&record, "an-earlier-one", true)).await;
+    scene.live().follow(&identity(), &object(), "centro");
+    assert_eq!(scene.live().word(&identity(), &object()), None, "the journal does not name it");
+    scene.live().unfollow(&identity(), &object());
+    scene.reader.take(ended(&record, &execution, true)).await;
+    scene.live().follow(&identity(), &object(), "centro");
+    assert_eq!(scene.live().word(&identity(), &object()).and_then(|word| word.ended), Some(execution));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_left_for_the_dead_letters() {
+    let scene = scene(None, 0);
+    scene.reader.take(received("{\"order\":".to_owned())).await;
+    assert_eq!((scene.done(), scene.counted("unreadable")), (vec![("r".to_owned(), Some(5))], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_waits_for_a_ledger_that_does_not_answer_and_is_not_received_again() {
+    let scene = scene(Some(executed()), 30);
+    scene.reader.take(wake()).await;
+    assert_eq!(scene.done(), [("r".to_owned(), DELETED)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_does_not_answer_is_asked_again_and_said_to_be_away() {
+    let mut scene = scene(None, 0);
+    scene.live().follow(&identity(), &object(), "centro");
+    *scene.queue.failures.lock().expect("whole") = 3;
+    scene.queue.messages.lock().expect("whole").push(wake());
+    let Scene { reader, mut answers, .. } = scene;
+    let stop = reader.audience.stop.clone();
+    let serving = tokio::spawn(async move { reader.serve().await });
+    answers.wait_for(Result::is_err).await.expect("a reader");
+    answers.wait_for(Result::is_ok).await.expect("a reader");
+    assert_eq!(scene.woken.recv().await, Some(object()));
+    stop.cancel();
+    serving.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_no_class_names_any_more_is_not_received_from() {
+    let Scene { reader, answers, .. } = scene(None, 0);
+    let serving = tokio::spawn(async move { reader.serve().await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(answers);
+    serving.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_process_that_stops_leaves_what_it_will_not_look_at() {
+    let scene = scene(None, 0);
+    scene.live().follow(&identity(), &object(), "centro");
+    scene.reader.audience.stop.cancel();
+    scene.reader.take(wake()).await;
+    assert_eq!(scene.done(), []);
+}
