@@ -1,5 +1,6 @@
 //! The operator's way to what an order asks for: its ledger and its services, told of in metrics and logs.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use comanda_crds::Order;
@@ -13,6 +14,7 @@ use tracing::info;
 use crate::context::Context;
 use crate::error::Error;
 use crate::faults;
+use crate::interrupt::Asked;
 use crate::services::Services;
 
 /// Reaches the services of one order's class.
@@ -25,6 +27,8 @@ pub struct Carrier<'a> {
     pub context: &'a Context,
     /// When this began.
     pub begun: Instant,
+    /// What people asked of an order that an execution carries, and the ledger now says.
+    pub asked: Mutex<Option<Asked>>,
 }
 
 impl Ports for Carrier<'_> {
@@ -47,6 +51,9 @@ impl Ports for Carrier<'_> {
         self.services.ledger.update(&write.record, write.stock).await?;
         self.context.metrics.ledger_writes.inc();
         faults::after_write(self.order, Some(saved), &write.record);
+        if let Some(asked) = Asked::by(saved, &write.record, self.now()) {
+            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+        }
         Ok(())
     }
 
@@ -62,6 +69,11 @@ impl Ports for Carrier<'_> {
 }
 
 impl Carrier<'_> {
+    /// What people asked of an order that an execution carries, where it was written just now.
+    pub fn asked(self) -> Option<Asked> {
+        self.asked.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn count(&self, call: Call, outcome: &Outcome, took: Duration) {
         let (step, metrics) = (call.name(), &self.context.metrics);
         let result = match outcome {

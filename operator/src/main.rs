@@ -10,6 +10,7 @@ mod error;
 mod executor;
 mod faults;
 mod inbox;
+mod interrupt;
 mod leadership;
 mod live;
 mod memory;

@@ -8,6 +8,8 @@ use comanda_steps::carry::InHand;
 use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
 
+use crate::interrupt::Asked;
+
 /// What is remembered of one object between reconciles.
 #[derive(Clone, Default)]
 pub struct Memory {
@@ -23,6 +25,8 @@ pub struct Memory {
     pub released: bool,
     /// The execution of which somebody says that it ended, until the order is in hand.
     pub doubted: Option<String>,
+    /// What people asked of the execution that carries the order, until it moves.
+    pub asked: Option<Asked>,
     /// The object as this process last wrote it, which the cache may not show yet.
     pub written: Option<Arc<Order>>,
 }
@@ -83,6 +87,7 @@ impl Memory {
             written: self.written.take(),
             // The later word first: it is of the execution that the order has now.
             doubted: self.doubted.take().or(held),
+            asked: self.asked.take(),
             ..Self::default()
         };
     }
@@ -145,6 +150,21 @@ pub mod tests {
         record.intend(Effect::Prepare, at(0)).expect("a legal move");
         let hand = InHand::read(Loaded { record, events: Vec::new() }, at(0));
         Memory { hand: Some(hand), loaded: true, ..Memory::default() }
+    }
+
+    /// An order that an execution carries while the kitchen prepares it.
+    pub fn executed() -> Record {
+        use comanda_saga::{EntryState, Phase};
+        let mut record = told().saved().expect("a record").clone();
+        let executor = serde_json::json!({"stepFunctions": {
+            "stateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:order",
+            "queueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/wake",
+        }});
+        record.class.executor = serde_json::from_value(executor).expect("an executor");
+        record.phase = Phase::Preparing;
+        record.intend(Effect::Execute, at(0)).expect("a legal move");
+        record.settle(Effect::Execute, EntryState::Done, None, at(0)).expect("a legal move");
+        record
     }
 
     pub fn event(id: &str) -> DeviceEvent {

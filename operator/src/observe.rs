@@ -39,6 +39,9 @@ pub async fn observe(order: &Order, memory: &mut Memory, context: &Context) -> R
     if let Some(Word { ended }) = context.live.word(&observed.order.identity, &object) {
         memory.look_again(ended);
     }
+    if memory.asked.as_mut().is_some_and(|asked| asked.is_to_be_checked(Timestamp::now())) {
+        memory.look_again(None);
+    }
     if fresh || !memory.loaded || is_behind(order, memory) {
         load(&observed, memory, context).await?;
     }

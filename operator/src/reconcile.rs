@@ -1,12 +1,12 @@
 //! The one page to read first: observe, take custody, carry, release, report. Each stage is entered once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use comanda_crds::{Order, Phase};
 use comanda_saga::{Observed, Trouble, Wait, custody, status};
-use comanda_steps::carry::{self, Reach};
-use jiff::Timestamp;
+use comanda_steps::carry::{self, InHand, Reach};
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -15,10 +15,12 @@ use tracing::{Instrument, info_span, warn};
 use crate::carrier::Carrier;
 use crate::context::Context;
 use crate::error::{Error, Shown};
+use crate::interrupt::{self, Asked, Standing};
 use crate::memory::Memory;
 use crate::object;
 use crate::observe::{circumstances, hearing_since, is_behind, observe, remembered};
 use crate::report::report;
+use crate::services::Services;
 
 /// How many failures in a row an outsider is not bothered with.
 const QUIET_FAILURES: u32 = 2;
@@ -83,8 +85,16 @@ async fn carry(
     let Some(hand) = &mut memory.hand else { return Ok(Wait::ForEvent) };
     let services = context.services.of(&hand.saved.class)?;
     let around = circumstances(observed, &services, context);
-    let carrier = Carrier { order, services: &services, context, begun: Instant::now() };
-    let wait = carry::carry(hand, &around, Reach::NextWait, &carrier).await?.wait();
+    let carrier =
+        Carrier { order, services: &services, context, begun: Instant::now(), asked: Mutex::default() };
+    let rest = carry::carry(hand, &around, Reach::NextWait, &carrier).await;
+    if let Some(executor) = &services.executor
+        && let Some(asked) = carrier.asked()
+    {
+        interrupt::wake(&asked, &hand.saved, &*services.ledger, &*executor.executions).await;
+        memory.asked = Some(asked);
+    }
+    let wait = follow_up(&mut memory.asked, hand, &services, rest?.wait()).await;
     if !hand.saved.phase.is_final() {
         // A connection that began meanwhile woke nobody who was not resting.
         let meanwhile = hearing_since(&services) != around.hearing_since;
@@ -93,6 +103,26 @@ async fn carry(
     let (action, wait) = custody::release(&observed.order, &hand.saved, Timestamp::now());
     object::act(action, order, memory, context).await?;
     Ok(wait)
+}
+
+/// Sees to it that an execution hears what people asked of its order.
+async fn follow_up(asked: &mut Option<Asked>, hand: &mut InHand, services: &Services, wait: Wait) -> Wait {
+    let (Some(asking), Some(executor)) = (&mut *asked, &services.executor) else { return wait };
+    let now = Timestamp::now();
+    match asking.standing(&hand.saved, now) {
+        Standing::Heard => *asked = None,
+        Standing::Until(due) => return wait.or_at(due),
+        Standing::Unheard if interrupt::stop(asking, &hand.saved, &*executor.executions).await => {
+            hand.execution_doubted = Some(asking.execution.clone());
+            *asked = None;
+            return wait.or_at(now);
+        }
+        Standing::Unheard => {
+            asking.again(now);
+            return wait.or_at(now + SignedDuration::from_mins(1));
+        }
+    }
+    wait
 }
 
 /// The Order to use: the newer of the cache's and the one this process wrote last.

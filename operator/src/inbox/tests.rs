@@ -1,14 +1,14 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use comanda_saga::{DeviceEvent, Effect, EntryState, Phase, Record, StockChange};
+use comanda_saga::{DeviceEvent, Phase, Record, StockChange};
 use comanda_steps::contract::{ExecutionInput, OrderRef, Wake};
 use comanda_steps::customer::Contact;
 use comanda_steps::ports::{InboxError, Loaded, Waiting};
 use serde_json::json;
 
 use super::*;
-use crate::memory::tests::{at, identity, told};
+use crate::memory::tests::{executed, identity};
 
 /// A queue that gives each message once, and keeps what becomes of it.
 #[derive(Default)]
@@ -152,15 +152,6 @@ fn ended(record: &Record, execution: &str, with_input: bool) -> Received {
         "detail": {"name": execution, "status": "FAILED", "input": input},
     });
     received(event.to_string())
-}
-
-/// An order of cluster `c` that an execution carries.
-fn executed() -> Record {
-    let mut record = told().saved().expect("a record").clone();
-    record.phase = Phase::Preparing;
-    record.intend(Effect::Execute, at(0)).expect("a legal move");
-    record.settle(Effect::Execute, EntryState::Done, None, at(0)).expect("a legal move");
-    record
 }
 
 const DELETED: Option<u32> = None;
