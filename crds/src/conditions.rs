@@ -111,7 +111,9 @@ pub enum ClassReason {
     LedgerUnreachable,
     /// The broker is not connected.
     BrokerUnreachable,
-    /// Ledger and broker answer.
+    /// The state machine or its wake queue gives no usable answer.
+    ExecutorUnreachable,
+    /// Ledger, executor and broker answer.
     Reachable,
 }
 

@@ -16,7 +16,8 @@ use tracing::{info, warn};
 
 use crate::context::bounded;
 use crate::error::Error;
-use crate::services::Pool;
+use crate::executor::Executor;
+use crate::services::{Pool, Services};
 use crate::telemetry::Metrics;
 
 /// How often a healthy class is looked at again.
@@ -89,12 +90,32 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, Str
     if let Err(error) = services.ledger.ping().await {
         return (ClassReason::LedgerUnreachable, format!("Nothing is done until this is mended: {error}."));
     }
+    if let Err(why) = executor_answers(class, &services).await {
+        let message = format!("Executions wait until this is mended: {why}.");
+        return (ClassReason::ExecutorUnreachable, message);
+    }
     if let Err(why) = connected {
         let endpoint = &class.spec.devices.endpoint;
         let message = format!("Commands wait for the broker {endpoint}, which is not connected: {why}.");
         return (ClassReason::BrokerUnreachable, message);
     }
-    (ClassReason::Reachable, "The Secrets are there; ledger and broker answer.".to_owned())
+    let message = match services.executor {
+        Some(_) => "The Secrets are there; ledger, state machine, wake queue and broker answer.",
+        None => "The Secrets are there; ledger and broker answer.",
+    };
+    (ClassReason::Reachable, message.to_owned())
+}
+
+/// Whether executions can be started, and the operator is told when they end; for a class without any, always.
+async fn executor_answers(class: &OrderClass, services: &Services) -> Result<(), String> {
+    let (Some(Executor { executions, queue }), Some(executor)) = (&services.executor, &class.spec.executor)
+    else {
+        return Ok(());
+    };
+    let machine = &executor.step_functions.state_machine_arn;
+    executions.check(machine).await.map_err(|error| format!("{machine}: {error}"))?;
+    let answers = queue.answers.borrow().clone();
+    answers.map_err(|error| format!("{}: {error}", executor.step_functions.queue_url))
 }
 
 /// Whether orders can be claimed with the class, for one whose health is this.

@@ -334,15 +334,14 @@ pub struct NotifyError(pub String);
 pub trait Executions: Send + Sync {
     /// Starts an execution; done when one of this name was started, now or before.
     async fn start(&self, machine_arn: &str, name: &str, input: String) -> Result<(), ExecutionError>;
-
     /// Why an execution ended, in a sentence; none while it runs.
     async fn ended(&self, machine_arn: &str, name: &str) -> Result<Option<String>, ExecutionError>;
-
     /// Stops an execution, for a reason in a sentence.
     async fn stop(&self, machine_arn: &str, name: &str, why: &str) -> Result<(), ExecutionError>;
-
     /// Ends a wait; done when it is over, by this or before.
     async fn wake(&self, token: &str) -> Result<(), ExecutionError>;
+    /// Whether a machine takes executions that can be started by name.
+    async fn check(&self, machine_arn: &str) -> Result<(), ExecutionError>;
 }
 
 /// Step Functions gave no answer that proves anything.
@@ -367,10 +366,8 @@ pub struct WakeError(pub String);
 pub trait Inbox: Send + Sync {
     /// Waits a while for messages: a few, or none.
     async fn receive(&self) -> Result<Vec<Received>, InboxError>;
-
     /// A message is done with.
     async fn delete(&self, received: &Received) -> Result<(), InboxError>;
-
     /// A message is left for another who receives: it comes again after so many seconds.
     async fn leave(&self, received: &Received, seconds: u32) -> Result<(), InboxError>;
 }

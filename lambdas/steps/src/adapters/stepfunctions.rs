@@ -5,7 +5,7 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::operation::send_task_success::SendTaskSuccessError;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus, StateMachineType};
 
 use super::aws::describe;
 use crate::ports::{ExecutionError, Executions};
@@ -97,6 +97,27 @@ impl Executions for StepFunctions {
             },
         }
     }
+
+    async fn check(&self, machine_arn: &str) -> Result<(), ExecutionError> {
+        let answer = self.client.describe_state_machine().state_machine_arn(machine_arn).send().await;
+        let machine = answer.map_err(|error| ExecutionError(describe(&error)))?;
+        takes_executions(machine.status.as_ref(), &machine.r#type)
+    }
+}
+
+/// Whether a machine takes executions that can be started by name: an Express one starts another of the same name.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html>.
+fn takes_executions(
+    status: Option<&StateMachineStatus>,
+    kind: &StateMachineType,
+) -> Result<(), ExecutionError> {
+    if *kind != StateMachineType::Standard {
+        return Err(ExecutionError(format!("the state machine is of type {kind}: make a STANDARD one")));
+    }
+    match status {
+        None | Some(StateMachineStatus::Active) => Ok(()),
+        Some(status) => Err(ExecutionError(format!("the state machine is {status}"))),
+    }
 }
 
 #[cfg(test)]
@@ -109,5 +130,14 @@ mod tests {
         let execution = "arn:aws:states:eu-west-1:123456789012:execution:comanda-order:a-1";
         assert_eq!(execution_arn(machine, "a-1").as_deref(), Some(execution));
         assert_eq!(execution_arn("arn:aws:states:eu-west-1:123456789012:activity:x", "a-1"), None);
+    }
+
+    #[test]
+    fn a_machine_that_is_going_or_express_takes_no_executions() {
+        let (standard, express) = (StateMachineType::Standard, StateMachineType::Express);
+        assert_eq!(takes_executions(Some(&StateMachineStatus::Active), &standard), Ok(()));
+        assert_eq!(takes_executions(None, &standard), Ok(()), "not every service says so");
+        assert!(takes_executions(Some(&StateMachineStatus::Deleting), &standard).is_err());
+        assert!(takes_executions(Some(&StateMachineStatus::Active), &express).is_err());
     }
 }
