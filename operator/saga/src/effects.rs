@@ -28,6 +28,9 @@ impl Record {
     /// When it cannot be intended as it stands; nothing is changed then.
     pub fn intend(&mut self, effect: Effect, now: Timestamp) -> Result<(), IllegalMove> {
         let state = moved(effect, self.state(effect), EntryState::Intended)?;
+        // The operator names no execution while it carries the order.
+        let execution = self.journal.get(&Effect::Execute).filter(|_| effect != Effect::Execute);
+        let execution = execution.map(|entry| entry.attempt).filter(|_| self.execution().is_some());
         let entry = self.journal.entry(effect).or_insert_with(|| Entry {
             state,
             attempt: 1,
@@ -35,6 +38,7 @@ impl Record {
             tries: 0,
             failures: 0,
             seq: None,
+            execution,
             started_at: now,
             intended_at: now,
             finished_at: None,
@@ -44,7 +48,7 @@ impl Record {
             self.seq += 1;
             entry.seq = Some(self.seq);
         }
-        entry.state = state;
+        (entry.state, entry.execution) = (state, execution);
         entry.tries += 1;
         entry.intended_at = now;
         entry.finished_at = None;

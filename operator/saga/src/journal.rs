@@ -24,6 +24,9 @@ pub struct Entry {
     pub failures: u32,
     /// Device commands: the sequence number they carry.
     pub seq: Option<u64>,
+    /// The attempt of `Execute` whose execution last took the intent; none where the operator did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<u32>,
     /// When the intent was first taken.
     pub started_at: Timestamp,
     /// When the intent was last taken.

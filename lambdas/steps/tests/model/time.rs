@@ -62,7 +62,8 @@ pub fn plain(mut record: Record) -> Record {
     record.finished_at = record.finished_at.map(|_| now());
     (record.kitchen.heard_at, record.courier.heard_at) = (None, None);
     for (effect, entry) in &mut record.journal {
-        (entry.finished_at, entry.message) = (None, None);
+        // Whose execution it was is for people.
+        (entry.finished_at, entry.message, entry.execution) = (None, None, None);
         // A command is repeated by the time of its intent.
         if entry.seq.is_none() {
             entry.intended_at = now();

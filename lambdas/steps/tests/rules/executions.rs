@@ -8,6 +8,7 @@ use comanda_saga::{
     Look, Phase, Policy, Record, Wait, Wishes,
 };
 use comanda_steps::carry::{InHand, Request, Rest};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use strum::IntoEnumIterator;
 
 use crate::support::driver::{Driver as Shop, Lost};
@@ -202,11 +203,33 @@ fn an_execution_that_is_said_to_have_ended_is_looked_at_at_once_and_the_next_one
     assert_eq!(shop.count(Call::Read(Look::Execution)), 1);
     assert_eq!((shop.record().execution(), shop.world.executions.len()), (None, 1));
     shop.wait(9);
-    shop.run();
-    assert_eq!(shop.world.executions.len(), 1);
+    let status = shop.run().status;
+    assert_eq!((status.reason.as_deref(), shop.world.executions.len()), (Some("Retrying"), 1));
+    let told = |condition: &&Condition| condition.message == "It is tried again: It was stopped.";
+    assert!(status.conditions.iter().any(|condition| told(&condition)), "{:?}", status.conditions);
     shop.wait(1);
     shop.run();
     assert_eq!((shop.world.executions.len(), shop.count(Call::Read(Look::Execution))), (2, 1));
+    assert_eq!(shop.run().status.reason.as_deref(), Some("Waiting"));
+}
+
+#[test]
+fn the_status_names_the_execution_that_brought_a_step_about_and_waits_as_without_one() {
+    let mut shop = shop(&[Phase::Preparing]);
+    let name = shop.record().execution().expect("an execution").to_owned();
+    let mut told = shop.record().clone();
+    told.intend(Effect::Prepare, at(0)).expect("a legal move");
+    shop.outside.ledger = Some(told);
+    shop.restart();
+    let status = shop.run().status;
+    let arn = |effect: Effect| {
+        let step = status.steps.iter().find(|step| step.name == effect.name()).expect("a step");
+        step.execution_arn.clone()
+    };
+    let machine = shop.record().class.executor.clone().expect("an executor").step_functions.state_machine_arn;
+    let expected = format!("{}:{name}", machine.replace("stateMachine", "execution"));
+    assert_eq!((arn(Effect::Reserve), arn(Effect::Prepare)), (None, Some(expected)));
+    assert_eq!(status.waiting_for.map(|waiting| waiting.who).as_deref(), Some("kitchen"));
 }
 
 #[test]

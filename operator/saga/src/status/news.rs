@@ -42,6 +42,7 @@ fn essence(status: &OrderStatus) -> OrderStatus {
     }
     for step in &mut status.steps {
         (step.attempts, step.started_at, step.finished_at, step.message) = (0, None, None, None);
+        step.execution_arn = None;
     }
     for undo in &mut status.compensations {
         (undo.attempts, undo.finished_at, undo.message) = (0, None, None);

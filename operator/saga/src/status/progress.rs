@@ -102,12 +102,20 @@ pub(super) fn step(record: &Record, effect: Effect) -> Option<StepStatus> {
         attempts: entry.tries,
         started_at: Some(Time(entry.started_at)),
         finished_at: heard.or(entry.finished_at).filter(|_| ended).map(Time),
-        execution_arn: None,
+        execution_arn: entry.execution.and_then(|attempt| execution_arn(record, attempt)),
         reason: (state == StepState::Failed)
             .then(|| record.fault.as_ref().map(|fault| fault.cause.name().to_owned()))
             .flatten(),
         message: entry.message.clone(),
     })
+}
+
+/// The ARN of an execution, which is made of its machine's.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-resource-names.html>.
+fn execution_arn(record: &Record, attempt: u32) -> Option<String> {
+    let machine = &record.class.executor.as_ref()?.step_functions.state_machine_arn;
+    let executions = machine.replacen(":stateMachine:", ":execution:", 1);
+    Some(format!("{executions}:{}", record.identity.key(Effect::Execute, attempt)))
 }
 
 pub(super) fn compensation(record: &Record, effect: Effect) -> Option<CompensationStatus> {

@@ -23,6 +23,9 @@ pub(super) fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFo
     if let Some(trouble) = &o.trouble {
         return (trouble.reason.name().to_owned(), format!("It is tried again: {}.", trouble.error));
     }
+    if let Some(why) = ended_execution(record).filter(|_| record.fault.is_some() || !o.is_suspended()) {
+        return (Reason::Retrying.name().to_owned(), format!("It is tried again: {}", sentence(why)));
+    }
     if let Some(fault) = &record.fault {
         let mut message = format!("{} What was done is being undone.", fault.message);
         if let Some(waiting) = waiting {
@@ -47,6 +50,14 @@ pub(super) fn headline(o: &Observed, record: &Record, waiting: Option<&WaitingFo
         ),
         None => (Reason::InProgress.name().to_owned(), "The order is on its way.".to_owned()),
     }
+}
+
+/// Why the last execution ended before its order, while the next one is to start.
+fn ended_execution(record: &Record) -> Option<&str> {
+    let executor = record.class.executor.as_ref()?;
+    let entry = record.journal.get(&Effect::Execute)?;
+    let awaits = entry.state == EntryState::NotDone;
+    (awaits && executor.step_functions.phases.contains(&record.phase)).then_some(entry.message.as_deref()?)
 }
 
 /// The whole story of a finished order.
