@@ -8,8 +8,9 @@ mod readings;
 #[cfg(test)]
 mod tests;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
+use rlibphonenumber::{PhoneNumber, Region};
 
+use self::readings::{e164, parse};
 use super::finding::Finding;
 use super::text;
 
@@ -81,10 +82,6 @@ fn is_service_number(number: &PhoneNumber) -> bool {
     number.get_national_significant_number().len() < 4
 }
 
-fn e164(number: &PhoneNumber) -> String {
-    number.format_as(PhoneNumberFormat::E164).into_owned()
-}
-
 fn region(country: &str) -> Option<Region> {
     country.trim().to_ascii_uppercase().parse().ok()
 }
@@ -115,8 +112,4 @@ fn read(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
         numbers.flat_map(|number| readings::renumbered(number, &text)).find(PhoneNumber::is_valid)
     };
     others.iter().find(|other| other.is_valid()).cloned().or_else(renumbered).or(plain)
-}
-
-fn parse(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
-    PHONE_NUMBER_UTIL.parse(text, region).ok()
 }

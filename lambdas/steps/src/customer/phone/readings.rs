@@ -3,12 +3,20 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberType, Region};
-
-use super::{e164, parse};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 
 /// The trunk prefix in parentheses.
 static NO_TRUNK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(\s*0\s*\)").expect("a constant pattern"));
+
+/// The plain reading.
+pub(super) fn parse(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
+    PHONE_NUMBER_UTIL.parse(text, region).ok()
+}
+
+/// E.164, the form that machines dial.
+pub(super) fn e164(number: &PhoneNumber) -> String {
+    number.format_as(PhoneNumberFormat::E164).into_owned()
+}
 
 /// The text without what no plan has any more, and what a program put there.
 pub(super) fn of_today(text: &str, region: Option<Region>) -> String {
