@@ -14,9 +14,9 @@ pub use conditions::{Cause, ClassReason, ConditionType, Reason};
 pub use manifests::{Manifest, manifests};
 pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, OrderSpec, Payment, SecretRef};
 pub use order_class::{
-    Aws, Capture, Catalogue, Devices, Doubts, Executor, Ledger, Notifications, OrderClass, OrderClassSpec,
-    OrderClassStatus, Payments, Retries, SecretKeyRef, SecretName, StepFunctions, Stripe, Timeouts,
-    Validation,
+    Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Ledger, Notifications, OrderClass,
+    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef, SecretName,
+    StepFunctions, Stripe, Timeouts, Validation,
 };
 pub use order_status::{
     CompensationStatus, OrderStatus, PaymentStatus, Phase, StepState, StepStatus, WaitingFor,

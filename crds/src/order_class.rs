@@ -9,9 +9,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Phase;
-use crate::rules::{between, fixed, fixed_optional, key_part, secret_name, table_name};
+use crate::rules::{between, fixed, fixed_optional, key_part, needed, secret_name, table_name};
 
 const FIXED: &str = "only timeouts, retries, suspend and maxLiveOrders can; create another OrderClass for other accounts, tables or topics";
+
+/// The phases in which payments are made, taken or undone.
+pub const PAYMENT_PHASES: [Phase; 3] = [Phase::Paying, Phase::Delivering, Phase::Compensating];
+/// The phases in which kitchens and couriers are told something.
+pub const DEVICE_PHASES: [Phase; 3] = [Phase::Preparing, Phase::Delivering, Phase::Compensating];
 
 /// Where the orders of this class live and whom they talk to.
 ///
@@ -62,7 +67,9 @@ const FIXED: &str = "only timeouts, retries, suspend and maxLiveOrders can; crea
     validation = fixed("payments", FIXED),
     validation = fixed("devices", FIXED),
     validation = fixed_optional("executor", FIXED),
-    validation = fixed("validation", FIXED)
+    validation = fixed("validation", FIXED),
+    validation = needed("payments.stripe.secretKey", &PAYMENT_PHASES),
+    validation = needed("devices.certificate", &DEVICE_PHASES)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrderClassSpec {
@@ -191,8 +198,10 @@ pub struct Payments {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct Stripe {
-    /// The account's secret key.
-    pub secret_key: SecretKeyRef,
+    /// The account's secret key. A class that delegates every phase in which payments are made or undone can leave it to
+    /// the functions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<SecretKeyRef>,
     /// Base URL of the API.
     #[serde(default = "stripe_url")]
     #[schemars(length(max = 200))]
@@ -233,8 +242,10 @@ pub struct Devices {
     #[schemars(length(max = 22))]
     #[x_kube(validation = Rule::new("self.matches('^[-_A-Za-z0-9]+$')").message("topicPrefix must be one topic level of letters, digits, dashes and underscores"))]
     pub topic_prefix: String,
-    /// The operator's certificate: a Secret with `tls.crt`, `tls.key` and the broker's `ca.crt`.
-    pub certificate: SecretName,
+    /// The operator's certificate: a Secret with `tls.crt`, `tls.key` and the broker's `ca.crt`. A class that delegates
+    /// every phase in which devices are told something can do without: functions call the broker over HTTPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<SecretName>,
 }
 
 /// A Secret in the operator's namespace.

@@ -7,6 +7,8 @@
 
 use kube::core::{Reason, Rule};
 
+use crate::Phase;
+
 /// For `spec`: a required field that is fixed once it is written; the advice says what to do instead.
 pub(crate) fn fixed(field: &str, advice: &str) -> Rule {
     forbidden(field, format!("self.{field} == oldSelf.{field}"), &format!("{field} cannot change: {advice}"))
@@ -30,6 +32,32 @@ pub(crate) fn set_once(field: &str, advice: &str) -> Rule {
         format!("!has(oldSelf.{field}) || (has(self.{field}) && self.{field} == oldSelf.{field})"),
         &format!("{field} cannot be changed or taken back once it is set: {advice}"),
     )
+}
+
+/// For a class's `spec`: a field that the operator needs in each of these phases that the class does not delegate.
+pub(crate) fn needed(field: &str, phases: &[Phase]) -> Rule {
+    let names: Vec<&str> = phases.iter().map(|phase| (*phase).into()).collect();
+    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    let rule = rule(
+        &format!(
+            "has(self.{field}) || (has(self.executor) && [{}].all(phase, phase in \
+             self.executor.stepFunctions.phases))",
+            quoted.join(", ")
+        ),
+        &format!(
+            "{field} is needed by the operator, unless executor.stepFunctions.phases has {}",
+            sentence(&names)
+        ),
+    );
+    rule.field_path(format!(".{field}"))
+}
+
+/// `A, B and C`.
+fn sentence(names: &[&str]) -> String {
+    match names {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => names.join(", "),
+    }
 }
 
 /// A name that becomes a part of keys and topics.

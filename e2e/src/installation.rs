@@ -213,7 +213,7 @@ impl Installation {
             notifications: Notifications { topic_arn: resources.notifications_topic_arn.clone() },
             payments: Payments {
                 stripe: Stripe {
-                    secret_key: key(STRIPE_SECRET, "secret-key"),
+                    secret_key: Some(key(STRIPE_SECRET, "secret-key")),
                     url: self.routes().map_or(self.stack.stripe.url(), |routes| &routes.stripe).to_owned(),
                     return_url: Some(RETURN_URL.to_owned()),
                 },
@@ -224,7 +224,7 @@ impl Installation {
                     .routes()
                     .map_or_else(|| self.stack.aws.iot().address(), |routes| routes.broker.clone()),
                 topic_prefix: PREFIX.to_owned(),
-                certificate: SecretName { secret_name: BROKER_SECRET.to_owned() },
+                certificate: Some(SecretName { secret_name: BROKER_SECRET.to_owned() }),
             },
             timeouts,
             retries: comanda_crds::Retries::default(),

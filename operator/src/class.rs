@@ -85,8 +85,11 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, Str
         Err(Error::Class(why)) => return (ClassReason::NotConfigured, format!("Not usable: {why}.")),
         Err(error) => return (ClassReason::NotConfigured, format!("{error}.")),
     };
-    let connected = services.broker.connected().borrow().clone();
-    context.metrics.mqtt_connected.with_label_values(&[&class.name_any()]).set(i64::from(connected.is_ok()));
+    let connected = services.broker.as_ref().map(|broker| broker.connected().borrow().clone());
+    if let Some(connected) = &connected {
+        let connected = i64::from(connected.is_ok());
+        context.metrics.mqtt_connected.with_label_values(&[&class.name_any()]).set(connected);
+    }
     if let Err(error) = services.ledger.ping().await {
         return (ClassReason::LedgerUnreachable, format!("Nothing is done until this is mended: {error}."));
     }
@@ -94,16 +97,17 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, Str
         let message = format!("Executions wait until this is mended: {why}.");
         return (ClassReason::ExecutorUnreachable, message);
     }
-    if let Err(why) = connected {
+    if let Some(Err(why)) = &connected {
         let endpoint = &class.spec.devices.endpoint;
         let message = format!("Commands wait for the broker {endpoint}, which is not connected: {why}.");
         return (ClassReason::BrokerUnreachable, message);
     }
-    let message = match services.executor {
-        Some(_) => "The Secrets are there; ledger, state machine, wake queue and broker answer.",
-        None => "The Secrets are there; ledger and broker answer.",
+    let answering = match (&services.executor, &services.broker) {
+        (Some(_), Some(_)) => "ledger, state machine, wake queue and broker answer",
+        (Some(_), None) => "ledger, state machine and wake queue answer",
+        (None, _) => "ledger and broker answer",
     };
-    (ClassReason::Reachable, message.to_owned())
+    (ClassReason::Reachable, format!("The Secrets are there; {answering}."))
 }
 
 /// Whether executions can be started, and the operator is told when they end; for a class without any, always.

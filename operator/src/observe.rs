@@ -127,9 +127,9 @@ pub fn circumstances(observed: &Observed, services: &Services, context: &Context
     }
 }
 
-/// Since when the devices of a class are heard; none while they are not.
+/// Since when the devices of a class are heard; none while they are not, or not by the operator.
 pub fn hearing_since(services: &Services) -> Option<Timestamp> {
-    services.broker.connected().borrow().as_ref().ok().copied()
+    services.broker.as_ref()?.connected().borrow().as_ref().ok().copied()
 }
 
 fn order_class(order: &Order, context: &Context) -> Option<Arc<OrderClass>> {

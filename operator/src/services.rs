@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::error::Error;
 use crate::executor::{Executor, Queues};
 
-/// The ports of one class, connected.
+/// The ports of one class, connected. What its class delegates altogether may be the functions' alone.
 pub struct Services {
     /// The system of record.
     pub ledger: Arc<dyn Ledger>,
@@ -28,13 +28,11 @@ pub struct Services {
     /// What is known of the payment provider.
     pub payment_rules: &'static dyn PaymentRules,
     /// The payment provider.
-    pub payments: Arc<dyn Payments>,
+    pub payments: Option<Arc<dyn Payments>>,
     /// Messages to customers.
     pub notifier: Arc<dyn Notifier>,
-    /// Commands to kitchens and couriers.
-    pub devices: Arc<dyn Devices>,
-    /// The broker connection behind `devices`.
-    pub broker: Arc<IotDevices>,
+    /// Commands to kitchens and couriers, and the connection to their broker.
+    pub broker: Option<Arc<IotDevices>>,
     /// Step Functions; none of a class that delegates nothing.
     pub executor: Option<Executor>,
 }
@@ -46,9 +44,9 @@ impl Services {
             ledger: &*self.ledger,
             catalogue: Some(&*self.catalogue),
             payment_rules: self.payment_rules,
-            payments: Some(&*self.payments),
+            payments: self.payments.as_deref(),
             notifier: Some(&*self.notifier),
-            devices: Some(&*self.devices),
+            devices: self.broker.as_deref().map(|broker| broker as &dyn Devices),
             executions: self.executor.as_ref().map(|executor| &*executor.executions),
         }
     }
@@ -142,9 +140,13 @@ impl Pool {
             ContactKey::from_base64(&self.value(&class.ledger.contact_key)?).map_err(class_error)?;
         let ledger: Arc<dyn Ledger> =
             Arc::new(DynamoLedger::new(dynamodb.clone(), class.ledger.table.clone(), contact_key));
-        let payment_key = self.value(adapters::payment_key(&class.payments))?;
-        let payments = adapters::payments(&class.payments, &payment_key).map_err(class_error)?;
-        let broker = self.broker(class, &ledger)?;
+        let payments = adapters::payment_key(&class.payments)
+            .map(|key| adapters::payments(&class.payments, &self.value(key)?).map_err(class_error))
+            .transpose()?;
+        let certificate = class.devices.certificate.as_ref();
+        let broker = certificate
+            .map(|certificate| self.broker(class, &certificate.secret_name, &ledger))
+            .transpose()?;
         let executor = self.queues.executor(class, &aws, &ledger)?;
         Ok(Services {
             ledger,
@@ -152,7 +154,6 @@ impl Pool {
             payment_rules: adapters::payment_rules(&class.payments),
             payments,
             notifier: Arc::new(SnsNotifier::new(aws_sdk_sns::Client::new(&aws))),
-            devices: broker.clone(),
             broker,
             executor,
         })
@@ -160,9 +161,13 @@ impl Pool {
 
     /// The connection to the class's broker. Classes that differ in something else share it: a second
     /// client with the same id would evict the first, for ever.
-    fn broker(&self, class: &OrderClassSpec, ledger: &Arc<dyn Ledger>) -> Result<Arc<IotDevices>, Error> {
+    fn broker(
+        &self,
+        class: &OrderClassSpec,
+        name: &str,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Arc<IotDevices>, Error> {
         let client_id = client_id(&class.installation, &class.devices.topic_prefix, &self.cluster);
-        let name = &class.devices.certificate.secret_name;
         let certificate = self.secret(name)?.metadata.resource_version.clone();
         let mut brokers = lock(&self.brokers);
         if let Some((standing, connection)) =
@@ -181,7 +186,7 @@ impl Pool {
                 return Ok(connection);
             }
         }
-        let pem = |key: &str| self.value(&SecretKeyRef { secret_name: name.clone(), key: key.to_owned() });
+        let pem = |key: &str| self.value(&SecretKeyRef { secret_name: name.to_owned(), key: key.to_owned() });
         let (broker, messages) = IotDevices::connect(IotSettings {
             endpoint: class.devices.endpoint.clone(),
             client_id: client_id.clone(),
@@ -240,12 +245,10 @@ impl Pool {
 }
 
 /// The Secrets a class names.
-pub fn secret_names(class: &OrderClassSpec) -> [&str; 3] {
-    [
-        &class.ledger.contact_key.secret_name,
-        &adapters::payment_key(&class.payments).secret_name,
-        &class.devices.certificate.secret_name,
-    ]
+pub fn secret_names(class: &OrderClassSpec) -> Vec<&str> {
+    let payment_key = adapters::payment_key(&class.payments).map(|key| &*key.secret_name);
+    let certificate = class.devices.certificate.as_ref().map(|certificate| &*certificate.secret_name);
+    [Some(&*class.ledger.contact_key.secret_name), payment_key, certificate].into_iter().flatten().collect()
 }
 
 /// What of a class cannot change: all that decides about connections.

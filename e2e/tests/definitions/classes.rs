@@ -20,6 +20,7 @@ const URL: &str = "url must be http(s)://host[:port], such as https://api.stripe
 const ENDPOINT: &str = "endpoint must be host:port, such as abc-ats.iot.eu-west-1.amazonaws.com:8883";
 const PREFIX: &str = "topicPrefix must be one topic level of letters, digits, dashes and underscores";
 const SECRET: &str = "secretName must be the name of a Secret: lower-case letters, digits, dashes and dots";
+const PAYMENT_KEY: &str = "payments.stripe.secretKey is needed by the operator, unless executor.stepFunctions.phases has Paying, Delivering and Compensating";
 const KEY: &str = "key must be a key of the Secret: letters, digits, dots, dashes and underscores";
 
 #[rustfmt::skip]
@@ -49,8 +50,30 @@ const REFUSED: &[Refusal] = &[
     ("a time-out of more than a day", |c| c["spec"]["timeouts"] = json!({"customerSeconds": 86_401}), "spec.timeouts.customerSeconds", "customerSeconds must be from 1 to 86400"),
     ("no retries", |c| c["spec"]["retries"] = json!({"notification": 0}), "spec.retries.notification", "notification must be from 1 to 20"),
     ("room for no order", |c| c["spec"]["maxLiveOrders"] = json!(0), "spec.maxLiveOrders", "maxLiveOrders must be at least 1; use suspend to hold every order"),
+    ("an operator that makes payments, and has no key", |c| without(c, "payments", "stripe", "secretKey"), "spec.payments.stripe.secretKey", PAYMENT_KEY),
+    ("an operator that takes the payment only, and has no key", |c| { without(c, "payments", "stripe", "secretKey"); delegate(c, &["Paying", "Compensating"]); }, "spec.payments.stripe.secretKey", PAYMENT_KEY),
+    ("an operator that tells devices, and has no certificate", |c| without(c, "devices", "", "certificate"), "spec.devices.certificate", "devices.certificate is needed by the operator, unless executor.stepFunctions.phases has Preparing, Delivering and Compensating"),
+    ("a machine without a queue", |c| { delegate(c, &["Paying"]); without(c, "executor", "stepFunctions", "queueUrl"); }, "spec.executor.stepFunctions.queueUrl", "Required value"),
+    ("an express machine's execution", |c| { delegate(c, &["Paying"]); c["spec"]["executor"]["stepFunctions"]["stateMachineArn"] = json!("arn:aws:states:eu-west-1:123456789012:express:order:1"); }, "spec.executor.stepFunctions.stateMachineArn", "stateMachineArn must be the ARN of a standard state machine, such as arn:aws:states:eu-west-1:123456789012:stateMachine:order"),
+    ("a phase in which nothing is carried", |c| delegate(c, &["Pending"]), "spec.executor.stepFunctions.phases", "phases must be of Validating, Paying, Notifying, Preparing, Delivering and Compensating"),
+    ("no phase", |c| delegate(c, &[]), "spec.executor.stepFunctions.phases", "spec.executor.stepFunctions.phases in body should have at least 1 items"),
     ("no payments", |c| { c["spec"].as_object_mut().expect("a spec").remove("payments"); }, "spec.payments", "Required value"),
 ];
+
+/// Removes a field of `spec`, at most two levels down.
+fn without(class: &mut Value, part: &str, within: &str, field: &str) {
+    let part = &mut class["spec"][part];
+    let part = if within.is_empty() { part } else { &mut part[within] };
+    part.as_object_mut().expect("an object").remove(field);
+}
+
+fn delegate(class: &mut Value, phases: &[&str]) {
+    class["spec"]["executor"]["stepFunctions"] = json!({
+        "stateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:order",
+        "queueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/wake",
+        "phases": phases,
+    });
+}
 
 /// What is changed, by which merge patch of `spec`, and the field the answer names.
 type FixedChange = (&'static str, fn() -> Value, &'static str);

@@ -251,11 +251,12 @@ impl Record {
     }
 
     /// True when an execution carries the order through its phase, or is to. A bank that takes longer over a refund than
-    /// [`LONGEST_EXECUTED_REFUND`] is followed by the operator.
+    /// [`LONGEST_EXECUTED_REFUND`] is followed by the operator, where that has the key.
     pub fn is_delegated(&self, now: Timestamp) -> bool {
         let executor = self.class.executor.as_ref();
+        let late = self.waits_for_bank() && self.refund_is_older_than(LONGEST_EXECUTED_REFUND, now);
         executor.is_some_and(|executor| executor.step_functions.phases.contains(&self.phase))
-            && !(self.waits_for_bank() && self.refund_is_older_than(LONGEST_EXECUTED_REFUND, now))
+            && !(late && self.class.payments.stripe.secret_key.is_some())
     }
 
     fn refund_is_older_than(&self, age: SignedDuration, now: Timestamp) -> bool {

@@ -15,9 +15,9 @@ use comanda_crds::SecretKeyRef;
 
 use crate::ports::{PaymentError, PaymentRules, Payments};
 
-/// The key of the payment provider that a class names.
-pub fn payment_key(class: &comanda_crds::Payments) -> &SecretKeyRef {
-    &class.stripe.secret_key
+/// Where the key of the payment provider is that a class names; none where the operator has none.
+pub fn payment_key(class: &comanda_crds::Payments) -> Option<&SecretKeyRef> {
+    class.stripe.secret_key.as_ref()
 }
 
 /// What is known of the payment provider that a class names.

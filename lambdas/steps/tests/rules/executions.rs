@@ -3,15 +3,18 @@
 
 use comanda_crds::Timeouts;
 use comanda_saga::driver::{Answer, Step, Stop};
+use comanda_saga::effect::Kind;
 use comanda_saga::{
     Call, Circumstances, CourierState, DeviceSignal, Driver, Effect, EntryState, Identity, KitchenState,
     Look, Phase, Policy, Record, Wait, Wishes,
 };
 use comanda_steps::carry::{InHand, Request, Rest};
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use strum::IntoEnumIterator;
 
 use crate::support::driver::{Driver as Shop, Lost};
+use crate::support::world::Luck;
 use crate::support::{ALL, at, event, executor, seen};
 
 /// An order of a class that delegates these phases, carried by its operator as far as it goes.
@@ -316,4 +319,34 @@ fn an_operator_that_hears_devices_anew_rests_while_an_execution_carries_the_orde
     shop.wait(3);
     let wait = shop.run().wait;
     assert!(matches!(wait, Wait::Until(due) if due > shop.now), "{wait:?}");
+}
+
+#[test]
+fn what_a_class_may_leave_to_the_functions_is_what_steps_do_in_the_phases_that_it_delegates() {
+    let phases = |does: fn(Effect) -> bool| {
+        let steps =
+            Step::iter().map(Step::share).filter(|share| share.effects.iter().any(|effect| does(*effect)));
+        let mut phases: Vec<Phase> = steps.flat_map(|share| share.phases).copied().collect();
+        phases.sort_unstable();
+        phases.dedup();
+        phases
+    };
+    assert_eq!(phases(|effect| effect.row().kind == Kind::Payment), comanda_crds::PAYMENT_PHASES);
+    assert_eq!(phases(|effect| effect.row().kind == Kind::Command), comanda_crds::DEVICE_PHASES);
+}
+
+#[test]
+fn a_refund_that_takes_longer_than_a_day_is_the_operators_where_it_has_the_key() {
+    let mut shop = Shop::delivering();
+    shop.luck.push((Call::Do(Effect::Refund), Luck::Slow));
+    shop.courier(CourierState::Failed);
+    shop.run();
+    let mut record = shop.record().clone();
+    record.class.executor = Some(executor(&ALL));
+    assert!(record.waits_for_bank());
+    let day = record.journal[&Effect::Refund].intended_at + SignedDuration::from_hours(24);
+    assert!(record.is_delegated(day - SignedDuration::from_secs(1)));
+    assert!(!record.is_delegated(day));
+    record.class.payments.stripe.secret_key = None;
+    assert!(record.is_delegated(day), "nobody else can follow it");
 }

@@ -59,7 +59,7 @@ pub fn class() -> OrderClassSpec {
         notifications: Notifications { topic_arn: "arn:aws:sns:eu-west-1:000000000000:orders".to_owned() },
         payments: Payments {
             stripe: Stripe {
-                secret_key: secret("stripe"),
+                secret_key: Some(secret("stripe")),
                 url: "https://api.stripe.com".to_owned(),
                 return_url: None,
             },
@@ -68,7 +68,7 @@ pub fn class() -> OrderClassSpec {
         devices: Devices {
             endpoint: "broker:8883".to_owned(),
             topic_prefix: "comanda".to_owned(),
-            certificate: SecretName { secret_name: "mqtt".to_owned() },
+            certificate: Some(SecretName { secret_name: "mqtt".to_owned() }),
         },
         timeouts: Timeouts { pickup_seconds: 60, ..Timeouts::default() },
         retries: Retries { notification: 2 },
