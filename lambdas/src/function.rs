@@ -66,6 +66,8 @@ pub fn names() -> Vec<&'static str> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use comanda_saga::effect::Kind;
+    use comanda_saga::{Effect, Look};
     use comanda_steps::contract::waiting_step;
     use serde_json::Value;
 
@@ -98,6 +100,40 @@ mod tests {
         let deployed: Vec<&str> = handlers().values().map(|function| (*function).into()).collect();
         assert_eq!(deployed.len(), names().len());
         assert_eq!(deployed.into_iter().collect::<BTreeSet<_>>(), names().into_iter().collect());
+    }
+
+    /// Environment variables by what a function's steps do.
+    fn needed(function: Function) -> BTreeSet<&'static str> {
+        let shares = || function.steps().iter().map(|step| step.share());
+        let does = |wanted: fn(&Effect) -> bool| shares().any(|share| share.effects.iter().any(wanted));
+        let looks = |wanted: fn(&Look) -> bool| shares().any(|share| share.looks.iter().any(wanted));
+        let validates = looks(|look| *look == Look::Validation);
+        let pays = does(|effect| effect.row().kind == Kind::Payment)
+            || looks(|look| matches!(look, Look::Payment | Look::Refunds));
+        let reaches_the_customer = does(|effect| {
+            effect.row().kind == Kind::Message
+                || matches!(effect, Effect::OpenPayment | Effect::Deliver | Effect::Assign)
+        });
+        let given = [
+            ("LEDGER_TABLE", true),
+            ("CATALOGUE_TABLE", validates),
+            ("STRIPE_SECRET_ARN", pays),
+            ("CONTACT_KEY_SECRET_ARN", validates || reaches_the_customer),
+            ("IOT_DATA_ENDPOINT", does(|effect| effect.row().kind == Kind::Command)),
+            ("WAKE_QUEUE_URL", function.tells() || function == Function::Await),
+        ];
+        given.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn each_function_is_given_what_its_steps_need_and_no_more() {
+        let template = template();
+        for (name, function) in handlers() {
+            let variables = &template["Resources"][&*name]["Properties"]["Environment"]["Variables"];
+            let given = variables.as_mapping().expect("variables").keys();
+            let given: BTreeSet<&str> = given.map(|name| name.as_str().expect("a name")).collect();
+            assert_eq!(given, needed(function), "{name}");
+        }
     }
 
     #[test]
