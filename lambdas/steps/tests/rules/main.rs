@@ -8,6 +8,7 @@ mod digest;
 mod dispatch;
 mod edges;
 mod edges_of_devices;
+mod edges_of_executions;
 mod executions;
 mod machine;
 mod money;
