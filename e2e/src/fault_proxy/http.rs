@@ -94,15 +94,11 @@ impl Upstream {
     async fn send(&self, parts: &Parts, body: Bytes) -> Result<http::Response<hyper::body::Incoming>> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = http::Request::builder().method(&parts.method).uri(format!("{}{path}", self.url));
-        for (name, value) in &parts.headers {
-            // Whoever signs for AWS signs the host: it stays the one that was meant.
-            if *name == header::HOST && self.side == Side::Aws {
-                request = request.header(name, value);
-            } else if ![header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
-                .contains(name)
-            {
-                request = request.header(name, value);
-            }
+        // Whoever signs for AWS signs the host: it stays the one that was meant.
+        let own = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+        let is_own = |name| own.contains(name) || (*name == header::HOST && self.side != Side::Aws);
+        for (name, value) in parts.headers.iter().filter(|(name, _)| !is_own(name)) {
+            request = request.header(name, value);
         }
         Ok(self.client.request(request.body(Full::new(body))?).await?)
     }

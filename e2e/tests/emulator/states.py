@@ -34,15 +34,36 @@ def handle(event, context):
     return {}
 """
 
+# The same as a process of its own, which speaks the Runtime API as our functions do, and where it fails is killed.
+BOOTSTRAP = """#!/usr/bin/env python3
+import json, os, signal
+from urllib.request import Request, urlopen
+
+runtime = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urlopen(runtime + "next") as called:
+        request, event = called.headers["Lambda-Runtime-Aws-Request-Id"], json.load(called)
+    with open(event["calls"], "a") as calls:
+        print(json.dumps({**event, "process": os.getpid()}), file=calls)
+    if event["attempt"] < event["fails"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    urlopen(Request(runtime + request + "/response", b"{}"))
+"""
+
 
 def setUpModule():
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as file:
-        file.writestr("step.py", HANDLER)
-    boto3.client("lambda", config=OPTIONS).create_function(
-        FunctionName="step", Runtime="python3.12", Handler="step.handle", Role=ROLE, Timeout=30,
-        Code={"ZipFile": code.getvalue()},
-    )
+    functions = boto3.client("lambda", config=OPTIONS)
+    for name, runtime, file, text in [
+        ("step", "python3.12", "step.py", HANDLER),
+        ("process", "provided.al2023", "bootstrap", BOOTSTRAP),
+    ]:
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr(file, text)
+        functions.create_function(
+            FunctionName=name, Runtime=runtime, Handler="step.handle", Role=ROLE, Timeout=30,
+            Code={"ZipFile": code.getvalue()},
+        )
     events = boto3.client("events", config=OPTIONS)
     statuses = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
     events.put_rule(Name="ends", EventPattern=json.dumps({"source": ["aws.states"], "detail": {"status": statuses}}))
@@ -58,14 +79,14 @@ def machine(state, **more):
     return made["stateMachineArn"]
 
 
-def calls(fails=0, token=False, retry=()):
+def calls(fails=0, token=False, retry=(), function="step"):
     context = "$states.context"
     payload = {"calls": CALLS, "fails": fails, "attempt": "{% " + context + ".State.RetryCount %}"}
     payload["execution"] = "{% " + context + ".Execution.Id %}"
     if token:
         payload["token"] = "{% " + context + ".Task.Token %}"
     resource = "arn:aws:states:::lambda:invoke" + (".waitForTaskToken" if token else "")
-    arguments = {"FunctionName": "step", "Payload": payload}
+    arguments = {"FunctionName": function, "Payload": payload}
     return {"Type": "Task", "Resource": resource, "Arguments": arguments, "TimeoutSeconds": 20, "Retry": list(retry)}
 
 
@@ -224,6 +245,18 @@ class Names(unittest.TestCase):
 
 
 class Errors(unittest.TestCase):
+    # lambda/latest/dg/lambda-runtime-environment.html, step-functions/latest/dg/concepts-error-handling.html.
+    def test_of_a_function_whose_process_is_killed_are_tried_again_in_another(self):
+        retry = {"ErrorEquals": ["Runtime.ExitError"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 1}
+        execution = start(machine(calls(fails=2, retry=[retry], function="process")))
+        self.assertEqual(end(execution)[0], "SUCCEEDED")
+        self.assertEqual([one["attempt"] for one in called(execution)], [0, 1, 2])
+        self.assertEqual(len({one["process"] for one in called(execution)}), 3)
+
+    def test_of_a_function_whose_process_is_killed_end_a_wait_for_a_token(self):
+        execution = start(machine(calls(fails=9, token=True, function="process")))
+        self.assertEqual(end(execution), ("FAILED", "Runtime.ExitError"))
+
     def test_of_the_machine_itself_are_not_among_states_all(self):
         every = {"ErrorEquals": ["States.ALL"]}
         state = {"Type": "Task", "Resource": "arn:aws:states:::nothing:here", "Arguments": {}}
