@@ -1,4 +1,4 @@
-"""What Step Functions does at AWS and the emulator does only as it is corrected: `src/stack/aws/states.py` has the pages.
+"""What AWS does, Step Functions above all, and the emulator only as it is corrected: `src/stack/aws` has the pages.
 
 AWS_ENDPOINT_URL says where the emulator is.
 """
@@ -245,9 +245,9 @@ class Names(unittest.TestCase):
 
 
 class Errors(unittest.TestCase):
-    # lambda/latest/dg/lambda-runtime-environment.html, step-functions/latest/dg/concepts-error-handling.html.
+    # dg/concepts-error-handling.html. AWS's pages name the error now `Runtime.ExitError`, now `Lambda.Unknown`.
     def test_of_a_function_whose_process_is_killed_are_tried_again_in_another(self):
-        retry = {"ErrorEquals": ["Runtime.ExitError"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 1}
+        retry = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 1}
         execution = start(machine(calls(fails=2, retry=[retry], function="process")))
         self.assertEqual(end(execution)[0], "SUCCEEDED")
         self.assertEqual([one["attempt"] for one in called(execution)], [0, 1, 2])
@@ -255,13 +255,32 @@ class Errors(unittest.TestCase):
 
     def test_of_a_function_whose_process_is_killed_end_a_wait_for_a_token(self):
         execution = start(machine(calls(fails=9, token=True, function="process")))
-        self.assertEqual(end(execution), ("FAILED", "Runtime.ExitError"))
+        self.assertEqual(end(execution)[0], "FAILED")
+        self.assertEqual(len(called(execution)), 1)
 
     def test_of_the_machine_itself_are_not_among_states_all(self):
         every = {"ErrorEquals": ["States.ALL"]}
         state = {"Type": "Task", "Resource": "arn:aws:states:::nothing:here", "Arguments": {}}
         arn = machine({**state, "Catch": [{**every, "Next": "Done"}]})
         self.assertEqual(end(start(arn)), ("FAILED", "States.Runtime"))
+
+
+class Rules(unittest.TestCase):
+    def test_call_a_function_whose_process_is_killed_twice_more(self):
+        iot = boto3.client("iot", config=OPTIONS)
+        [function] = [one for one in boto3.client("lambda", config=OPTIONS).list_functions()["Functions"]
+                      if one["FunctionName"] == "process"]
+        action = {"lambda": {"functionArn": function["FunctionArn"]}}
+        payload = {"sql": "SELECT * FROM 'said'", "actions": [action], "ruleDisabled": False}
+        iot.create_topic_rule(ruleName="calls", topicRulePayload=payload)
+        said = {"calls": CALLS, "attempt": 0, "fails": 1, "execution": "of a rule"}
+        data = boto3.client("iot-data", config=OPTIONS, endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+        data.publish(topic="said", qos=1, payload=json.dumps(said))
+        until = time.monotonic() + 15
+        while len(called("of a rule")) < 3 and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(1)
+        self.assertEqual(len(called("of a rule")), 3)
 
 
 if __name__ == "__main__":
