@@ -16,7 +16,7 @@ use strum::IntoEnumIterator as _;
 use crate::fault_proxy::FaultProxy;
 use crate::fault_proxy::classify::Service;
 use crate::fault_proxy::plan::{Planned, WireFault};
-use crate::matrix::{Crew, Ending, GLANCE, Stage, Ticket, look, missing_stock, seed, stocks};
+use crate::matrix::{Carrier, Crew, Ending, GLANCE, Stage, Ticket, look, missing_stock, seed, stocks};
 use crate::stack;
 use crate::stack::progress::Progress;
 
@@ -137,7 +137,7 @@ impl Trouble<'_> {
 pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) -> Result<Report> {
     let seed = seed(options.seed, progress);
     let mut random = StdRng::seed_from_u64(seed);
-    let stage = Stage::start(stack, progress).await?;
+    let stage = Stage::start(stack, Carrier::Operator, progress).await?;
     let proxy = stage.proxy()?;
     stage.installation.stack.kubernetes.ensure_namespace(NAMESPACE).await?;
     let mut tickets: Vec<Ticket> = Ending::iter()

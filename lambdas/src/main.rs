@@ -1,6 +1,7 @@
 //! The functions of the AWS side, in one program: `_HANDLER` says which of them it is. Read `function.rs` first.
 
 mod failure;
+mod faults;
 mod function;
 mod handlers;
 mod ports;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use crate::failure::Failure;
+use crate::faults;
 
 /// What the longest call may take, and the write after it: nothing is begun later before the end of an invocation, for
 /// nothing outlives it.
@@ -43,13 +44,19 @@ impl Ports for Invocation<'_> {
         Err(Failure::Transient("what is left of this invocation is too short for another call".to_owned()))
     }
 
-    async fn write(&self, _: &Record, write: &Write) -> Result<(), LedgerError> {
-        self.services.ledger.update(&write.record, write.stock).await
+    async fn write(&self, saved: &Record, write: &Write) -> Result<(), LedgerError> {
+        faults::before_write(saved, &write.record);
+        self.services.ledger.update(&write.record, write.stock).await?;
+        faults::after_write(saved, &write.record);
+        Ok(())
     }
 
     async fn call(&self, call: Call, record: &Record) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let outcome = calls::make(call, record, self.services).await?;
+        if let Some(effect) = call.effect() {
+            faults::answered(record, effect);
+        }
         let result = match &outcome {
             Outcome::Unknown { .. } => "unknown",
             Outcome::Refused(fault) => fault.cause.name(),

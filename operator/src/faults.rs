@@ -1,10 +1,7 @@
 //! Faults at named boundaries, for tests. Only a build with the feature `faults` has any: without it,
 //! every function here is empty, and the name of the variable is not in the program.
 //!
-//! `COMANDA_FAULTS` names a directory with the subdirectories `planned` and `fired`. A file
-//! `planned/<namespace>+<order>+<site>+<point>` that says `kill`, `stop`, `pause` or `panic` befalls the process
-//! that comes to that point first: it moves the file to `fired`, which only one process can, and then sends itself
-//! SIGKILL, SIGTERM or SIGSTOP, or panics.
+//! What a fault is, and where it is planned: `e2e/boundary/src/armed.rs`.
 
 #![cfg_attr(not(feature = "faults"), allow(unused_variables))]
 
@@ -12,9 +9,6 @@
 use comanda_boundary::{Point, Site};
 use comanda_crds::Order;
 use comanda_saga::{Effect, Record};
-
-#[cfg(all(feature = "faults", not(debug_assertions)))]
-compile_error!("the feature `faults` is for tests: a release must not be able to stop itself");
 
 /// What of an object is written by a patch.
 #[derive(Clone, Copy)]
@@ -48,57 +42,38 @@ pub fn answered(order: &Order, effect: Effect) {
 /// The process is about to replace the record `before` by `after`.
 pub fn before_write(order: &Order, before: Option<&Record>, after: &Record) {
     #[cfg(feature = "faults")]
-    for crossing in comanda_boundary::crossings(before, after) {
-        if let (Some(point), _) = crossing.points() {
-            armed::at(order, crossing.site(), point);
-        }
-    }
+    armed::before_write(order, before, after);
 }
 
 /// It has replaced the record `before` by `after`.
 pub fn after_write(order: &Order, before: Option<&Record>, after: &Record) {
     #[cfg(feature = "faults")]
-    for crossing in comanda_boundary::crossings(before, after) {
-        if let (_, Some(point)) = crossing.points() {
-            armed::at(order, crossing.site(), point);
-        }
-    }
+    armed::after_write(order, before, after);
 }
 
 #[cfg(feature = "faults")]
 mod armed {
-    use std::path::PathBuf;
-    use std::sync::LazyLock;
-
+    use comanda_boundary::armed::{self, OrderName};
     use comanda_boundary::{Point, Site};
     use comanda_crds::Order;
+    use comanda_saga::Record;
     use kube::ResourceExt;
-    use nix::sys::signal::{Signal, raise};
-    use tracing::{error, warn};
 
-    static DIRECTORY: LazyLock<Option<PathBuf>> =
-        LazyLock::new(|| std::env::var_os("COMANDA_FAULTS").map(PathBuf::from));
+    fn named<T>(order: &Order, then: impl FnOnce(OrderName<'_>) -> T) -> T {
+        let (namespace, name) = (order.namespace().unwrap_or_default(), order.name_any());
+        then(OrderName { namespace: &namespace, name: &name })
+    }
 
     pub fn at(order: &Order, site: Site, point: Point) {
-        let Some(directory) = &*DIRECTORY else { return };
-        let namespace = order.namespace().unwrap_or_default();
-        let name = format!("{namespace}+{}+{}+{}", order.name_any(), site.name(), point.name());
-        let fired = directory.join("fired").join(&name);
-        if std::fs::rename(directory.join("planned").join(&name), &fired).is_err() {
-            return;
-        }
-        let fault = std::fs::read_to_string(&fired).unwrap_or_default();
-        warn!(name, fault, "a planned fault");
-        let signal = match fault.trim() {
-            "kill" => Signal::SIGKILL,
-            "stop" => Signal::SIGTERM,
-            "pause" => Signal::SIGSTOP,
-            "panic" => panic!("a planned fault"),
-            other => return error!(fault = other, "no fault is called that"),
-        };
-        if let Err(error) = raise(signal) {
-            error!(%error, "the fault could not be raised");
-        }
+        named(order, |order| armed::at(order, site, point));
+    }
+
+    pub fn before_write(order: &Order, before: Option<&Record>, after: &Record) {
+        named(order, |order| armed::before_write(order, before, after));
+    }
+
+    pub fn after_write(order: &Order, before: Option<&Record>, after: &Record) {
+        named(order, |order| armed::after_write(order, before, after));
     }
 
     impl From<super::Patched> for Site {

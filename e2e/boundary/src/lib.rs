@@ -3,6 +3,9 @@
 //! One list, which the fault matrix, the fault points of a test build and the model of the saga share: an
 //! effect that is added to [`Effect`] is crashed, paused and cut off in all three without being named again.
 
+#[cfg(feature = "armed")]
+pub mod armed;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -17,7 +17,7 @@ use crate::evidence::Witness;
 use crate::installation::{CLASS, INSTALLATION, Installation, Operator, TENANT, all_phases};
 use crate::stack::progress::Progress;
 use crate::stack::simulators::Simulator;
-use crate::stack::tools::{Profile, functions_binary};
+use crate::stack::tools::{Build, Profile, functions_binary};
 use crate::stack::{self, Stack};
 use expected::{ORDERS, STOCK};
 use screen::{Screen, Verdict};
@@ -52,7 +52,7 @@ impl Demo {
     pub async fn start(mut options: stack::Options, executor: Executor, progress: &Progress) -> Result<Self> {
         if executor == Executor::StepFunctions {
             progress.line("building the functions");
-            options.functions = Some(functions_binary(Profile::current()).await?);
+            options.functions = Some(functions_binary(Profile::current(), Build::Plain).await?);
         }
         let installation = Installation::start(options, progress).await?;
         let timeouts = Timeouts {

@@ -4,6 +4,7 @@ use comanda_boundary::{self as boundary, Boundary, Crossing, Point, Site};
 use comanda_crds::FINALIZER;
 use comanda_saga::effect::Kind;
 use comanda_saga::{Effect, Record};
+use comanda_steps::contract::ExecutionInput;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -22,6 +23,8 @@ pub enum Service {
     Mqtt,
     /// Executions of the state machine.
     StepFunctions,
+    /// The queue by which the machine wakes the operator.
+    Sqs,
 }
 
 impl Service {
@@ -138,14 +141,35 @@ pub(super) fn aws(
     body: &[u8],
     before: impl Fn(&OrderName) -> Option<Record>,
 ) -> (Call, Option<Record>) {
-    let Some(operation) = target.and_then(|target| target.strip_prefix("DynamoDB_20120810.")) else {
+    // The one service that names its operation in a form.
+    let Some((service, operation)) = target.and_then(|target| target.split_once('.')) else {
         return (sns(body), None);
     };
+    match service {
+        "AWSStepFunctions" => return (step_functions(operation, body), None),
+        "AmazonSQS" => return (Call::new(Service::Sqs, operation.to_owned()), None),
+        _ => {}
+    }
     let call = Call::new(Service::DynamoDb, operation.to_owned());
     let Some(after) = written(body) else { return (call, None) };
     let order = order(&after.identity.tenant, &after.identity.order_id);
     let crossings = boundary::crossings(before(&order).as_ref(), &after);
     (call.of(Some(order), crossings), Some(after))
+}
+
+/// A start of an execution: its input names the order.
+fn step_functions(operation: &str, body: &[u8]) -> Call {
+    let call = Call::new(Service::StepFunctions, operation.to_owned());
+    let input = || -> Option<ExecutionInput> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        serde_json::from_str(body["input"].as_str()?).ok()
+    };
+    let Some(ExecutionInput { order: named, .. }) = (operation == "StartExecution").then(input).flatten()
+    else {
+        return call;
+    };
+    let site = Site::Effect(Effect::Execute);
+    call.of(Some(order(&named.tenant, &named.order_id)), vec![Crossing::Effect(site)])
 }
 
 /// A message to a customer: the form carries the message as JSON.
@@ -243,6 +267,17 @@ mod tests {
             aws(None, form.as_bytes(), |_| None).0.crossings,
             [Crossing::Effect(Site::Effect(Effect::NotifyEnding))]
         );
+
+        let input =
+            r#"{"order":{"installation":"local","tenant":"shop","orderId":"one"},"phase":"Validating"}"#;
+        let start = serde_json::json!({ "name": "one-1", "input": input }).to_string();
+        let target = |operation| Some(format!("AWSStepFunctions.{operation}"));
+        let call = |operation, body: &str| aws(target(operation).as_deref(), body.as_bytes(), |_| None).0;
+        let started = call("StartExecution", &start);
+        assert_eq!(started.crossings, [Crossing::Effect(Site::Effect(Effect::Execute))]);
+        assert_eq!((started.service, started.order), (Service::StepFunctions, Some(order("shop", "one"))));
+        assert_eq!(call("DescribeExecution", "{}").crossings, []);
+        assert_eq!(aws(Some("AmazonSQS.ReceiveMessage"), b"{}", |_| None).0.service, Service::Sqs);
 
         let recall = mqtt("comanda/local/shop/madrid/couriers/one/cancel");
         assert_eq!(recall.crossings, [Crossing::Effect(Site::Effect(Effect::RecallCourier))]);

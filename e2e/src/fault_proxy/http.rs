@@ -34,7 +34,7 @@ const HALF_OPEN: Duration = Duration::from_mins(1);
 /// No request of an operator is larger.
 const LARGEST: usize = 16 << 20;
 
-/// Which service is behind a port. DynamoDB and SNS share one.
+/// Which service is behind a port. Those of AWS share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Kubernetes,
@@ -94,12 +94,11 @@ impl Upstream {
     async fn send(&self, parts: &Parts, body: Bytes) -> Result<http::Response<hyper::body::Incoming>> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = http::Request::builder().method(&parts.method).uri(format!("{}{path}", self.url));
-        for (name, value) in &parts.headers {
-            if ![header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
-                .contains(name)
-            {
-                request = request.header(name, value);
-            }
+        // Whoever signs for AWS signs the host: it stays the one that was meant.
+        let own = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+        let is_own = |name| own.contains(name) || (*name == header::HOST && self.side != Side::Aws);
+        for (name, value) in parts.headers.iter().filter(|(name, _)| !is_own(name)) {
+            request = request.header(name, value);
         }
         Ok(self.client.request(request.body(Full::new(body))?).await?)
     }
@@ -270,7 +269,7 @@ fn refusal(service: Service, fault: WireFault) -> Response {
             );
             (code, "text/xml", body)
         }
-        Service::StepFunctions => {
+        Service::StepFunctions | Service::Sqs => {
             let (code, name) =
                 if throttled { (400, "ThrottlingException") } else { (500, "InternalFailure") };
             let body = json!({ "__type": name, "message": "as the test wished" });

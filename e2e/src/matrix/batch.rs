@@ -5,23 +5,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use comanda_boundary::{Boundary, Site};
+use comanda_saga::Record;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use strum::IntoEnumIterator as _;
 
-use super::cell::{Cell, Company, Fault};
+use super::cell::{Carrier, Cell, Company, Fault};
 use super::crew::{Crew, GLANCE};
 use super::ending::Ending;
 use super::stage::Stage;
 use super::ticket::{Ticket, look, missing_stock, stocks};
+use crate::evidence::Snapshot;
 use crate::fault_proxy::classify::OrderName;
 use crate::fault_proxy::plan::{Passed, Planned};
 
 /// How often the orders are looked at.
 const ROUND: Duration = Duration::from_millis(400);
-/// How soon after the last fault every order must be where it belongs.
-const HEALING: Duration = Duration::from_mins(1);
 
 /// What came of a batch.
 pub struct Outcome {
@@ -51,7 +51,7 @@ pub struct Verdict {
 pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell]) -> Result<Outcome> {
     let begun = Instant::now();
     let mut tickets: Vec<Ticket> =
-        cells.iter().enumerate().map(|(number, cell)| Ticket::new(cell.ending, number)).collect();
+        cells.iter().map(|cell| Ticket::new(cell.ending, stage.number())).collect();
     let faults = fault_folder(stage, namespace)?;
     plan(stage, namespace, &faults, cells, &tickets)?;
     let stock = stocks(stage).await?;
@@ -69,10 +69,11 @@ pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell
         let fired = fired.contains(&(ticket.name.clone(), site.name(), point.name()));
         let mut violations = ticket.judge(&before, &after);
         if !settled.in_time {
-            violations.push(format!("the batch did not heal within {} s", HEALING.as_secs()));
+            violations.push(format!("the batch did not heal within {} s", stage.healing().as_secs()));
         }
         if !violations.is_empty() {
             violations.push(crew.log_of(&ticket.name));
+            violations.push(stage.executions_of(&ticket.name).await?);
         }
         verdicts.push((*cell, Verdict { fired, violations }));
     }
@@ -96,7 +97,7 @@ pub async fn run(stage: &Stage, namespace: &str, company: Company, cells: &[Cell
 
 /// Where the operators of a namespace find the faults planned for them, and say which of them happened.
 fn fault_folder(stage: &Stage, namespace: &str) -> Result<PathBuf> {
-    let faults = stage.installation.stack.dir().join(format!("faults-{namespace}"));
+    let faults = stage.faults(namespace);
     fs::create_dir_all(faults.join("planned"))?;
     fs::create_dir_all(faults.join("fired"))?;
     Ok(faults)
@@ -138,7 +139,7 @@ async fn clear_away(stage: &Stage, crew: &mut Crew<'_>, namespace: &str) -> Resu
     let begun = Instant::now();
     loop {
         let left = orders.list_metadata(&ListParams::default()).await?.items.len();
-        if left == 0 || begun.elapsed() > HEALING {
+        if left == 0 || begun.elapsed() > stage.healing() {
             return Ok(left);
         }
         crew.attend().await?;
@@ -203,21 +204,22 @@ async fn settle(
         let ended = look(stage, namespace, tickets).await? == tickets.len();
         let in_time = ended && !crew.has_paused() && !stage.proxy()?.has_late();
         let healed = last.elapsed();
-        if in_time || healed > HEALING {
+        if in_time || healed > stage.healing() {
             return Ok(Settled { healed, in_time });
         }
         looked = Instant::now();
     }
 }
 
-/// Runs an order of each ending with no fault, and returns the sites that each came by, as the wire saw them.
+/// Runs an order of each ending with no fault, and returns the sites that each came by: as the wire saw them and, of what
+/// functions did, as the ledger has them.
 ///
 /// # Errors
 /// When one does not end as it must.
 pub async fn visit(stage: &Stage, namespace: &str) -> Result<Vec<(Ending, BTreeSet<Site>)>> {
     let faults = fault_folder(stage, namespace)?;
     let mut crew = Crew::start(&stage.installation, faults.clone(), &["first"]).await?;
-    let mut tickets: Vec<Ticket> = Ending::iter().map(|ending| Ticket::new(ending, 0)).collect();
+    let mut tickets: Vec<Ticket> = Ending::iter().map(|ending| Ticket::new(ending, stage.number())).collect();
     create(stage, namespace, &tickets).await?;
     settle(stage, &mut crew, namespace, &faults, &mut tickets).await?;
     let snapshot = stage.witness(namespace).snapshot().await?;
@@ -228,12 +230,24 @@ pub async fn visit(stage: &Stage, namespace: &str) -> Result<Vec<(Ending, BTreeS
     }
     crew.stop().await?;
     let passed = stage.proxy()?.passed();
-    let sites = |ticket: &Ticket| {
+    let sites = |ticket: &Ticket| -> Result<BTreeSet<Site>> {
         let this = |call: &&Passed| {
             call.order.as_ref().is_some_and(|order| order.namespace == namespace && order.name == ticket.name)
         };
         let names: BTreeSet<&str> = passed.iter().filter(this).flat_map(|call| call.sites.clone()).collect();
-        Site::all().filter(|site| names.contains(site.name())).collect()
+        let mut sites: BTreeSet<Site> = Site::all().filter(|site| names.contains(site.name())).collect();
+        if stage.carrier == Carrier::Machine {
+            sites.extend(recorded(&snapshot, &ticket.name)?);
+        }
+        Ok(sites)
     };
-    Ok(tickets.iter().map(|ticket| (ticket.ending, sites(ticket))).collect())
+    tickets.iter().map(|ticket| Ok((ticket.ending, sites(ticket)?))).collect()
+}
+
+/// The sites that the record of an order that has ended tells of.
+fn recorded(snapshot: &Snapshot, order: &str) -> Result<BTreeSet<Site>> {
+    let record = snapshot.record(order).context("the ledger has no such order")?;
+    let record: Record = serde_json::from_value(record.clone())?;
+    let happened = record.journal.iter().filter(|(effect, entry)| !effect.is_called() || entry.tries > 0);
+    Ok(happened.map(|(effect, _)| Site::Effect(*effect)).chain([Site::Finish]).collect())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use comanda_boundary::{Boundary, Point, Site};
+use comanda_saga::Effect;
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::ending::Ending;
@@ -12,12 +13,23 @@ use crate::fault_proxy::plan::WireFault;
 /// One fault in the life of one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cell {
+    /// Who carries the order.
+    pub by: Carrier,
     /// How the order ends.
     pub ending: Ending,
     /// Where the fault happens.
     pub boundary: Boundary,
     /// What happens.
     pub fault: Fault,
+}
+
+/// Who carries the orders of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter)]
+pub enum Carrier {
+    /// The operator, by itself.
+    Operator,
+    /// Executions of the machine, from the first phase to the last. The operator starts them and shows them.
+    Machine,
 }
 
 /// What happens.
@@ -42,7 +54,7 @@ pub enum ProcessFault {
 }
 
 /// What cells need around them, so that those with the same needs run together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, clap::ValueEnum)]
 pub enum Company {
     /// Nobody dies.
     Calm,
@@ -50,6 +62,27 @@ pub enum Company {
     Deaths,
     /// Two operators, of which the leader is paused at each of them.
     Pauses,
+    /// Executions carry the orders: at each of them the operator dies, or a function.
+    Machine,
+}
+
+impl Company {
+    /// Who carries its orders.
+    pub const fn carrier(self) -> Carrier {
+        match self {
+            Self::Calm | Self::Deaths | Self::Pauses => Carrier::Operator,
+            Self::Machine => Carrier::Machine,
+        }
+    }
+
+    /// How many orders share a quiet period: fewer where each fault interrupts all of them.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::Calm => 150,
+            Self::Deaths | Self::Machine => 80,
+            Self::Pauses => 60,
+        }
+    }
 }
 
 impl Fault {
@@ -72,16 +105,29 @@ impl Fault {
             Self::Wire(fault) => fault.happens_at(boundary),
         }
     }
+
+    /// The same of an order that executions carry. Functions die, and call without a proxy; what else befalls an operator
+    /// or its calls is the same for orders that it carries by itself, but for the start of the execution.
+    fn befalls_a_delegated(self, boundary: Boundary) -> bool {
+        let own = match self {
+            Self::Process(fault) => fault == ProcessFault::Kill,
+            Self::Wire(_) => boundary.site == Site::Effect(Effect::Execute),
+        };
+        own && self.befalls(boundary)
+    }
 }
 
 impl Cell {
     /// Every cell of the endings, whose orders come by the sites named with them.
-    pub fn all(visited: &[(Ending, BTreeSet<Site>)]) -> Vec<Self> {
+    pub fn all(by: Carrier, visited: &[(Ending, BTreeSet<Site>)]) -> Vec<Self> {
         let mut cells = Vec::new();
         for (ending, sites) in visited {
             for boundary in Boundary::all().filter(|boundary| sites.contains(&boundary.site)) {
-                let faults = Fault::all().filter(|fault| fault.befalls(boundary));
-                cells.extend(faults.map(|fault| Self { ending: *ending, boundary, fault }));
+                let faults = Fault::all().filter(|fault| match by {
+                    Carrier::Operator => fault.befalls(boundary),
+                    Carrier::Machine => fault.befalls_a_delegated(boundary),
+                });
+                cells.extend(faults.map(|fault| Self { by, ending: *ending, boundary, fault }));
             }
         }
         cells
@@ -90,6 +136,7 @@ impl Cell {
     /// What it needs around it.
     pub fn company(self) -> Company {
         match self.fault {
+            _ if self.by == Carrier::Machine => Company::Machine,
             Fault::Process(ProcessFault::Pause) => Company::Pauses,
             Fault::Process(_) => Company::Deaths,
             Fault::Wire(fault) if fault.kills() => Company::Deaths,
@@ -105,22 +152,23 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.ending.name(), self.boundary, self.fault.name())
+        let by = if self.by == Carrier::Machine { "machine:" } else { "" };
+        write!(f, "{by}{}:{}:{}", self.ending.name(), self.boundary, self.fault.name())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use comanda_saga::Effect;
-
     use super::*;
+
+    fn names(by: Carrier, effects: [Effect; 2]) -> Vec<String> {
+        let sites = effects.map(Site::Effect).into_iter().chain([Site::Status]).collect();
+        Cell::all(by, &[(Ending::Delivered, sites)]).iter().map(Cell::to_string).collect()
+    }
 
     #[test]
     fn only_what_can_happen_is_a_cell() {
-        let sites =
-            BTreeSet::from([Site::Effect(Effect::Capture), Site::Effect(Effect::Prepare), Site::Status]);
-        let cells = Cell::all(&[(Ending::Delivered, sites)]);
-        let names: Vec<String> = cells.iter().map(Cell::to_string).collect();
+        let names = names(Carrier::Operator, [Effect::Capture, Effect::Prepare]);
         for there in [
             "delivered:Capture/answered:kill",
             "delivered:Prepare/effected:lose-answer",
@@ -142,5 +190,15 @@ mod tests {
         // Four points of a process with three faults each, seven faults before the effect, four after it, and two
         // at each end of the writes of its intent and of its outcome.
         assert_eq!(names.iter().filter(|name| name.contains("Capture")).count(), 4 * 3 + 7 + 4 + 2 * 4);
+    }
+    #[test]
+    fn what_a_machine_carries_is_killed_everywhere_and_cut_off_where_it_begins() {
+        let names = names(Carrier::Machine, [Effect::Capture, Effect::Execute]);
+        let of = |site: &str| names.iter().filter(|name| name.starts_with(site)).count();
+        assert_eq!(of("machine:delivered:Capture/"), 4);
+        assert_eq!(of("machine:delivered:Status/"), 2);
+        // As for `Capture` above, with one fault of a process in place of three.
+        assert_eq!(of("machine:delivered:Execute/"), 4 + 7 + 4 + 2 * 4);
+        assert_eq!(names.len(), 4 + 2 + 23);
     }
 }

@@ -2,7 +2,8 @@
 //! can end, on real servers. The list of boundaries is [`Boundary::all`], so an effect that is added joins by
 //! itself: an effect that no order of the matrix comes by is an error.
 //!
-//! Each order gets one fault, and shares its operators with others who have theirs. What must be true in the
+//! Orders are carried by the operator itself, and on a stack of their own by executions of the machine, whose functions die
+//! as operators do. Each order gets one fault, and shares its operators with others who have theirs. What must be true in the
 //! end is in [`Ending::facts`], written by hand; who says it are the systems themselves ([`crate::evidence`]).
 
 mod batch;
@@ -22,28 +23,24 @@ use comfy_table::{Table, presets};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
+use strum::IntoEnumIterator as _;
 
 use crate::stack;
 use crate::stack::progress::Progress;
 pub use batch::Outcome;
-pub use cell::{Cell, Company, Fault};
+pub use cell::{Carrier, Cell, Company, Fault};
 pub use crew::{Crew, GLANCE};
 pub use ending::Ending;
 pub use stage::Stage;
 pub use ticket::{Ticket, look, missing_stock, stocks};
 
-/// How many orders share a quiet period.
-const CALM: usize = 150;
-/// Fewer where each fault interrupts all of them.
-const DEATHS: usize = 80;
-const PAUSES: usize = 60;
 /// How often a cell whose fault did not happen is tried in other company.
 const ROUNDS: usize = 5;
 
 /// What to run of the matrix.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Only so many cells, drawn by the seed, of each company: calm, deaths, pauses
+    /// Only so many cells, drawn by the seed, of each company
     #[arg(long)]
     pub sample: Option<usize>,
     /// Draws the sample and the order of the cells. Default: from the clock; it is printed
@@ -52,6 +49,9 @@ pub struct Options {
     /// Only cells whose name this regular expression matches, such as `Capture/.*:kill$`
     #[arg(long)]
     pub only: Option<String>,
+    /// Only these companies
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub company: Vec<Company>,
     /// Names the cells and runs none
     #[arg(long)]
     pub list: bool,
@@ -60,10 +60,10 @@ pub struct Options {
 /// Runs one order of each ending without a fault, and returns the sites each came by: what cannot happen
 /// is no cell, and an effect that nobody comes by is an error.
 async fn visit(stage: &Stage) -> Result<Vec<(Ending, BTreeSet<Site>)>> {
-    let visited = batch::visit(stage, "calm").await?;
+    let visited = batch::visit(stage, &stage.namespace("calm")).await?;
     let all: BTreeSet<Site> = visited.iter().flat_map(|(_, sites)| sites).copied().collect();
-    // Operators carry these orders by themselves.
-    let expected = Site::all().filter(|site| *site != Site::Effect(Effect::Execute));
+    let execute = Site::Effect(Effect::Execute);
+    let expected = Site::all().filter(|site| stage.carrier == Carrier::Machine || *site != execute);
     let missing: Vec<_> = expected.filter(|site| !all.contains(site)).map(Site::name).collect();
     ensure!(missing.is_empty(), "no order of the matrix comes by {missing:?}: add an ending that does");
     Ok(visited)
@@ -136,53 +136,81 @@ impl Report {
 /// When the stack itself does not work. What orders do wrong is in the report.
 pub async fn run(stack: stack::Options, options: &Options, progress: &Progress) -> Result<Report> {
     let seed = seed(options.seed, progress);
-    let stage = Stage::start(stack, progress).await?;
-    let only = options.only.as_deref().map(regex::Regex::new).transpose().context("--only")?;
-    let visited = visit(&stage).await?;
-    let mut cells = Cell::all(&visited);
-    cells.retain(|cell| only.as_ref().is_none_or(|only| only.is_match(&cell.to_string())));
-    ensure!(!cells.is_empty(), "--only {:?} names no cell: --list shows them", options.only);
-    if options.list {
-        for cell in &cells {
-            println!("{cell}");
-        }
-        println!("{} cells", cells.len());
-    }
     let mut random = StdRng::seed_from_u64(seed);
-    cells.shuffle(&mut random);
-    let begun = Instant::now();
-    let mut outcomes = Vec::new();
-    for (company, size) in [(Company::Calm, CALM), (Company::Deaths, DEATHS), (Company::Pauses, PAUSES)] {
-        let mut chosen: Vec<Cell> = cells.iter().filter(|cell| cell.company() == company).copied().collect();
-        chosen.truncate(if options.list { 0 } else { options.sample.unwrap_or(usize::MAX) });
-        let mut rounds: BTreeMap<Cell, usize> = BTreeMap::new();
-        let mut number = 0;
-        while !chosen.is_empty() {
-            let rest = chosen.split_off(chosen.len().min(size));
-            let namespace = format!("{company:?}-{number}").to_lowercase();
-            let mut outcome = batch::run(&stage, &namespace, company, &chosen).await?;
-            chosen = rest;
-            number += 1;
-            // Another's fault came first, and the order came by its own boundary in the shadow of that one.
-            outcome.cells.retain_mut(|(cell, verdict)| {
-                let round = rounds.entry(*cell).or_default();
-                *round += 1;
-                if verdict.fired || !verdict.violations.is_empty() {
-                    return true;
-                }
-                if *round < ROUNDS {
-                    chosen.push(*cell);
-                    return false;
-                }
-                verdict.violations.push(format!("the fault did not happen in {ROUNDS} rounds"));
-                true
-            });
-            tell(progress, &outcome, &format!("{company:?}, {} left", chosen.len()), begun);
-            outcomes.push(outcome);
+    let only = options.only.as_deref().map(regex::Regex::new).transpose().context("--only")?;
+    let (mut outcomes, mut took, mut named) = (Vec::new(), Duration::ZERO, 0);
+    for carrier in Carrier::iter() {
+        let wanted = |company: &Company| options.company.is_empty() || options.company.contains(company);
+        let companies = Company::iter().filter(|company| company.carrier() == carrier).filter(wanted);
+        let companies: Vec<Company> = companies.collect();
+        if companies.is_empty() {
+            continue;
         }
+        let stage = Stage::start(stack.clone(), carrier, progress).await?;
+        let mut cells = Cell::all(carrier, &visit(&stage).await?);
+        cells.retain(|cell| {
+            let named = only.as_ref().is_none_or(|only| only.is_match(&cell.to_string()));
+            named && companies.contains(&cell.company())
+        });
+        named += cells.len();
+        cells.shuffle(&mut random);
+        let begun = Instant::now();
+        for company in companies {
+            let mut chosen: Vec<Cell> =
+                cells.iter().filter(|cell| cell.company() == company).copied().collect();
+            if options.list {
+                chosen.sort_unstable();
+                for cell in chosen {
+                    println!("{cell}");
+                }
+                continue;
+            }
+            chosen.truncate(options.sample.unwrap_or(usize::MAX));
+            outcomes.extend(befall(&stage, company, chosen, begun, progress).await?);
+        }
+        took += begun.elapsed();
+        stage.stop().await?;
     }
-    stage.stop().await?;
-    Ok(Report { seed, outcomes, took: begun.elapsed() })
+    ensure!(named > 0, "--only {:?} names no cell: --list shows them", options.only);
+    if options.list {
+        println!("{named} cells");
+    }
+    Ok(Report { seed, outcomes, took })
+}
+
+/// Runs the cells of a company, batch after batch.
+async fn befall(
+    stage: &Stage,
+    company: Company,
+    mut chosen: Vec<Cell>,
+    begun: Instant,
+    progress: &Progress,
+) -> Result<Vec<Outcome>> {
+    let mut rounds: BTreeMap<Cell, usize> = BTreeMap::new();
+    let mut outcomes = Vec::new();
+    while !chosen.is_empty() {
+        let rest = chosen.split_off(chosen.len().min(company.size()));
+        let namespace = stage.namespace(&format!("{company:?}-{}", outcomes.len()).to_lowercase());
+        let mut outcome = batch::run(stage, &namespace, company, &chosen).await?;
+        chosen = rest;
+        // Another's fault came first, and the order came by its own boundary in the shadow of that one.
+        outcome.cells.retain_mut(|(cell, verdict)| {
+            let round = rounds.entry(*cell).or_default();
+            *round += 1;
+            if verdict.fired || !verdict.violations.is_empty() {
+                return true;
+            }
+            if *round < ROUNDS {
+                chosen.push(*cell);
+                return false;
+            }
+            verdict.violations.push(format!("the fault did not happen in {ROUNDS} rounds"));
+            true
+        });
+        tell(progress, &outcome, &format!("{company:?}, {} left", chosen.len()), begun);
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
 }
 
 fn tell(progress: &Progress, outcome: &Outcome, name: &str, begun: Instant) {

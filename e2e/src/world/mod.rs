@@ -20,7 +20,7 @@ use crate::stack::Options;
 use crate::stack::aws::Holder;
 use crate::stack::progress::Progress;
 use crate::stack::simulators::{Device, Role, Simulator};
-use crate::stack::tools::{Profile, functions_binary};
+use crate::stack::tools::{Build, Profile, functions_binary};
 
 /// The class of most scenes.
 pub const CLASS: &str = "fast";
@@ -110,7 +110,7 @@ impl World {
     pub async fn with_machine(options: Options) -> Result<Self> {
         let progress = Progress::stderr();
         progress.line("building the functions");
-        let functions = functions_binary(Profile::current()).await?;
+        let functions = functions_binary(Profile::current(), Build::Plain).await?;
         let options = Options { functions: Some(functions), ..options };
         Self::begin(Installation::start(options, &progress).await?, None).await
     }

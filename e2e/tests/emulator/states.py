@@ -1,4 +1,4 @@
-"""What Step Functions does at AWS and the emulator does only as it is corrected: `src/stack/aws/states.py` has the pages.
+"""What AWS does, Step Functions above all, and the emulator only as it is corrected: `src/stack/aws` has the pages.
 
 AWS_ENDPOINT_URL says where the emulator is.
 """
@@ -34,15 +34,36 @@ def handle(event, context):
     return {}
 """
 
+# The same as a process of its own, which speaks the Runtime API as our functions do, and where it fails is killed.
+BOOTSTRAP = """#!/usr/bin/env python3
+import json, os, signal
+from urllib.request import Request, urlopen
+
+runtime = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urlopen(runtime + "next") as called:
+        request, event = called.headers["Lambda-Runtime-Aws-Request-Id"], json.load(called)
+    with open(event["calls"], "a") as calls:
+        print(json.dumps({**event, "process": os.getpid()}), file=calls)
+    if event["attempt"] < event["fails"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    urlopen(Request(runtime + request + "/response", b"{}"))
+"""
+
 
 def setUpModule():
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as file:
-        file.writestr("step.py", HANDLER)
-    boto3.client("lambda", config=OPTIONS).create_function(
-        FunctionName="step", Runtime="python3.12", Handler="step.handle", Role=ROLE, Timeout=30,
-        Code={"ZipFile": code.getvalue()},
-    )
+    functions = boto3.client("lambda", config=OPTIONS)
+    for name, runtime, file, text in [
+        ("step", "python3.12", "step.py", HANDLER),
+        ("process", "provided.al2023", "bootstrap", BOOTSTRAP),
+    ]:
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr(file, text)
+        functions.create_function(
+            FunctionName=name, Runtime=runtime, Handler="step.handle", Role=ROLE, Timeout=30,
+            Code={"ZipFile": code.getvalue()},
+        )
     events = boto3.client("events", config=OPTIONS)
     statuses = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
     events.put_rule(Name="ends", EventPattern=json.dumps({"source": ["aws.states"], "detail": {"status": statuses}}))
@@ -58,14 +79,14 @@ def machine(state, **more):
     return made["stateMachineArn"]
 
 
-def calls(fails=0, token=False, retry=()):
+def calls(fails=0, token=False, retry=(), function="step"):
     context = "$states.context"
     payload = {"calls": CALLS, "fails": fails, "attempt": "{% " + context + ".State.RetryCount %}"}
     payload["execution"] = "{% " + context + ".Execution.Id %}"
     if token:
         payload["token"] = "{% " + context + ".Task.Token %}"
     resource = "arn:aws:states:::lambda:invoke" + (".waitForTaskToken" if token else "")
-    arguments = {"FunctionName": "step", "Payload": payload}
+    arguments = {"FunctionName": function, "Payload": payload}
     return {"Type": "Task", "Resource": resource, "Arguments": arguments, "TimeoutSeconds": 20, "Retry": list(retry)}
 
 
@@ -224,11 +245,42 @@ class Names(unittest.TestCase):
 
 
 class Errors(unittest.TestCase):
+    # dg/concepts-error-handling.html. AWS's pages name the error now `Runtime.ExitError`, now `Lambda.Unknown`.
+    def test_of_a_function_whose_process_is_killed_are_tried_again_in_another(self):
+        retry = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 1}
+        execution = start(machine(calls(fails=2, retry=[retry], function="process")))
+        self.assertEqual(end(execution)[0], "SUCCEEDED")
+        self.assertEqual([one["attempt"] for one in called(execution)], [0, 1, 2])
+        self.assertEqual(len({one["process"] for one in called(execution)}), 3)
+
+    def test_of_a_function_whose_process_is_killed_end_a_wait_for_a_token(self):
+        execution = start(machine(calls(fails=9, token=True, function="process")))
+        self.assertEqual(end(execution)[0], "FAILED")
+        self.assertEqual(len(called(execution)), 1)
+
     def test_of_the_machine_itself_are_not_among_states_all(self):
         every = {"ErrorEquals": ["States.ALL"]}
         state = {"Type": "Task", "Resource": "arn:aws:states:::nothing:here", "Arguments": {}}
         arn = machine({**state, "Catch": [{**every, "Next": "Done"}]})
         self.assertEqual(end(start(arn)), ("FAILED", "States.Runtime"))
+
+
+class Rules(unittest.TestCase):
+    def test_call_a_function_whose_process_is_killed_twice_more(self):
+        iot = boto3.client("iot", config=OPTIONS)
+        [function] = [one for one in boto3.client("lambda", config=OPTIONS).list_functions()["Functions"]
+                      if one["FunctionName"] == "process"]
+        action = {"lambda": {"functionArn": function["FunctionArn"]}}
+        payload = {"sql": "SELECT * FROM 'said'", "actions": [action], "ruleDisabled": False}
+        iot.create_topic_rule(ruleName="calls", topicRulePayload=payload)
+        said = {"calls": CALLS, "attempt": 0, "fails": 1, "execution": "of a rule"}
+        data = boto3.client("iot-data", config=OPTIONS, endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+        data.publish(topic="said", qos=1, payload=json.dumps(said))
+        until = time.monotonic() + 15
+        while len(called("of a rule")) < 3 and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(1)
+        self.assertEqual(len(called("of a rule")), 3)
 
 
 if __name__ == "__main__":

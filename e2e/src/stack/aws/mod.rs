@@ -38,6 +38,9 @@ const SECRET_KEY: &str = "not-a-secret";
 /// ministack as it is started: with corrections where it is laxer than AWS.
 const SERVER: &str = concat!(include_str!("states.py"), include_str!("server.py"));
 
+/// Where functions find the faults planned for them, and say which of them happened.
+const FAULTS: &str = "faults";
+
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running ministack with an installation's resources.
@@ -48,6 +51,7 @@ pub struct Aws {
     iot: IotEndpoint,
     resources: Resources,
     deployment: Option<Deployment>,
+    faults: PathBuf,
     config: aws_config::SdkConfig,
 }
 
@@ -91,7 +95,8 @@ impl Aws {
                 (Some(deployment), resources)
             }
         };
-        Ok(Self { process, endpoint, iot, resources, deployment, config })
+        let faults = dir.join(FAULTS);
+        Ok(Self { process, endpoint, iot, resources, deployment, faults, config })
     }
 
     /// The URL of every HTTP service.
@@ -130,6 +135,11 @@ impl Aws {
             Some(Deployment { operator, .. }) => env_of(&self.endpoint, &operator.id, &operator.secret),
             None => self.env(),
         }
+    }
+
+    /// Where functions find the faults planned for them, if they are built to have any.
+    pub fn faults(&self) -> &Path {
+        &self.faults
     }
 
     /// The ministack process, to pause, resume or kill it.
@@ -266,6 +276,9 @@ fn command(tools: &Tools, dir: &Path, port: u16, mqtt_port: u16) -> Command {
     command.env("MINISTACK_REGION", REGION).env("SFTP_ENABLED", "0");
     // What it runs as a Lambda finds it by this.
     command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
+    // Its functions inherit its environment: a build with faults finds those planned for it by this, and no template has
+    // to know.
+    command.env("COMANDA_FAULTS", dir.join(FAULTS));
     // What it cannot deliver to a device that is gone it reports as an error, with a traceback that is longer each
     // time, and comes to do nothing else.
     command.env("LOG_LEVEL", "CRITICAL");

@@ -1,4 +1,4 @@
-"""ministack, with three corrections to its IoT; `states.py`, which goes before this, has those to its Step Functions.
+"""ministack, with four corrections to its IoT; `states.py`, which goes before this, has those to its Step Functions.
 
 Subscriptions are as MQTT 3.1.1 demands them (section 3.8.4): a filter that a session has already is replaced, not
 added. Without this, a client that subscribes at each connection to the session it resumes gets every message once more
@@ -9,12 +9,16 @@ every other service to policies as well.
 
 `${iot:Connection.Thing.Attributes[name]}` in a policy is the attribute of the thing that the certificate is attached
 to. ministack leaves it as it stands, so such a statement allows nothing.
+
+A rule calls a function asynchronously: one that fails, or whose process dies, is called twice more. ministack calls it
+once. https://docs.aws.amazon.com/iot/latest/developerguide/lambda-rule-action.html,
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html.
 """
 
 import re
 import runpy
 
-from ministack.services import iot
+from ministack.services import iot, lambda_svc
 
 subscribe = iot.broker_subscribe
 
@@ -54,5 +58,12 @@ def with_attributes(account, region, certificate, client):
     return context
 
 
+def call_asynchronously(account, region, function, event):
+    found, config, _ = lambda_svc._get_func_record_for_ref_in_scope(function, account_id=account, region=region)
+    if found and config:
+        lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(found, config), event)
+
+
 iot._mqtt_policy_context = with_attributes
+iot._dispatch_rule_to_lambda = call_asynchronously
 runpy.run_module("ministack", run_name="__main__", alter_sys=True)

@@ -22,7 +22,7 @@ impl Profile {
     }
 }
 
-/// What the operator is built for.
+/// What a program is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
     /// As users have it.
@@ -47,8 +47,12 @@ pub async fn operator_binary(profile: Profile, built_for: Build) -> Result<PathB
 ///
 /// # Errors
 /// As [`operator_binary`].
-pub async fn functions_binary(profile: Profile) -> Result<PathBuf> {
-    tokio::task::spawn_blocking(move || build("bootstrap", profile, None)).await?
+pub async fn functions_binary(profile: Profile, built_for: Build) -> Result<PathBuf> {
+    let features = match built_for {
+        Build::Plain => None,
+        Build::Faults => Some("comanda-lambdas/faults"),
+    };
+    tokio::task::spawn_blocking(move || build("bootstrap", profile, features)).await?
 }
 
 fn build(binary: &str, profile: Profile, features: Option<&str>) -> Result<PathBuf> {

@@ -2,12 +2,12 @@ use comanda_boundary::{Boundary, Crossing, Point, Site, crossings};
 use comanda_saga::{Call, CourierState, DeviceSignal, Effect, Record};
 
 use crate::support::driver::{Done, Driver, Lost};
-use crate::support::owner;
+use crate::support::{ALL, executor, owner};
 
 use Crossing::{Intent, Outcome};
 use Effect::{
-    Assign, Authorize, CancelPayment, Capture, Deliver, NotifyConfirmed, NotifyEnding, OpenPayment, Prepare,
-    RecallKitchen, Release, Reserve,
+    Assign, Authorize, CancelPayment, Capture, Deliver, Execute, NotifyConfirmed, NotifyEnding, OpenPayment,
+    Prepare, RecallKitchen, Release, Reserve,
 };
 
 /// What each write of an order crossed.
@@ -53,6 +53,16 @@ fn a_delivered_order_crosses_each_intent_and_each_outcome_once() {
         vec![Crossing::Effect(Site::Finish)],
     ];
     assert_eq!(crossed(&delivered()), expected);
+}
+
+#[test]
+fn an_order_is_handed_to_an_execution_across_its_intent_and_its_outcome() {
+    let mut shop = Driver::new();
+    shop.o.class.as_mut().expect("a class").spec.executor = Some(executor(&ALL));
+    shop.run();
+    let expected =
+        [vec![Crossing::Effect(Site::Claim)], vec![Intent(of(Execute))], vec![Outcome(of(Execute))]];
+    assert_eq!(crossed(&shop), expected);
 }
 
 #[test]
