@@ -32,8 +32,8 @@ impl Crew {
         }
         let (mut kitchens, mut couriers) = (Vec::new(), Vec::new());
         for store in STORES {
-            let kitchen = kitchen(&format!("kitchen-{store}")).of(tenant, store);
-            let courier = courier(&format!("courier-{store}")).of(tenant, store);
+            let kitchen = kitchen(&format!("kitchen-{tenant}-{store}")).of(tenant, store);
+            let courier = courier(&format!("courier-{tenant}-{store}")).of(tenant, store);
             kitchens.push(stack.simulate(&kitchen).await?);
             couriers.push(stack.simulate(&courier).await?);
         }
