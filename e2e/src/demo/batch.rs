@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use comanda_crds::Order;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::crew::Crew;
 use super::expected::{ORDERS, STOCK};
@@ -89,16 +90,25 @@ impl<'a> Batch<'a> {
         let class = self.name.context("the orders of the files are applied")?;
         for file in order_files()? {
             let text = std::fs::read_to_string(&file)?;
-            let mut order: Order = serde_yaml::from_str(&text).with_context(|| file.display().to_string())?;
-            if !wanted(&order.name_any()) {
-                continue;
+            for document in serde_yaml::Deserializer::from_str(&text) {
+                let document = Value::deserialize(document).with_context(|| file.display().to_string())?;
+                if document["kind"] != "Order" {
+                    // A Secret that one of the orders names.
+                    let kubernetes = &self.installation.stack.kubernetes;
+                    kubernetes.apply(&document.to_string(), self.namespace).await?;
+                    continue;
+                }
+                let mut order: Order = serde_json::from_value(document)?;
+                if !wanted(&order.name_any()) {
+                    continue;
+                }
+                order.metadata.name = Some(self.order(&order.name_any()));
+                class.clone_into(&mut order.spec.class_name);
+                for item in &mut order.spec.items {
+                    item.sku = self.article(&item.sku);
+                }
+                self.api().create(&PostParams::default(), &order).await?;
             }
-            order.metadata.name = Some(self.order(&order.name_any()));
-            class.clone_into(&mut order.spec.class_name);
-            for item in &mut order.spec.items {
-                item.sku = self.article(&item.sku);
-            }
-            self.api().create(&PostParams::default(), &order).await?;
         }
         Ok(())
     }
