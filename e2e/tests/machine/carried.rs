@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use comanda_crds::Phase;
-use comanda_e2e::installation::TENANT;
 use comanda_e2e::world::{DELEGATED, Shop, World};
 
 /// A dozen functions start for the first time.
@@ -15,20 +14,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub async fn an_order_is_delivered_by_an_operator_that_may_do_what_its_policy_grants(
     world: &World,
 ) -> Result<()> {
-    let shop = world.shop(TENANT);
-    let stock = shop.stock(&shop.sku).await?;
+    let shop = world.stall("by-the-operator").await?;
     shop.order("by-the-operator", |_| {}).await?;
-    expect_delivered(&shop, "by-the-operator", stock - 1).await?;
-    ensure!(world.installation.stack.aws.executions().await?.is_empty(), "its class names no machine");
+    expect_delivered(&shop, "by-the-operator").await?;
+    ensure!(shop.executions("by-the-operator").await?.is_empty(), "its class names no machine");
     Ok(())
 }
 
 /// The operator starts it, and shows what came of it.
 pub async fn an_order_is_delivered_by_one_execution_of_the_machine(world: &World) -> Result<()> {
-    let shop = world.shop(TENANT);
-    let stock = shop.stock(&shop.sku).await?;
+    let shop = world.stall("by-the-machine").await?;
     shop.order("by-the-machine", |spec| DELEGATED.clone_into(&mut spec.class_name)).await?;
-    expect_delivered(&shop, "by-the-machine", stock - 1).await?;
+    expect_delivered(&shop, "by-the-machine").await?;
 
     let aws = &world.installation.stack.aws;
     let executions = shop.executions("by-the-machine").await?;
@@ -54,12 +51,11 @@ pub async fn an_order_is_delivered_by_one_execution_of_the_machine(world: &World
     Ok(())
 }
 
-async fn expect_delivered(shop: &Shop<'_>, order: &str, stock: i64) -> Result<()> {
+async fn expect_delivered(shop: &Shop<'_>, order: &str) -> Result<()> {
     let status = shop.until_final(order, PATIENCE).await?;
     ensure!(status.phase == Phase::Delivered, "{order}: {status:#?}");
     shop.expect_delivered(order).await?;
-    let left = shop.stock(&shop.sku).await?;
-    ensure!(left == stock, "{left} are left, not {stock}");
+    shop.expect_consumed(1).await?;
     shop.expect_no_call_repeated(order).await?;
     let calls = shop.payments(order).await?;
     let last = calls.last().context("there are calls")?;

@@ -33,6 +33,17 @@ async fn class(world: &World, name: &str, timeouts: Timeouts, phases: Option<Vec
     installation.apply_class(name, spec).await
 }
 
+/// Longer than the demo's: four times its orders are under way, and but for one kitchen everybody answers.
+fn timeouts(kitchen_seconds: i32) -> Timeouts {
+    Timeouts {
+        kitchen_seconds,
+        courier_seconds: 60,
+        pickup_seconds: 30,
+        recall_seconds: 8,
+        ..demo::timeouts()
+    }
+}
+
 /// What was found, where all of it is as expected.
 async fn found(batch: &Batch<'_>) -> Result<Vec<String>> {
     let verdicts = batch.evidence().await?;
@@ -45,9 +56,7 @@ async fn found(batch: &Batch<'_>) -> Result<Vec<String>> {
 /// By the operator, by the machine, and by both with two ways to share the phases.
 pub async fn the_twelve_orders_end_the_same_whoever_carries_them(world: &World) -> Result<()> {
     let crew = crew(world, "twelve").await?;
-    // Longer than the demo's: four times its orders are under way.
-    let timeouts =
-        Timeouts { kitchen_seconds: 20, courier_seconds: 60, pickup_seconds: 30, ..demo::timeouts() };
+    let timeouts = timeouts(20);
     let shares = [
         ("direct", None, [0; 12]),
         ("machine", Some(all_phases()), [1; 12]),
@@ -81,7 +90,7 @@ pub async fn with_the_operator_killed_all_orders_end_the_same_and_it_shows_them_
     world: &World,
 ) -> Result<()> {
     let crew = crew(world, "alone").await?;
-    class(world, "alone", demo::timeouts(), Some(all_phases())).await?;
+    class(world, "alone", timeouts(12), Some(all_phases())).await?;
     let batch = Batch::once_more(&world.installation, &crew, "alone", "alone").await?;
     let shop = world.shop("alone");
     let unattended = |order: &str| !ATTENDED.contains(&order);
