@@ -48,6 +48,8 @@ pub async fn an_order_is_delivered_by_one_execution_of_the_machine(world: &World
         "Delivered",
     ];
     ensure!(first == expected, "{entered:?}");
+    let late = aws.states_timed_out(execution).await?;
+    ensure!(late.is_empty(), "nobody was told of what devices said: {late:?}");
     Ok(())
 }
 
