@@ -56,7 +56,7 @@ pub async fn what_devices_say_twice_to_operator_and_function_has_one_effect(worl
     .await
 }
 
-/// The API server's budget of an order: see DESIGN; and an execution of which messages come is not asked for.
+/// What an order may cost the API server, whoever carries it; and an execution of which messages come is not looked at.
 pub async fn a_delivered_order_costs_at_most_five_writes_and_no_look_at_its_execution(
     world: &World,
 ) -> Result<()> {
