@@ -1,6 +1,7 @@
 //! What the demo shows: a live table on a terminal, a line a change elsewhere, the evidence at the end.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
 
@@ -126,9 +127,21 @@ impl Verdict {
         }
     }
 
+    /// What the system said.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+
     /// True when it is as expected.
     pub fn holds(&self) -> bool {
         self.found == self.expected
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, system, found, expected } = self;
+        write!(f, "{subject}, {system}: {found}, expected: {expected}")
     }
 }
 

@@ -1,6 +1,7 @@
 //! The installation that the scenes of a test program share, and their way of asking for things.
 
 mod faults;
+mod machine;
 mod samples;
 mod shop;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, Timeouts};
 use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
+pub use machine::Tablet;
 pub use samples::{CANARIES, canary, paella};
 pub use shop::{Shop, charged_once, condition, uid};
 use tokio::sync::{Mutex, MutexGuard};
@@ -84,10 +86,22 @@ pub fn patience() -> Timeouts {
 ///
 /// # Errors
 /// When it is not so in [`SOON`], or cannot be found out.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+pub async fn until(what: &str, holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    until_within(SOON, what, holds).await
+}
+
+/// Waits until it is so.
+///
+/// # Errors
+/// When it is not so within `patience`, or cannot be found out.
+pub async fn until_within(
+    patience: Duration,
+    what: &str,
+    mut holds: impl AsyncFnMut() -> Result<bool>,
+) -> Result<()> {
     let begun = Instant::now();
     while !holds().await? {
-        ensure!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
+        ensure!(begun.elapsed() < patience, "{what}: not within {patience:?}");
         tokio::time::sleep(GLANCE).await;
     }
     Ok(())

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::samples::paella;
 use super::{GLANCE, PRICE, SOON, STOCK, STORE, World};
 use crate::evidence::{Facts, Snapshot, Witness};
-use crate::installation::INSTALLATION;
+use crate::installation::{INSTALLATION, TENANT};
 use crate::stack::aws::CatalogueItem;
 use crate::stack::simulators::Simulator;
 
@@ -46,6 +46,20 @@ impl World {
     /// # Errors
     /// As [`World::namespace`], and when the catalogue cannot be written.
     pub async fn market(&self, name: &str) -> Result<Shop<'_>> {
+        self.stock_up(name).await?;
+        Ok(Shop { sku: name.to_owned(), ..self.namespace(name).await? })
+    }
+
+    /// The namespace [`TENANT`], with an article of the scene's own, also called `name`.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be written.
+    pub async fn stall(&self, name: &str) -> Result<Shop<'_>> {
+        self.stock_up(name).await?;
+        Ok(Shop { sku: name.to_owned(), ..self.shop(TENANT) })
+    }
+
+    async fn stock_up(&self, name: &str) -> Result<()> {
         let article = CatalogueItem {
             store: STORE.to_owned(),
             sku: name.to_owned(),
@@ -55,8 +69,7 @@ impl World {
             stock: STOCK,
             available: true,
         };
-        self.installation.stack.aws.seed_catalogue(INSTALLATION, &[article]).await?;
-        Ok(Shop { sku: name.to_owned(), ..self.namespace(name).await? })
+        self.installation.stack.aws.seed_catalogue(INSTALLATION, &[article]).await
     }
 
     /// A namespace that is there already.

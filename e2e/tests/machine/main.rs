@@ -1,58 +1,96 @@
 //! Orders on what `lambdas/template.yaml` makes: the functions under their roles, the operator with the policy of its
 //! pods, the devices with those of their certificates. Evidence is read from the systems themselves.
 //!
-//! One installation serves all scenes, one after the other.
+//! One installation serves all scenes. Those that mostly wait run side by side; one that has many orders, counts, or kills
+//! the operator runs alone.
 
+mod attempts;
+mod cancelled;
 mod carried;
+mod compared;
+mod wakes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Result;
 use comanda_e2e::stack::Options;
 use comanda_e2e::world::World;
+use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
-type Scene = for<'a> fn(&'a World) -> futures::future::LocalBoxFuture<'a, anyhow::Result<()>>;
+type Scene = for<'a> fn(&'a World) -> LocalBoxFuture<'a, Result<()>>;
+
+/// Whom a scene disturbs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// Nobody.
+    Beside,
+    /// Everybody.
+    Alone,
+}
+
+/// Held by scenes that run beside others, and alone by one that disturbs them.
+static TURN: RwLock<()> = RwLock::const_new(());
+
+/// How many scenes run side by side.
+const BESIDE: usize = 4;
 
 fn options() -> Options {
     Options { program: Some(PathBuf::from(env!("CARGO_BIN_EXE_comanda-e2e"))), ..Options::default() }
 }
 
 macro_rules! scenes {
-    ($($module:ident :: $name:ident),* $(,)?) => {
-        [$((stringify!($name), (|world| Box::pin($module::$name(world))) as Scene)),*]
+    ($($company:ident: [$($module:ident :: $name:ident),* $(,)?]),* $(,)?) => {
+        [$($((
+            stringify!($name),
+            Company::$company,
+            (|world| Box::pin($module::$name(world))) as Scene,
+        )),*),*]
     };
 }
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = Some(1);
+    arguments.test_threads.get_or_insert(BESIDE);
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let world: Arc<OnceCell<World>> = Arc::default();
     let scenes = scenes![
-        carried::an_order_is_delivered_by_an_operator_that_may_do_what_its_policy_grants,
-        carried::an_order_is_delivered_by_one_execution_of_the_machine,
+        Alone: [
+            carried::an_order_is_delivered_by_an_operator_that_may_do_what_its_policy_grants,
+            carried::an_order_is_delivered_by_one_execution_of_the_machine,
+            wakes::a_delivered_order_costs_at_most_five_writes_and_no_look_at_its_execution,
+        ],
+        Beside: [
+            attempts::an_execution_stopped_by_hand_is_succeeded_from_where_the_ledger_is_and_does_nothing_more,
+            attempts::a_suspended_order_is_handed_back_when_its_wait_is_over_and_goes_on_when_it_is_released,
+            wakes::a_wake_that_is_lost_costs_no_more_than_the_wait,
+            wakes::what_devices_say_twice_to_operator_and_function_has_one_effect,
+            cancelled::a_cancel_ends_the_wait_for_the_customer,
+            cancelled::a_cancel_ends_the_wait_for_the_kitchen,
+            cancelled::a_cancel_ends_the_wait_for_the_courier,
+            cancelled::a_cancel_while_a_step_is_at_work_turns_the_order_round_behind_it,
+        ],
+        Alone: [
+            compared::the_twelve_orders_end_the_same_whoever_carries_them,
+            compared::with_the_operator_killed_all_orders_end_the_same_and_it_shows_them_when_it_is_back,
+        ],
     ];
     let trials = scenes
         .into_iter()
-        .map(|(name, scene)| {
+        .map(|(name, company, scene)| {
             let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));
-            let trial = Trial::test(name, move || {
+            Trial::test(name, move || {
                 let run = async {
                     let world = world.get_or_try_init(|| World::with_machine(options())).await?;
-                    let begun = Instant::now();
-                    let result = scene(world).await;
-                    eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64());
-                    result
+                    play(name, company, scene, world).await
                 };
                 runtime.block_on(run).map_err(|error| Failed::from(format!("{error:#}")))
-            });
-            // Until the program of the functions and the operator's side of the machine are there.
-            trial.with_ignored_flag(name.contains("machine"))
+            })
         })
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -60,4 +98,25 @@ fn main() -> ExitCode {
         runtime.block_on(world.stop());
     }
     conclusion.exit_code()
+}
+
+async fn play(name: &str, company: Company, scene: Scene, world: &World) -> Result<()> {
+    let timed = async {
+        let begun = Instant::now();
+        let result = scene(world).await;
+        eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64());
+        result
+    };
+    if company == Company::Beside {
+        let _turn = TURN.read().await;
+        return timed.await;
+    }
+    let _turn = TURN.write().await;
+    let result = timed.await;
+    if result.is_err() {
+        // It may have killed the operator.
+        world.kill_operator().await?;
+        world.start_operator().await?;
+    }
+    result
 }

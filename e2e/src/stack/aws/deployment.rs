@@ -63,7 +63,7 @@ pub struct AccessKey {
 /// Makes the secrets, packages and deploys the template with the functions' `program`, and makes the operator's user.
 /// `dir` gets the package.
 pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str) -> Result<Deployment> {
-    let name = format!("comanda-{INSTALLATION}");
+    let name = stack_name();
     let template = lay_out(dir, program).await?;
     let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
     let (stripe_secret, contact_secret, _) = tokio::try_join!(
@@ -112,6 +112,20 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         operator: make_operator(cli, &outputs.get("OperatorPolicyArn")?).await?,
         contact_key,
     })
+}
+
+/// What a function answers when it is called by its name, which begins with the stack's.
+pub(super) async fn invoke(endpoint: &str, function: &str, payload: &Value) -> Result<Value> {
+    let url = format!("{endpoint}/2015-03-31/functions/{}-{function}/invocations", stack_name());
+    let answer = super::iot::as_root(reqwest::Client::new().post(url), "lambda").json(payload).send().await?;
+    let failed = answer.headers().contains_key("x-amz-function-error");
+    let (status, said) = (answer.status(), answer.text().await?);
+    ensure!(status.is_success() && !failed, "{function} answers {status}: {said}");
+    Ok(serde_json::from_str(&said)?)
+}
+
+fn stack_name() -> String {
+    format!("comanda-{INSTALLATION}")
 }
 
 /// The files below `dir` as the template finds them in a checkout. Cargo's own directory may be anywhere.

@@ -1,8 +1,15 @@
-//! What executions of the machine did, by their histories.
+//! What executions of the machine did, by their histories, and what was asked of Step Functions.
 
-use anyhow::Result;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::HistoryEventType;
+use serde_json::Value;
+
+/// What a wait that is over by time ends with.
+const TIMED_OUT: &str = "States.Timeout";
 
 /// The names of the states that an execution entered, in order. The states that only choose are left out.
 pub(super) async fn states_entered(client: &Client, execution: &str) -> Result<Vec<String>> {
@@ -25,4 +32,40 @@ pub(super) async fn executions(client: &Client, machine: &str) -> Result<Vec<Str
     let mut executions = pages.items().send().collect::<Result<Vec<_>, _>>().await?;
     executions.sort_by_key(|execution| execution.start_date);
     Ok(executions.into_iter().map(|execution| execution.execution_arn).collect())
+}
+
+/// The names of the states of an execution that ended by time, in order.
+pub(super) async fn states_timed_out(client: &Client, execution: &str) -> Result<Vec<String>> {
+    let (mut state, mut late) = (String::new(), Vec::new());
+    let pages = client.get_execution_history().execution_arn(execution).max_results(1000);
+    let mut events = pages.into_paginator().items().send();
+    while let Some(event) = events.try_next().await? {
+        // The emulator says so of a task that failed.
+        let failed =
+            event.task_failed_event_details.is_some_and(|task| task.error.as_deref() == Some(TIMED_OUT));
+        if failed || event.r#type == HistoryEventType::TaskTimedOut {
+            late.push(state.clone());
+        }
+        if let Some(entered) = event.state_entered_event_details {
+            state = entered.name;
+        }
+    }
+    Ok(late)
+}
+
+/// Where the emulator writes down what is asked of Step Functions.
+pub(super) fn calls_file(dir: &Path) -> PathBuf {
+    dir.join("states-calls.jsonl")
+}
+
+/// What was asked by an action, in order.
+pub(super) fn calls(file: &Path, action: &str) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(file).context("reading what was asked of Step Functions")?;
+    // The last line may be half written.
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let asked = lines.filter(|line| line["action"] == action).filter_map(|mut line| {
+        let body = line["asked"].take();
+        serde_json::from_str(body.as_str()?).ok()
+    });
+    Ok(asked.collect())
 }

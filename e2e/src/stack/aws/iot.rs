@@ -213,10 +213,15 @@ async fn call(endpoint: &str, method: reqwest::Method, path: &str, body: Value) 
 }
 
 fn request(endpoint: &str, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    as_root(reqwest::Client::new().request(method, format!("{endpoint}{path}")), "iot")
+}
+
+/// The request as the account's root signs it.
+pub(super) fn as_root(request: reqwest::RequestBuilder, service: &str) -> reqwest::RequestBuilder {
     // ministack finds the service in the credential's scope and does not verify the signature unless told to.
-    let scope = format!("AWS4-HMAC-SHA256 Credential=comanda-local/20250101/{REGION}/iot/aws4_request");
+    let scope = format!("AWS4-HMAC-SHA256 Credential=comanda-local/20250101/{REGION}/{service}/aws4_request");
     let authorization = format!("{scope}, SignedHeaders=host, Signature=none");
-    reqwest::Client::new().request(method, format!("{endpoint}{path}")).header("authorization", authorization)
+    request.header("authorization", authorization)
 }
 
 /// What was there already is as good as made.

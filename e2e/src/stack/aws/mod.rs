@@ -48,6 +48,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Aws {
     process: Process,
     endpoint: String,
+    /// What is asked of Step Functions.
+    states_calls: PathBuf,
     iot: IotEndpoint,
     resources: Resources,
     deployment: Option<Deployment>,
@@ -95,8 +97,8 @@ impl Aws {
                 (Some(deployment), resources)
             }
         };
-        let faults = dir.join(FAULTS);
-        Ok(Self { process, endpoint, iot, resources, deployment, faults, config })
+        let (faults, states_calls) = (dir.join(FAULTS), executions::calls_file(dir));
+        Ok(Self { process, endpoint, states_calls, iot, resources, deployment, faults, config })
     }
 
     /// The URL of every HTTP service.
@@ -220,6 +222,30 @@ impl Aws {
     /// When Step Functions refuses.
     pub async fn states_entered(&self, execution: &str) -> Result<Vec<String>> {
         executions::states_entered(&aws_sdk_sfn::Client::new(&self.config), execution).await
+    }
+
+    /// The names of the states of an execution that ended by time, in order.
+    ///
+    /// # Errors
+    /// When Step Functions refuses.
+    pub async fn states_timed_out(&self, execution: &str) -> Result<Vec<String>> {
+        executions::states_timed_out(&aws_sdk_sfn::Client::new(&self.config), execution).await
+    }
+
+    /// What was asked of Step Functions by an action, such as `DescribeExecution`, in order, by whomever.
+    ///
+    /// # Errors
+    /// When nothing ever was.
+    pub fn states_calls(&self, action: &str) -> Result<Vec<Value>> {
+        executions::calls(&self.states_calls, action)
+    }
+
+    /// What a deployed function answers, by the end of its name.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
+        deployment::invoke(&self.endpoint, function, payload).await
     }
 
     /// The ARNs of all executions of the deployed machine, the first one first.

@@ -13,12 +13,16 @@ to. ministack leaves it as it stands, so such a statement allows nothing.
 A rule calls a function asynchronously: one that fails, or whose process dies, is called twice more. ministack calls it
 once. https://docs.aws.amazon.com/iot/latest/developerguide/lambda-rule-action.html,
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html.
+
+And what is asked of Step Functions is written down, for whoever counts calls.
 """
 
+import json
+import os
 import re
 import runpy
 
-from ministack.services import iot, lambda_svc
+from ministack.services import iot, lambda_svc, stepfunctions
 
 subscribe = iot.broker_subscribe
 
@@ -66,4 +70,15 @@ def call_asynchronously(account, region, function, event):
 
 iot._mqtt_policy_context = with_attributes
 iot._dispatch_rule_to_lambda = call_asynchronously
+answer = stepfunctions.handle_request
+
+
+async def note_and_answer(method, path, headers, body, *more):
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    with open(os.path.join(os.environ["TMPDIR"], "states-calls.jsonl"), "a") as calls:
+        print(json.dumps({"action": action, "asked": (body or b"").decode()}), file=calls)
+    return await answer(method, path, headers, body, *more)
+
+
+stepfunctions.handle_request = note_and_answer
 runpy.run_module("ministack", run_name="__main__", alter_sys=True)
