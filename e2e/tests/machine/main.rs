@@ -4,6 +4,7 @@
 //! One installation serves all scenes, one after the other.
 
 mod carried;
+mod permissions;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let scenes = scenes![
         carried::an_order_is_delivered_by_an_operator_that_may_do_what_its_policy_grants,
         carried::an_order_is_delivered_by_one_execution_of_the_machine,
+        permissions::whatever_functions_and_operator_are_granted_they_use,
     ];
     let trials = scenes
         .into_iter()

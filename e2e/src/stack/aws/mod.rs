@@ -36,7 +36,8 @@ const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
 /// ministack as it is started: with corrections where it is laxer than AWS.
-const SERVER: &str = concat!(include_str!("states.py"), include_str!("server.py"));
+const SERVER: &str =
+    concat!(include_str!("states.py"), include_str!("permissions.py"), include_str!("server.py"));
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -44,6 +45,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Aws {
     process: Process,
+    dir: PathBuf,
     endpoint: String,
     iot: IotEndpoint,
     resources: Resources,
@@ -91,7 +93,7 @@ impl Aws {
                 (Some(deployment), resources)
             }
         };
-        Ok(Self { process, endpoint, iot, resources, deployment, config })
+        Ok(Self { process, dir: dir.to_owned(), endpoint, iot, resources, deployment, config })
     }
 
     /// The URL of every HTTP service.
@@ -237,6 +239,16 @@ impl Aws {
     /// When `IoT` refuses.
     pub async fn keep_device_events(&self, prefix: &str) -> Result<()> {
         self.iot.keep_events(&self.endpoint, prefix, &self.resources.ledger_table).await
+    }
+
+    /// Who used which right, of all that is called with other keys than the account's own: the ARN, and the action.
+    ///
+    /// # Errors
+    /// When nothing is deployed, so that no right is asked for.
+    pub fn permissions_used(&self) -> Result<Vec<(String, String)>> {
+        let noted = fs::read_to_string(self.dir.join("permissions-used")).context("no right was used")?;
+        let line = |line: &str| line.split_once('\t').map(|(who, what)| (who.to_owned(), what.to_owned()));
+        Ok(noted.lines().filter_map(line).collect())
     }
 
     /// Stops ministack.
