@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use comanda_crds::{
-    Capture, Catalogue, Devices, Executor, Ledger, Notifications, OrderClass, OrderClassSpec, Payments,
-    Phase, SecretKeyRef, SecretName, StepFunctions, Stripe, Timeouts, Validation,
+    Capture, Catalogue, DEVICE_PHASES, Devices, Executor, Ledger, Notifications, OrderClass, OrderClassSpec,
+    PAYMENT_PHASES, Payments, Phase, SecretKeyRef, SecretName, StepFunctions, Stripe, Timeouts, Validation,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -233,7 +233,8 @@ impl Installation {
         }
     }
 
-    /// The class spec with a machine that carries orders through these phases.
+    /// The class spec with a machine that carries orders through these phases, and without what the operator then does not
+    /// need.
     ///
     /// # Errors
     /// When the stack deployed no machine.
@@ -244,7 +245,15 @@ impl Installation {
             queue_url: deployment.wake_queue_url.clone(),
             phases,
         };
-        Ok(OrderClassSpec { executor: Some(Executor { step_functions }), ..spec })
+        let delegated = |needed: &[Phase]| needed.iter().all(|phase| step_functions.phases.contains(phase));
+        let OrderClassSpec { mut payments, mut devices, .. } = spec.clone();
+        if delegated(&PAYMENT_PHASES) {
+            payments.stripe.secret_key = None;
+        }
+        if delegated(&DEVICE_PHASES) {
+            devices.certificate = None;
+        }
+        Ok(OrderClassSpec { executor: Some(Executor { step_functions }), payments, devices, ..spec })
     }
 
     /// Applies a class.

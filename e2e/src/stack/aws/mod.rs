@@ -36,7 +36,8 @@ const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
 /// ministack as it is started: with corrections where it is laxer than AWS.
-const SERVER: &str = concat!(include_str!("states.py"), include_str!("server.py"));
+const SERVER: &str =
+    concat!(include_str!("states.py"), include_str!("permissions.py"), include_str!("server.py"));
 
 /// Where functions find the faults planned for them, and say which of them happened.
 const FAULTS: &str = "faults";
@@ -47,6 +48,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Aws {
     process: Process,
+    dir: PathBuf,
     endpoint: String,
     /// What is asked of Step Functions.
     states_calls: PathBuf,
@@ -98,7 +100,17 @@ impl Aws {
             }
         };
         let (faults, states_calls) = (dir.join(FAULTS), executions::calls_file(dir));
-        Ok(Self { process, endpoint, states_calls, iot, resources, deployment, faults, config })
+        Ok(Self {
+            process,
+            dir: dir.to_owned(),
+            endpoint,
+            states_calls,
+            iot,
+            resources,
+            deployment,
+            faults,
+            config,
+        })
     }
 
     /// The URL of every HTTP service.
@@ -273,6 +285,16 @@ impl Aws {
     /// When `IoT` refuses.
     pub async fn keep_device_events(&self, prefix: &str) -> Result<()> {
         self.iot.keep_events(&self.endpoint, prefix, &self.resources.ledger_table).await
+    }
+
+    /// Who used which right, of all that is called with other keys than the account's own: the ARN, and the action.
+    ///
+    /// # Errors
+    /// When nothing is deployed, so that no right is asked for.
+    pub fn permissions_used(&self) -> Result<Vec<(String, String)>> {
+        let noted = fs::read_to_string(self.dir.join("permissions-used")).context("no right was used")?;
+        let line = |line: &str| line.split_once('\t').map(|(who, what)| (who.to_owned(), what.to_owned()));
+        Ok(noted.lines().filter_map(line).collect())
     }
 
     /// Stops ministack.
