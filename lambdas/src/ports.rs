@@ -57,12 +57,7 @@ impl Ports for Invocation<'_> {
         if let Some(effect) = call.effect() {
             faults::answered(record, effect);
         }
-        let result = match &outcome {
-            Outcome::Unknown { .. } => "unknown",
-            Outcome::Refused(fault) => fault.cause.name(),
-            Outcome::NeedsPerson(stall) => stall.reason.name(),
-            _ => "ok",
-        };
+        let result = outcome.name();
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         info!(order = %record.identity, call = call.name(), result, milliseconds, "call");
         Ok(outcome)

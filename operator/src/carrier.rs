@@ -75,13 +75,7 @@ impl Carrier<'_> {
     }
 
     fn count(&self, call: Call, outcome: &Outcome, took: Duration) {
-        let (step, metrics) = (call.name(), &self.context.metrics);
-        let result = match outcome {
-            Outcome::Unknown { .. } => "unknown",
-            Outcome::Refused(fault) => fault.cause.name(),
-            Outcome::NeedsPerson(stall) => stall.reason.name(),
-            _ => "ok",
-        };
+        let (step, result, metrics) = (call.name(), outcome.name(), &self.context.metrics);
         metrics.step(step, result, took);
         if call.effect().is_some_and(comanda_saga::Effect::undoes) {
             metrics.compensations.with_label_values(&[step, result]).inc();

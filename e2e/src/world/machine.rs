@@ -78,7 +78,8 @@ impl Shop<'_> {
         let (aws, mut found) = (&self.world.installation.stack.aws, None);
         until(&format!("an execution of {order} is in {state}"), async || {
             let Some(execution) = self.executions(order).await?.pop() else { return Ok(false) };
-            if aws.states_entered(&execution).await?.last().is_none_or(|last| last != state) {
+            // Before its function is back, it may still find that there is nothing to wait for.
+            if aws.waits_in(&execution).await?.as_deref() != Some(state) {
                 return Ok(false);
             }
             let name = execution.rsplit(':').next().unwrap_or_default();

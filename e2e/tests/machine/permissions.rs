@@ -7,14 +7,9 @@ use comanda_e2e::world::World;
 use serde_yaml::Value;
 
 /// Granted, and not used here, by whom and why.
-const UNUSED: [(&str, &str, &str); 5] = [
+const UNUSED: [(&str, &str, &str); 4] = [
     ("*", "logs:CreateLogStream", "the emulator keeps functions' logs itself"),
     ("*", "logs:PutLogEvents", "the emulator keeps functions' logs itself"),
-    (
-        "comanda-operator",
-        "states:StopExecution",
-        "no scene waits a minute for an execution that does not move",
-    ),
     ("comanda-operator", "sqs:ChangeMessageVisibility", "no other cluster shares the queue"),
     (
         "*",

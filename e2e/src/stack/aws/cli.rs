@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 /// Runs commands of the AWS CLI.
+#[derive(Debug)]
 pub(super) struct Cli {
     /// An interpreter that has it.
     pub(super) python: PathBuf,

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::cli::Cli;
 use crate::stack::simulators::{INSTALLATION, PREFIX};
@@ -122,6 +122,30 @@ pub(super) async fn invoke(endpoint: &str, function: &str, payload: &Value) -> R
     let (status, said) = (answer.status(), answer.text().await?);
     ensure!(status.is_success() && !failed, "{function} answers {status}: {said}");
     Ok(serde_json::from_str(&said)?)
+}
+
+/// By which a right is taken from a role, whatever its other policies grant.
+const DENIED: &str = "denied";
+
+/// Takes a right from a role, by its logical name.
+pub(super) async fn deny(cli: &Cli, role: &str, action: &str) -> Result<()> {
+    let statement = json!({ "Effect": "Deny", "Action": action, "Resource": "*" });
+    let policy = json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
+    let put =
+        ["iam", "put-role-policy", "--role-name", &role_name(cli, role).await?, "--policy-name", DENIED];
+    cli.run(&[&put[..], &["--policy-document", &policy]].concat()).await.map(drop)
+}
+
+/// Gives it back.
+pub(super) async fn allow(cli: &Cli, role: &str) -> Result<()> {
+    let name = role_name(cli, role).await?;
+    cli.run(&["iam", "delete-role-policy", "--role-name", &name, "--policy-name", DENIED]).await.map(drop)
+}
+
+async fn role_name(cli: &Cli, role: &str) -> Result<String> {
+    let resource = ["cloudformation", "describe-stack-resource", "--stack-name", &stack_name()];
+    let described = cli.json(&[&resource[..], &["--logical-resource-id", role]].concat()).await?;
+    text(&described["StackResourceDetail"]["PhysicalResourceId"])
 }
 
 fn stack_name() -> String {

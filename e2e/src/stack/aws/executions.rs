@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::HistoryEventType;
+use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use serde_json::Value;
 
 /// What a wait that is over by time ends with.
@@ -36,21 +36,51 @@ pub(super) async fn executions(client: &Client, machine: &str) -> Result<Vec<Str
 
 /// The names of the states of an execution that ended by time, in order.
 pub(super) async fn states_timed_out(client: &Client, execution: &str) -> Result<Vec<String>> {
-    let (mut state, mut late) = (String::new(), Vec::new());
+    // The emulator says so of a task that failed.
+    states_of(client, execution, |event| {
+        event.r#type == HistoryEventType::TaskTimedOut || error_of(event) == Some(TIMED_OUT)
+    })
+    .await
+}
+
+/// The names of the states of an execution whose function failed, in order, once for each failure.
+pub(super) async fn states_failed(client: &Client, execution: &str) -> Result<Vec<String>> {
+    states_of(client, execution, |event| error_of(event).is_some_and(|error| error != TIMED_OUT)).await
+}
+
+/// The state in which an execution waits on a token, once its function is back.
+pub(super) async fn waits_in(client: &Client, execution: &str) -> Result<Option<String>> {
+    let last = client.get_execution_history().execution_arn(execution).reverse_order(true).max_results(1);
+    let last = last.send().await?.events.pop();
+    if last.is_none_or(|event| event.r#type != HistoryEventType::TaskSubmitted) {
+        return Ok(None);
+    }
+    Ok(states_entered(client, execution).await?.pop())
+}
+
+/// With what a task failed.
+fn error_of(event: &HistoryEvent) -> Option<&str> {
+    event.task_failed_event_details.as_ref()?.error.as_deref()
+}
+
+/// The states in which something happened, once for each time.
+async fn states_of(
+    client: &Client,
+    execution: &str,
+    happened: impl Fn(&HistoryEvent) -> bool,
+) -> Result<Vec<String>> {
+    let (mut state, mut states) = (String::new(), Vec::new());
     let pages = client.get_execution_history().execution_arn(execution).max_results(1000);
     let mut events = pages.into_paginator().items().send();
     while let Some(event) = events.try_next().await? {
-        // The emulator says so of a task that failed.
-        let failed =
-            event.task_failed_event_details.is_some_and(|task| task.error.as_deref() == Some(TIMED_OUT));
-        if failed || event.r#type == HistoryEventType::TaskTimedOut {
-            late.push(state.clone());
+        if happened(&event) {
+            states.push(state.clone());
         }
         if let Some(entered) = event.state_entered_event_details {
             state = entered.name;
         }
     }
-    Ok(late)
+    Ok(states)
 }
 
 /// Where the emulator writes down what is asked of Step Functions.

@@ -55,6 +55,8 @@ pub struct Aws {
     iot: IotEndpoint,
     resources: Resources,
     deployment: Option<Deployment>,
+    /// Speaks with the account's own key.
+    cli: Cli,
     faults: PathBuf,
     config: aws_config::SdkConfig,
 }
@@ -86,11 +88,10 @@ impl Aws {
 
         let config = sdk_config(&endpoint).await;
         let mut iot = IotEndpoint::open(&endpoint, mqtt_port, dir).await?;
+        let cli = Cli { python: tools.python.clone(), env: env_of(&endpoint, ACCESS_KEY, SECRET_KEY) };
         let (deployment, resources) = match functions {
             None => (None, provision::create(&config).await.context("creating the AWS resources")?),
             Some(program) => {
-                let cli =
-                    Cli { python: tools.python.clone(), env: env_of(&endpoint, ACCESS_KEY, SECRET_KEY) };
                 let deployment = deployment::deploy(&cli, &dir.join("package"), program, &endpoint)
                     .await
                     .context("deploying lambdas/template.yaml")?;
@@ -108,6 +109,7 @@ impl Aws {
             iot,
             resources,
             deployment,
+            cli,
             faults,
             config,
         })
@@ -244,6 +246,22 @@ impl Aws {
         executions::states_timed_out(&aws_sdk_sfn::Client::new(&self.config), execution).await
     }
 
+    /// The state in which an execution waits on a token, once its function is back; none while it does not.
+    ///
+    /// # Errors
+    /// When Step Functions refuses.
+    pub async fn waits_in(&self, execution: &str) -> Result<Option<String>> {
+        executions::waits_in(&aws_sdk_sfn::Client::new(&self.config), execution).await
+    }
+
+    /// The names of the states of an execution whose function failed, in order, once for each failure.
+    ///
+    /// # Errors
+    /// When Step Functions refuses.
+    pub async fn states_failed(&self, execution: &str) -> Result<Vec<String>> {
+        executions::states_failed(&aws_sdk_sfn::Client::new(&self.config), execution).await
+    }
+
     /// What was asked of Step Functions by an action, such as `DescribeExecution`, in order, by whomever.
     ///
     /// # Errors
@@ -295,6 +313,22 @@ impl Aws {
         let noted = fs::read_to_string(self.dir.join("permissions-used")).context("no right was used")?;
         let line = |line: &str| line.split_once('\t').map(|(who, what)| (who.to_owned(), what.to_owned()));
         Ok(noted.lines().filter_map(line).collect())
+    }
+
+    /// Takes a right from a function, whose role has this logical name in the template.
+    ///
+    /// # Errors
+    /// When nothing is deployed, or the template has no such role.
+    pub async fn deny(&self, role: &str, action: &str) -> Result<()> {
+        deployment::deny(&self.cli, role, action).await
+    }
+
+    /// Gives back what was taken from a role.
+    ///
+    /// # Errors
+    /// When nothing was.
+    pub async fn allow(&self, role: &str) -> Result<()> {
+        deployment::allow(&self.cli, role).await
     }
 
     /// Stops ministack.

@@ -138,8 +138,9 @@ def execute_task_for_seconds(state, raw_input, execution, ctx):
 
 # A task that waits for a token ends with whatever comes first: an answer to its token, an error of its function, its
 # time-out, which began with it, or the end of the execution. ministack swallows the error of the function, and begins
-# to count when the function is back. Each try has a token of its own.
-# dg/connect-to-resource.html#connect-wait-token, dg/concepts-error-handling.html.
+# to count when the function is back. Each try has a token of its own. When the function is back, the history says
+# TaskSubmitted, of which ministack knows nothing.
+# dg/connect-to-resource.html#connect-wait-token, dg/concepts-error-handling.html, apireference/API_HistoryEvent.html.
 
 invoke_with_callback = states._invoke_with_callback
 apply_arguments = states._apply_jsonata_arguments
@@ -165,6 +166,10 @@ def wait_for_token(resource, arguments, token, state):
         try:
             reference = states._resolve_lambda_function_ref(arguments.get("FunctionName", ""), optimized=True)
             states._call_lambda(reference, arguments.get("Payload", {}))
+            details = {"resourceType": "lambda", "resource": "invoke.waitForTaskToken"}
+            with MOMENT:
+                if token not in CLOSED and not over(execution):
+                    add_event_until_the_end(execution, "TaskSubmitted", {"taskSubmittedEventDetails": details})
         except states._ExecutionError as error:
             with MOMENT:
                 if token not in CLOSED:

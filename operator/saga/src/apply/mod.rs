@@ -64,6 +64,18 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The word for it in metrics and logs: `unknown`, why it was refused or needs a person, or `ok`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "unknown",
+            Self::Refused(fault) => fault.cause.name(),
+            Self::NeedsPerson(stall) => stall.reason.name(),
+            _ => "ok",
+        }
+    }
+}
+
 impl Record {
     /// Takes over what a call brought back. Nothing is lost when it is never saved: the intent stands
     /// in the ledger, and whoever comes next looks the outcome up.
