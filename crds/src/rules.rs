@@ -34,13 +34,14 @@ pub(crate) fn set_once(field: &str, advice: &str) -> Rule {
     )
 }
 
-/// For a class's `spec`: a field that the operator needs in each of these phases that the class does not delegate.
+/// For a class's `spec`: a field that the operator needs in each of these phases that the class does not delegate. It is
+/// tested at the creation only, as both are fixed from then on.
 pub(crate) fn needed(field: &str, phases: &[Phase]) -> Rule {
     let names: Vec<&str> = phases.iter().map(|phase| (*phase).into()).collect();
     let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     let rule = rule(
         &format!(
-            "has(self.{field}) || (has(self.executor) && [{}].all(phase, phase in \
+            "oldSelf.hasValue() || has(self.{field}) || (has(self.executor) && [{}].all(phase, phase in \
              self.executor.stepFunctions.phases))",
             quoted.join(", ")
         ),
@@ -49,7 +50,7 @@ pub(crate) fn needed(field: &str, phases: &[Phase]) -> Rule {
             sentence(&names)
         ),
     );
-    rule.field_path(format!(".{field}"))
+    rule.optional_old_self(true).field_path(format!(".{field}"))
 }
 
 /// `A, B and C`.

@@ -11,6 +11,8 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::ExecutionStatus;
+use comanda_crds::{OrderClass, OrderClassSpec};
+use comanda_e2e::installation::all_phases;
 use comanda_e2e::stack::aws::{Aws, CatalogueItem, Deployment};
 use comanda_e2e::stack::progress::Progress;
 use comanda_e2e::stack::simulators::{Device, INSTALLATION, PREFIX, Role, Simulator};
@@ -29,6 +31,13 @@ async fn what_the_template_makes_serves_its_machine_its_devices_and_its_operator
 
     the_tables_and_the_topic_are_those_of_the_outputs(&aws).await?;
     the_operator_may_what_its_policy_grants_and_nothing_else(&aws, &deployment).await?;
+    the_class_that_is_printed_is_of_the_outputs_and_delegates_everything(
+        &aws,
+        &deployment,
+        &tools.python,
+        dir.path(),
+    )
+    .await?;
     a_machine_run_tells_a_kitchen_and_is_woken_by_it(&aws, &deployment, dir.path()).await?;
     aws.stop().await
 }
@@ -49,6 +58,53 @@ async fn the_tables_and_the_topic_are_those_of_the_outputs(aws: &Aws) -> Result<
     let topic = &aws.resources().notifications_topic_arn;
     sns.publish().topic_arn(topic).message(json!({ "number": 1 }).to_string()).send().await?;
     ensure!(aws.drain_notifications().await? == [json!({ "number": 1 })]);
+    Ok(())
+}
+
+async fn the_class_that_is_printed_is_of_the_outputs_and_delegates_everything(
+    aws: &Aws,
+    deployment: &Deployment,
+    python: &Path,
+    dir: &Path,
+) -> Result<()> {
+    let bin = dir.join("bin");
+    fs::create_dir_all(&bin)?;
+    let cli = bin.join("aws");
+    fs::write(&cli, format!("#!/bin/sh\nexec {} -m awscli \"$@\"\n", python.display()))?;
+    fs::set_permissions(&cli, fs::Permissions::from_mode(0o755))?;
+    let mut print = tokio::process::Command::new(comanda_e2e::package().join("../lambdas/order-class"));
+    print.args([&format!("comanda-{INSTALLATION}"), "bistro"]).envs(aws.env());
+    print.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default()));
+    let printed = print.output().await?;
+    ensure!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let class: OrderClass = serde_yaml::from_slice(&printed.stdout)?;
+
+    let OrderClassSpec {
+        installation, ledger, catalogue, notifications, payments, devices, executor, ..
+    } = class.spec;
+    let machine = executor.context("it names no machine")?.step_functions;
+    let named = [
+        installation,
+        ledger.table,
+        catalogue.table,
+        notifications.topic_arn,
+        devices.topic_prefix,
+        machine.state_machine_arn,
+        machine.queue_url,
+    ];
+    let expected = [
+        INSTALLATION,
+        &deployment.ledger_table,
+        &deployment.catalogue_table,
+        &deployment.notifications_topic_arn,
+        PREFIX,
+        &deployment.state_machine_arn,
+        &deployment.wake_queue_url,
+    ];
+    ensure!(named == expected, "{named:?}, not {expected:?}");
+    ensure!(devices.endpoint == "127.0.0.1:8883", "{}", devices.endpoint);
+    ensure!((payments.stripe.secret_key, devices.certificate) == (None, None), "it asks for Secrets");
+    ensure!(machine.phases == all_phases(), "{:?}", machine.phases);
     Ok(())
 }
 
