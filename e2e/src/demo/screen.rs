@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use comanda_crds::Order;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Cell, Color, Table};
+use comfy_table::{Cell, Color, ColumnConstraint, Table, Width};
 use kube::ResourceExt;
 
 /// Where the orders are shown.
@@ -166,13 +166,59 @@ pub fn print(verdicts: &[Verdict]) {
     println!("{} pieces of evidence, {} not as expected", verdicts.len(), failed);
 }
 
+/// Longest line of a path, in characters.
+const PATH: u16 = 84;
+
 /// Prints the states that each execution entered.
 pub fn print_paths(paths: &[(String, Vec<String>)]) {
     println!("\nExecutions, and the states each entered, by their histories:");
     let mut table = Table::new();
     table.load_preset(UTF8_BORDERS_ONLY).set_header(["execution", "states"]);
     for (execution, states) in paths {
-        table.add_row([execution, &states.join(" → ")]);
+        table.add_row([execution, &folded(states).join(" → ")]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(PATH)));
     }
     println!("{table}");
+}
+
+/// A step that waits is entered again after each wait: it is shown once, with how often it waited.
+fn folded(states: &[String]) -> Vec<String> {
+    let mut path: Vec<(&str, Option<(&str, usize)>)> = Vec::new();
+    for state in states {
+        match path.last_mut() {
+            Some((_, waits)) if state.starts_with("Await") => {
+                *waits = Some((state, waits.map_or(1, |(_, times)| times + 1)));
+            }
+            Some((step, Some(_))) if step == state => {}
+            _ => path.push((state, None)),
+        }
+    }
+    let shown = path.into_iter().map(|(step, waits)| match waits {
+        None => step.to_owned(),
+        Some((wait, 1)) => format!("{step} ({wait})"),
+        Some((wait, times)) => format!("{step} ({wait} × {times})"),
+    });
+    shown.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_waited_is_shown_once_with_how_often() {
+        let entered = "ValidateOrder RequestPreparation AwaitKitchen RequestPreparation AwaitKitchen \
+                       RequestPreparation CapturePayment CloseOrder AwaitRefund CloseOrder Compensated";
+        let entered: Vec<String> = entered.split_whitespace().map(str::to_owned).collect();
+        let expected = [
+            "ValidateOrder",
+            "RequestPreparation (AwaitKitchen × 2)",
+            "CapturePayment",
+            "CloseOrder (AwaitRefund)",
+            "Compensated",
+        ];
+        assert_eq!(folded(&entered), expected);
+    }
 }

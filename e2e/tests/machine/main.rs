@@ -10,6 +10,7 @@ mod carried;
 mod compared;
 mod denied;
 mod permissions;
+mod refunded;
 mod wakes;
 
 use std::path::PathBuf;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
             attempts::a_suspended_order_is_handed_back_when_its_wait_is_over_and_goes_on_when_it_is_released,
             wakes::a_wake_that_is_lost_costs_no_more_than_the_wait,
             wakes::what_devices_say_twice_to_operator_and_function_has_one_effect,
+            refunded::a_refund_that_the_bank_delays_is_followed_by_the_execution,
             cancelled::a_cancel_ends_the_wait_for_the_customer,
             cancelled::a_cancel_ends_the_wait_for_the_kitchen,
             cancelled::a_cancel_ends_the_wait_for_the_courier,
