@@ -16,7 +16,7 @@ pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, Orde
 pub use order_class::{
     Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Ledger, Notifications, OrderClass,
     OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef, SecretName,
-    StepFunctions, Stripe, Timeouts, Validation,
+    StepFunctions, Stripe, Timeouts, Validation, execution_arn,
 };
 pub use order_status::{
     CompensationStatus, OrderStatus, PaymentStatus, Phase, StepState, StepStatus, WaitingFor,

@@ -138,6 +138,13 @@ pub struct StepFunctions {
     pub phases: Vec<Phase>,
 }
 
+/// The ARN of a standard machine's execution; none where the machine's is no ARN of a machine.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-resource-names.html>.
+pub fn execution_arn(machine_arn: &str, name: &str) -> Option<String> {
+    let machine = machine_arn.replacen(":stateMachine:", ":execution:", 1);
+    (machine != machine_arn).then(|| format!("{machine}:{name}"))
+}
+
 fn all_phases() -> Vec<Phase> {
     use Phase::{Compensating, Delivering, Notifying, Paying, Preparing, Validating};
     vec![Validating, Paying, Notifying, Preparing, Delivering, Compensating]

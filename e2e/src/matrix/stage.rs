@@ -91,7 +91,7 @@ impl Stage {
     pub fn faults(&self, namespace: &str) -> PathBuf {
         match self.carrier {
             Carrier::Operator => self.installation.stack.dir().join(format!("faults-{namespace}")),
-            Carrier::Machine => self.installation.stack.aws.faults().to_owned(),
+            Carrier::Machine => self.installation.stack.aws.faults(),
         }
     }
 

@@ -5,7 +5,7 @@ use comanda_steps::adapters;
 use comanda_steps::adapters::dynamodb::Said;
 use comanda_steps::calls;
 use comanda_steps::ports::{Executions, Ledger};
-use comanda_steps::step::{circumstances, would_go_on};
+use comanda_steps::step::would_go_on;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -33,8 +33,7 @@ pub async fn device_ack(said: Said, stack: &Stack) -> Result<(), Failure> {
     let Some(execution) = loaded.record.execution().map(str::to_owned) else { return Ok(()) };
     let Some(waiting) = ledger.waiting(&order, &execution).await? else { return Ok(()) };
     let rules = adapters::payment_rules(&loaded.record.class.payments);
-    let around = circumstances(&execution, waiting.step, rules, String::new());
-    let wakes = would_go_on(loaded, &around, read_at)?;
+    let wakes = would_go_on(loaded, &execution, waiting.step, rules, read_at)?;
     if wakes {
         stack.executions.wake(&waiting.token).await?;
     }

@@ -63,6 +63,7 @@ async fn carry(
     }
     let identity = input.order.identity();
     let ledger = stack.ledger().await?;
+    let ends = Instant::now() + left(context);
     let mut rereads = 0;
     loop {
         let read_at = Timestamp::now();
@@ -82,7 +83,7 @@ async fn carry(
         // No other invocation has it, and no other attempt of this one: Lambda repeats the id of a request.
         let writer = format!("{}/{}", context.request_id, uuid::Uuid::new_v4());
         let around = circumstances(&input.execution, step, payment_rules, writer);
-        let invocation = Invocation { services, begun, deadline: left(context) + begun.elapsed() };
+        let invocation = Invocation { services, begun, ends };
         match take(&mut hand, &around, &invocation).await {
             Err(Failure::Outdated(why)) if rereads < REREADS => {
                 rereads += 1;

@@ -4,7 +4,7 @@
 use comanda_steps::adapters;
 use comanda_steps::contract::{StepInput, waiting_step};
 use comanda_steps::ports::{Executions, Ledger, Waiting};
-use comanda_steps::step::{circumstances, would_go_on};
+use comanda_steps::step::would_go_on;
 use jiff::Timestamp;
 use tracing::info;
 
@@ -28,8 +28,7 @@ pub async fn wait(input: StepInput, stack: &Stack) -> Result<(), Failure> {
     let read_at = Timestamp::now();
     let loaded = load(&ledger, &order).await?;
     let rules = adapters::payment_rules(&loaded.record.class.payments);
-    let around = circumstances(&execution, step, rules, String::new());
-    let outcome = if would_go_on(loaded, &around, read_at)? {
+    let outcome = if would_go_on(loaded, &execution, step, rules, read_at)? {
         stack.executions.wake(&waiting.token).await?;
         "GoesOn"
     } else {

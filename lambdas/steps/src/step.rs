@@ -66,8 +66,16 @@ fn whole_seconds(span: SignedDuration) -> i64 {
 ///
 /// # Errors
 /// When the rules contradict each other: a defect.
-pub fn would_go_on(loaded: Loaded, around: &Circumstances, now: Timestamp) -> Result<bool, Contradiction> {
+pub fn would_go_on(
+    loaded: Loaded,
+    execution: &str,
+    step: Step,
+    payment_rules: &dyn PaymentRules,
+    now: Timestamp,
+) -> Result<bool, Contradiction> {
+    // Nothing is written.
+    let around = circumstances(execution, step, payment_rules, String::new());
     let mut hand = InHand::read(loaded, now);
     (hand.payment_seen_at, hand.read_since) = (Some(now), Some(std::time::Duration::ZERO));
-    Ok(!matches!(hand.next(around, now)?, Err(Rest::Wait(_)) | Ok(Request::Call(Call::Repeat(_)))))
+    Ok(!matches!(hand.next(&around, now)?, Err(Rest::Wait(_)) | Ok(Request::Call(Call::Repeat(_)))))
 }

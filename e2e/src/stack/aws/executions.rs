@@ -1,7 +1,7 @@
 //! What executions of the machine did, by their histories, and what was asked of Step Functions.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use aws_sdk_sfn::Client;
@@ -83,14 +83,10 @@ async fn states_of(
     Ok(states)
 }
 
-/// Where the emulator writes down what is asked of Step Functions.
-pub(super) fn calls_file(dir: &Path) -> PathBuf {
-    dir.join("states-calls.jsonl")
-}
-
-/// What was asked by an action, in order.
-pub(super) fn calls(file: &Path, action: &str) -> Result<Vec<Value>> {
-    let text = fs::read_to_string(file).context("reading what was asked of Step Functions")?;
+/// What was asked by an action, in order, as the emulator wrote it down in its directory.
+pub(super) fn calls(dir: &Path, action: &str) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(dir.join("states-calls.jsonl"))
+        .context("reading what was asked of Step Functions")?;
     // The last line may be half written.
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let asked = lines.filter(|line| line["action"] == action).filter_map(|mut line| {

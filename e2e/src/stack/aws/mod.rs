@@ -50,14 +50,11 @@ pub struct Aws {
     process: Process,
     dir: PathBuf,
     endpoint: String,
-    /// What is asked of Step Functions.
-    states_calls: PathBuf,
     iot: IotEndpoint,
     resources: Resources,
     deployment: Option<Deployment>,
     /// Speaks with the account's own key.
     cli: Cli,
-    faults: PathBuf,
     config: aws_config::SdkConfig,
 }
 
@@ -100,19 +97,7 @@ impl Aws {
                 (Some(deployment), resources)
             }
         };
-        let (faults, states_calls) = (dir.join(FAULTS), executions::calls_file(dir));
-        Ok(Self {
-            process,
-            dir: dir.to_owned(),
-            endpoint,
-            states_calls,
-            iot,
-            resources,
-            deployment,
-            cli,
-            faults,
-            config,
-        })
+        Ok(Self { process, dir: dir.to_owned(), endpoint, iot, resources, deployment, cli, config })
     }
 
     /// The URL of every HTTP service.
@@ -154,8 +139,8 @@ impl Aws {
     }
 
     /// Where functions find the faults planned for them, if they are built to have any.
-    pub fn faults(&self) -> &Path {
-        &self.faults
+    pub fn faults(&self) -> PathBuf {
+        self.dir.join(FAULTS)
     }
 
     /// The ministack process, to pause, resume or kill it.
@@ -267,7 +252,7 @@ impl Aws {
     /// # Errors
     /// When nothing ever was.
     pub fn states_calls(&self, action: &str) -> Result<Vec<Value>> {
-        executions::calls(&self.states_calls, action)
+        executions::calls(&self.dir, action)
     }
 
     /// What a deployed function answers, by the end of its name.

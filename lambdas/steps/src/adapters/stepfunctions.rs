@@ -6,6 +6,7 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::operation::send_task_success::SendTaskSuccessError;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus, StateMachineType};
+use comanda_crds::execution_arn;
 
 use super::aws::describe;
 use crate::ports::{ExecutionError, Executions};
@@ -21,13 +22,6 @@ impl StepFunctions {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
-}
-
-/// The ARN of a standard machine's execution; none where the machine's is no ARN of a machine.
-/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-resource-names.html>.
-pub fn execution_arn(machine_arn: &str, name: &str) -> Option<String> {
-    let machine = machine_arn.replacen(":stateMachine:", ":execution:", 1);
-    (machine != machine_arn).then(|| format!("{machine}:{name}"))
 }
 
 fn arn(machine_arn: &str, name: &str) -> Result<String, ExecutionError> {

@@ -110,12 +110,11 @@ pub(super) fn step(record: &Record, effect: Effect) -> Option<StepStatus> {
     })
 }
 
-/// The ARN of an execution, which is made of its machine's.
-/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-resource-names.html>.
+/// The ARN of an execution of the order.
 fn execution_arn(record: &Record, attempt: u32) -> Option<String> {
-    let machine = &record.class.executor.as_ref()?.step_functions.state_machine_arn;
-    let executions = machine.replacen(":stateMachine:", ":execution:", 1);
-    Some(format!("{executions}:{}", record.identity.key(Effect::Execute, attempt)))
+    let executor = record.class.executor.as_ref()?;
+    let name = record.identity.key(Effect::Execute, attempt);
+    comanda_crds::execution_arn(&executor.step_functions.state_machine_arn, &name)
 }
 
 pub(super) fn compensation(record: &Record, effect: Effect) -> Option<CompensationStatus> {
