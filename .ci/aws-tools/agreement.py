@@ -2,7 +2,8 @@
 
 The policies of devices are those of lambdas/iot-policies, with the stack's values in their places. The functions that the
 machine calls are those that the template puts into it, and those that the machine's role may call, no more and no fewer.
-Each function has a role of its own, and is named for its handler.
+Each function has a role of its own, and is named for its handler. A route of the API calls a function that the API may call
+by it, and none other.
 """
 
 import json
@@ -81,3 +82,18 @@ for name, function in of_type("AWS::Serverless::Function").items():
     same(f"the name of {name}", function["FunctionName"]["Fn::Sub"], "${AWS::StackName}-" + handler)
     same(f"the role of {name}", arn(function["Role"]), f"{name}Role")
     same(f"the log of {name}", function["LoggingConfig"]["LogGroup"]["Ref"], f"{name}Log")
+
+# The emulator lets an API call any function, as AWS does not. Who may be called, and by which route, is the same.
+of_integrations = {
+    name: arn(properties["IntegrationUri"]) for name, properties in of_type("AWS::ApiGatewayV2::Integration").items()
+}
+routes = sorted(
+    (of_integrations[re.fullmatch(r"integrations/\$\{(\w+)\}", route["Target"]["Fn::Sub"])[1]], route["RouteKey"])
+    for route in of_type("AWS::ApiGatewayV2::Route").values()
+)
+granted = sorted(
+    (permission["FunctionName"]["Ref"], permission["SourceArn"]["Fn::Sub"].split("${Api}/*/")[1].replace("/", " /", 1))
+    for permission in of_type("AWS::Lambda::Permission").values()
+    if permission["Principal"] == "apigateway.amazonaws.com"
+)
+same("functions that routes call, and that the API may call", routes, granted)

@@ -8,19 +8,21 @@ mod manifests;
 mod order;
 mod order_class;
 mod order_status;
+mod payments;
 mod rules;
 
 pub use conditions::{Cause, ClassReason, ConditionType, Reason};
 pub use manifests::{Manifest, manifests};
 pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, OrderSpec, Payment, SecretRef};
 pub use order_class::{
-    Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Ledger, Notifications, OrderClass,
-    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef, SecretName,
-    StepFunctions, Stripe, Timeouts, Validation, execution_arn,
+    Aws, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Ledger, Notifications, OrderClass,
+    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Retries, SecretKeyRef, SecretName, StepFunctions,
+    Timeouts, Validation, execution_arn,
 };
 pub use order_status::{
     CompensationStatus, OrderStatus, PaymentStatus, Phase, StepState, StepStatus, WaitingFor,
 };
+pub use payments::{Capture, Payments, Stripe, Webhook};
 
 /// The API group of every Comanda resource.
 pub const GROUP: &str = "comanda.dev";

@@ -216,6 +216,7 @@ impl Installation {
                     secret_key: Some(key(STRIPE_SECRET, "secret-key")),
                     url: self.routes().map_or(self.stack.stripe.url(), |routes| &routes.stripe).to_owned(),
                     return_url: Some(RETURN_URL.to_owned()),
+                    webhook: None,
                 },
                 capture,
             },

@@ -31,6 +31,8 @@ pub enum Function {
     Await,
     /// Keeps what a device said, and ends the wait that it answers.
     DeviceAck,
+    /// Looks a payment up that Stripe tells of, and ends the wait that it answers.
+    StripeWebhook,
 }
 
 impl Function {
@@ -47,7 +49,7 @@ impl Function {
             Self::RecallDevices => &[Step::RecallDevices],
             Self::UndoPayment => &[Step::UndoPayment],
             Self::ReleaseStock => &[Step::ReleaseStock],
-            Self::Await | Self::DeviceAck => &[],
+            Self::Await | Self::DeviceAck | Self::StripeWebhook => &[],
         }
     }
 
@@ -108,8 +110,10 @@ mod tests {
         let does = |wanted: fn(&Effect) -> bool| shares().any(|share| share.effects.iter().any(wanted));
         let looks = |wanted: fn(&Look) -> bool| shares().any(|share| share.looks.iter().any(wanted));
         let validates = looks(|look| *look == Look::Validation);
+        let hears_stripe = function == Function::StripeWebhook;
         let pays = does(|effect| effect.row().kind == Kind::Payment)
-            || looks(|look| matches!(look, Look::Payment | Look::Refunds));
+            || looks(|look| matches!(look, Look::Payment | Look::Refunds))
+            || hears_stripe;
         let reaches_the_customer = does(|effect| {
             effect.row().kind == Kind::Message
                 || matches!(effect, Effect::OpenPayment | Effect::Deliver | Effect::Assign)
@@ -120,7 +124,10 @@ mod tests {
             ("STRIPE_SECRET_ARN", pays),
             ("CONTACT_KEY_SECRET_ARN", validates || reaches_the_customer),
             ("IOT_DATA_ENDPOINT", does(|effect| effect.row().kind == Kind::Command)),
-            ("WAKE_QUEUE_URL", function.tells() || function == Function::Await),
+            ("WAKE_QUEUE_URL", function.tells() || function == Function::Await || hears_stripe),
+            ("INSTALLATION", hears_stripe),
+            ("STRIPE_URL", hears_stripe),
+            ("STRIPE_WEBHOOK_SECRET_ARN", hears_stripe),
         ];
         given.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
     }

@@ -4,6 +4,7 @@ mod failure;
 mod faults;
 mod function;
 mod handlers;
+mod http;
 mod ports;
 mod secrets;
 mod stack;
@@ -56,6 +57,16 @@ async fn run() -> Result<(), String> {
             let handler = service_fn(move |event: LambdaEvent<_>| {
                 let stack = Arc::clone(&stack);
                 async move { handlers::wait(event.payload, &stack).await }
+            });
+            lambda_runtime::run(handler).await
+        }
+        Function::StripeWebhook => {
+            let handler = service_fn(move |event: LambdaEvent<_>| {
+                let stack = Arc::clone(&stack);
+                async move {
+                    let answer = handlers::stripe_webhook(event.payload, &event.context, &stack).await;
+                    Ok::<_, lambda_runtime::Error>(answer)
+                }
             });
             lambda_runtime::run(handler).await
         }

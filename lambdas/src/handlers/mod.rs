@@ -2,10 +2,12 @@
 
 mod device_ack;
 mod step;
+mod stripe_webhook;
 mod wait;
 
 pub use device_ack::device_ack;
 pub use step::step;
+pub use stripe_webhook::stripe_webhook;
 pub use wait::wait;
 
 use comanda_saga::Identity;

@@ -91,7 +91,7 @@ struct Reader {
 
 /// What becomes of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
     /// This object looks again.
     Wakes(ObjectRef<Order>),
     /// Nobody has to look: the order is over or unknown, or its object reads the ledger when it comes.
@@ -201,38 +201,58 @@ impl Reader {
     }
 
     async fn look_up(&self, Said { order, ended }: &Said) -> Result<Verdict, LedgerError> {
-        let Audience { cluster, live, .. } = &self.audience;
         let ended = ended.as_deref();
-        let named = || live.executed_by(ended?);
+        let named = || self.audience.live.executed_by(ended?);
         let Some(identity) = order.clone().or_else(named) else {
             // Nothing but the name of an execution: whoever follows its order knows it.
             return Ok(Verdict::Anothers);
         };
-        if let Some(object) = live.tell(&identity, ended) {
-            return Ok(Verdict::Wakes(object));
+        self.audience.hear(&*self.subscription.ledger, &identity, ended).await
+    }
+}
+
+impl Audience {
+    /// Who looks at an order of which somebody says that there is something to see, or that an execution of it ended.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn hear(
+        &self,
+        ledger: &dyn Ledger,
+        order: &Identity,
+        ended: Option<&str>,
+    ) -> Result<Verdict, LedgerError> {
+        match self.live.tell(order, ended) {
+            Some(object) => Ok(Verdict::Wakes(object)),
+            None => self.of_nobody(ledger, order, ended).await,
         }
-        self.of_nobody(&identity, ended, cluster).await
     }
 
     /// The order is followed by no object here: the ledger says whose it is.
     async fn of_nobody(
         &self,
-        identity: &Identity,
+        ledger: &dyn Ledger,
+        order: &Identity,
         ended: Option<&str>,
-        cluster: &str,
     ) -> Result<Verdict, LedgerError> {
-        let loaded = self.subscription.ledger.load(identity).await?;
-        let Some(record) = loaded.map(|loaded| loaded.record).filter(|record| !record.phase.is_final())
-        else {
+        let Some(record) = ledger.load(order).await?.map(|loaded| loaded.record) else {
             return Ok(Verdict::Needless);
         };
+        let is_over = record.phase.is_final();
         Ok(match &record.owner {
-            Some(owner) if owner.cluster != cluster => Verdict::Anothers,
+            // Of an order that is over, nobody has anything to see unless a person is needed.
+            _ if is_over && !record.is_stalled() => Verdict::Needless,
+            Some(owner) if owner.cluster != self.cluster => Verdict::Anothers,
+            _ if is_over => {
+                let stall = record.stall.as_ref().map_or("", |stall| &stall.message);
+                warn!(%order, outcome = "NeedsPerson", stall, "an order whose object is gone needs a person");
+                Verdict::Needless
+            }
             Some(_) if ended.is_some_and(|ended| record.is_executed_by(ended)) => {
                 // The operator began a moment ago. What an object finds in the ledger does not say this.
-                self.audience.live.keep_word(identity, ended);
+                self.live.keep_word(order, ended);
                 // The object may have come meanwhile.
-                self.audience.live.tell(identity, ended).map_or(Verdict::Needless, Verdict::Wakes)
+                self.live.tell(order, ended).map_or(Verdict::Needless, Verdict::Wakes)
             }
             _ => Verdict::Needless,
         })

@@ -87,6 +87,8 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         "DeletionProtection=false".to_owned(),
     ];
     let mut deploy = vec!["cloudformation", "deploy", "--template-file", packaged, "--stack-name", &name];
+    // It is larger than what goes with a request.
+    deploy.extend(["--s3-bucket", BUCKET]);
     deploy.extend(["--capabilities", "CAPABILITY_IAM", "--parameter-overrides"]);
     deploy.extend(parameters.iter().map(String::as_str));
     if let Err(error) = cli.run(&deploy).await {
