@@ -38,6 +38,24 @@ pub struct Deployment {
     pub operator: AccessKey,
     /// What customers' data is sealed with, base64. Functions have it from Secrets Manager.
     pub contact_key: String,
+    /// The URL of the HTTP API, as the emulator serves it by path.
+    pub api_url: String,
+}
+
+/// What functions are deployed with.
+#[derive(Clone, Copy, Debug)]
+pub struct Functions<'a> {
+    /// Their program.
+    pub program: &'a Path,
+    /// Where the function that hears of payments finds Stripe.
+    pub stripe_url: &'a str,
+}
+
+impl Deployment {
+    /// Where Stripe sends its events.
+    pub fn webhook_url(&self) -> String {
+        format!("{}/webhooks/stripe", self.api_url)
+    }
 }
 
 /// Which policy of `IoT` is whose.
@@ -60,14 +78,20 @@ pub struct AccessKey {
     pub secret: String,
 }
 
-/// Makes the secrets, packages and deploys the template with the functions' `program`, and makes the operator's user.
+/// Makes the secrets, packages and deploys the template with the program of its functions, and makes the operator's user.
 /// `dir` gets the package.
-pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str) -> Result<Deployment> {
+pub(super) async fn deploy(
+    cli: &Cli,
+    dir: &Path,
+    functions: Functions<'_>,
+    endpoint: &str,
+) -> Result<Deployment> {
     let name = stack_name();
-    let template = lay_out(dir, program).await?;
+    let template = lay_out(dir, functions.program).await?;
     let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
-    let (stripe_secret, contact_secret, _) = tokio::try_join!(
+    let (stripe_secret, signing_secret, contact_secret, _) = tokio::try_join!(
         make_secret(cli, "stripe", stripe::SECRET_KEY),
+        make_secret(cli, "stripe-webhook", stripe::SIGNING_SECRET),
         make_secret(cli, "contact-key", &contact_key),
         cli.run(&["s3api", "create-bucket", "--bucket", BUCKET]),
     )?;
@@ -82,6 +106,8 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         format!("TopicPrefix={PREFIX}"),
         format!("IotDataEndpoint={endpoint}"),
         format!("StripeSecretArn={stripe_secret}"),
+        format!("StripeWebhookSecretArn={signing_secret}"),
+        format!("StripeUrl={}", functions.stripe_url),
         format!("ContactKeySecretArn={contact_secret}"),
         format!("Architecture={}", architecture()),
         "DeletionProtection=false".to_owned(),
@@ -113,7 +139,15 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         },
         operator: make_operator(cli, &outputs.get("OperatorPolicyArn")?).await?,
         contact_key,
+        api_url: by_path(endpoint, &outputs.get("ApiUrl")?)?,
     })
+}
+
+/// The emulator's own address of an API: names below `localhost` are not found everywhere.
+fn by_path(endpoint: &str, api_url: &str) -> Result<String> {
+    let host = api_url.split_once("://").map_or(api_url, |(_, host)| host);
+    let (id, _) = host.split_once('.').with_context(|| format!("{api_url} names no API"))?;
+    Ok(format!("{endpoint}/_aws/execute-api/{id}/$default"))
 }
 
 /// What a function answers when it is called by its name, which begins with the stack's.
@@ -124,6 +158,15 @@ pub(super) async fn invoke(endpoint: &str, function: &str, payload: &Value) -> R
     let (status, said) = (answer.status(), answer.text().await?);
     ensure!(status.is_success() && !failed, "{function} answers {status}: {said}");
     Ok(serde_json::from_str(&said)?)
+}
+
+/// The lines that a function logged.
+pub(super) async fn log(cli: &Cli, function: &str) -> Result<Vec<Value>> {
+    let group = format!("/aws/lambda/{}-{function}", stack_name());
+    let told = cli.json(&["logs", "filter-log-events", "--log-group-name", &group]).await?;
+    let lines = told["events"].as_array().into_iter().flatten();
+    let lines = lines.filter_map(|event| event["message"].as_str()).flat_map(str::lines);
+    Ok(lines.filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// By which a right is taken from a role, whatever its other policies grant.

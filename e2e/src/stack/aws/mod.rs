@@ -27,7 +27,7 @@ use super::tools::Tools;
 pub use account::REGION;
 pub use catalogue::CatalogueItem;
 use cli::Cli;
-pub use deployment::{AccessKey, Deployment, DevicePolicies};
+pub use deployment::{AccessKey, Deployment, DevicePolicies, Functions};
 pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
 
@@ -64,7 +64,7 @@ impl Aws {
     ///
     /// # Errors
     /// When ministack does not come up or refuses a resource.
-    pub async fn start(tools: &Tools, dir: &Path, functions: Option<&Path>) -> Result<Self> {
+    pub async fn start(tools: &Tools, dir: &Path, functions: Option<Functions<'_>>) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let (port, mqtt_port) = (free_port()?, free_port()?);
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -88,8 +88,8 @@ impl Aws {
         let cli = Cli { python: tools.python.clone(), env: env_of(&endpoint, ACCESS_KEY, SECRET_KEY) };
         let (deployment, resources) = match functions {
             None => (None, provision::create(&config).await.context("creating the AWS resources")?),
-            Some(program) => {
-                let deployment = deployment::deploy(&cli, &dir.join("package"), program, &endpoint)
+            Some(functions) => {
+                let deployment = deployment::deploy(&cli, &dir.join("package"), functions, &endpoint)
                     .await
                     .context("deploying lambdas/template.yaml")?;
                 let resources = provision::of(&deployment, &config).await?;
@@ -261,6 +261,14 @@ impl Aws {
     /// When it fails.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
         deployment::invoke(&self.endpoint, function, payload).await
+    }
+
+    /// The lines that a deployed function logged, by the end of its name.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub async fn function_log(&self, function: &str) -> Result<Vec<Value>> {
+        deployment::log(&self.cli, function).await
     }
 
     /// The ARNs of all executions of the deployed machine, the first one first.
