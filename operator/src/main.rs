@@ -16,6 +16,7 @@ mod live;
 mod memory;
 mod object;
 mod observe;
+mod pace;
 mod reconcile;
 mod report;
 mod run;

@@ -30,6 +30,7 @@ use crate::error::Error;
 use crate::executor::Queues;
 use crate::leadership::Candidate;
 use crate::live::Live;
+use crate::pace::Pace;
 use crate::services::Pool;
 use crate::telemetry::Metrics;
 use crate::{devices, inbox, reconcile};
@@ -275,6 +276,7 @@ async fn work(
         classes: class_store,
         services: Arc::clone(&services),
         live: Arc::clone(&live),
+        execution_looks: Pace::of_executions(),
         reporter,
         metrics: Arc::clone(&metrics),
         stop: stop.clone(),
