@@ -4,7 +4,10 @@
 //! tests can all depend on it. `crdgen` writes the YAML that clusters install.
 
 mod conditions;
+#[cfg(feature = "judge")]
+pub mod judge;
 mod manifests;
+mod openapi;
 mod order;
 mod order_class;
 mod order_status;
@@ -12,11 +15,12 @@ mod rules;
 
 pub use conditions::{Cause, ClassReason, ConditionType, Reason};
 pub use manifests::{Manifest, manifests};
+pub use openapi::{NOT_THE_CALLERS, openapi};
 pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, OrderSpec, Payment, SecretRef};
 pub use order_class::{
-    Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Ledger, Notifications, OrderClass,
-    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef, SecretName,
-    StepFunctions, Stripe, Timeouts, Validation, execution_arn,
+    Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Intake, Ledger, Notifications,
+    OrderClass, OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef,
+    SecretName, StepFunctions, Stripe, Timeouts, Validation, execution_arn,
 };
 pub use order_status::{
     CompensationStatus, OrderStatus, PaymentStatus, Phase, StepState, StepStatus, WaitingFor,

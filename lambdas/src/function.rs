@@ -31,6 +31,8 @@ pub enum Function {
     Await,
     /// Keeps what a device said, and ends the wait that it answers.
     DeviceAck,
+    /// Takes orders in over HTTP.
+    Intake,
 }
 
 impl Function {
@@ -47,7 +49,7 @@ impl Function {
             Self::RecallDevices => &[Step::RecallDevices],
             Self::UndoPayment => &[Step::UndoPayment],
             Self::ReleaseStock => &[Step::ReleaseStock],
-            Self::Await | Self::DeviceAck => &[],
+            Self::Await | Self::DeviceAck | Self::Intake => &[],
         }
     }
 
@@ -118,9 +120,13 @@ mod tests {
             ("LEDGER_TABLE", true),
             ("CATALOGUE_TABLE", validates),
             ("STRIPE_SECRET_ARN", pays),
-            ("CONTACT_KEY_SECRET_ARN", validates || reaches_the_customer),
+            ("CONTACT_KEY_SECRET_ARN", validates || reaches_the_customer || function == Function::Intake),
             ("IOT_DATA_ENDPOINT", does(|effect| effect.row().kind == Kind::Command)),
-            ("WAKE_QUEUE_URL", function.tells() || function == Function::Await),
+            ("WAKE_QUEUE_URL", function.tells() || matches!(function, Function::Await | Function::Intake)),
+            ("INTAKE_QUEUE_URL", function == Function::Intake),
+            ("INSTALLATION", function == Function::Intake),
+            ("TENANT", function == Function::Intake),
+            ("ORDER_CLASS", function == Function::Intake),
         ];
         given.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
     }

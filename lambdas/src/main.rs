@@ -8,6 +8,7 @@ mod ports;
 mod secrets;
 mod stack;
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -58,6 +59,14 @@ async fn run() -> Result<(), String> {
                 async move { handlers::wait(event.payload, &stack).await }
             });
             lambda_runtime::run(handler).await
+        }
+        Function::Intake => {
+            let settings = Arc::new(stack::intake()?);
+            let handler = service_fn(move |request: lambda_http::Request| {
+                let (stack, settings) = (Arc::clone(&stack), Arc::clone(&settings));
+                async move { Ok::<_, Infallible>(handlers::take_in(request, &settings, &stack).await) }
+            });
+            lambda_http::run(handler).await
         }
         function => {
             let handler = service_fn(move |event: LambdaEvent<_>| {

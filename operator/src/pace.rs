@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// DescribeExecution is refused beyond 15 a second in most regions, for the whole account: this leaves a third to others.
+/// `DescribeExecution` is refused beyond 15 a second in most regions, for the whole account: this leaves a third to others.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html#service-limits-api-action-throttling-general>.
 const EXECUTIONS_A_SECOND: u32 = 10;
 
@@ -58,7 +58,7 @@ mod tests {
         for tick in 0..1100 {
             let now = begun + tick * Duration::from_millis(100);
             for (turn, due) in turns.iter_mut().zip(&mut due) {
-                if now < begun + *due / 2 || *due == Duration::MAX {
+                if *due == Duration::MAX || now < begun + *due / 2 {
                     continue;
                 }
                 match pace.take(turn, now) {
@@ -84,7 +84,7 @@ mod tests {
         let mut turns = [None; 3];
         assert_eq!(turns.each_mut().map(|turn| pace.take(turn, begun).is_ok()), [true, false, false]);
         // The orders went on by themselves, and are overdue again an hour later.
-        let later = begun + Duration::from_secs(3600);
+        let later = begun + Duration::from_hours(1);
         assert_eq!(turns.each_mut().map(|turn| pace.take(turn, later).is_ok()), [true, false, false]);
     }
 

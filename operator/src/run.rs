@@ -28,8 +28,10 @@ use crate::class::{self, ClassContext};
 use crate::context::{Context, bounded};
 use crate::error::Error;
 use crate::executor::Queues;
+use crate::intake::Intakes;
 use crate::leadership::Candidate;
 use crate::live::Live;
+use crate::orders::{Kubernetes, Orders};
 use crate::pace::Pace;
 use crate::services::Pool;
 use crate::telemetry::Metrics;
@@ -281,9 +283,12 @@ async fn work(
         metrics: Arc::clone(&metrics),
         stop: stop.clone(),
     });
+    let api: Arc<dyn Orders> = Arc::new(Kubernetes(client.clone()));
+    let intakes = Arc::new(Intakes::new(&context, order_store.clone(), Arc::clone(&api)));
     let class_context = Arc::new(ClassContext {
         client,
         services,
+        intakes,
         orders: order_store,
         orders_listed,
         metrics: Arc::clone(&metrics),
@@ -296,6 +301,7 @@ async fn work(
         live: Arc::clone(&live),
         metrics: Arc::clone(&metrics),
         wake: wake.clone(),
+        orders: api,
         stop: stop.clone(),
     };
     tasks.spawn(inbox::take_in(subscriptions, audience));

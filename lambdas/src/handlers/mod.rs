@@ -1,10 +1,12 @@
 //! What a function does when it is called.
 
 mod device_ack;
+mod intake;
 mod step;
 mod wait;
 
 pub use device_ack::device_ack;
+pub use intake::{Settings, take_in};
 pub use step::step;
 pub use wait::wait;
 

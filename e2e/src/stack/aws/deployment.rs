@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::cli::Cli;
+use crate::installation::{CLASS, TENANT};
 use crate::stack::simulators::{INSTALLATION, PREFIX};
 use crate::stack::stripe;
 
@@ -30,6 +31,10 @@ pub struct Deployment {
     pub state_machine_arn: String,
     /// By which the machine says that an order moved, waits or ended.
     pub wake_queue_url: String,
+    /// Where orders that came over HTTP wait for room.
+    pub intake_queue_url: String,
+    /// Where orders are sent, `POST /orders`.
+    pub api_url: String,
     /// Where messages end that nobody could be given.
     pub dead_letter_queue_url: String,
     /// The names of the policies of certificates.
@@ -38,6 +43,8 @@ pub struct Deployment {
     pub operator: AccessKey,
     /// What customers' data is sealed with, base64. Functions have it from Secrets Manager.
     pub contact_key: String,
+    /// Its ARN there.
+    pub contact_key_secret: String,
 }
 
 /// Which policy of `IoT` is whose.
@@ -84,9 +91,13 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         format!("StripeSecretArn={stripe_secret}"),
         format!("ContactKeySecretArn={contact_secret}"),
         format!("Architecture={}", architecture()),
+        format!("Tenant={TENANT}"),
+        format!("OrderClass={CLASS}"),
         "DeletionProtection=false".to_owned(),
     ];
     let mut deploy = vec!["cloudformation", "deploy", "--template-file", packaged, "--stack-name", &name];
+    // A template of more than 51,200 bytes goes by a bucket.
+    deploy.extend(["--s3-bucket", BUCKET]);
     deploy.extend(["--capabilities", "CAPABILITY_IAM", "--parameter-overrides"]);
     deploy.extend(parameters.iter().map(String::as_str));
     if let Err(error) = cli.run(&deploy).await {
@@ -103,6 +114,8 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         notifications_topic_arn: outputs.get("NotificationsTopicArn")?,
         state_machine_arn: outputs.get("StateMachineArn")?,
         wake_queue_url: outputs.get("WakeQueueUrl")?,
+        intake_queue_url: outputs.get("IntakeQueueUrl")?,
+        api_url: api_url(endpoint, &outputs.get("ApiUrl")?)?,
         dead_letter_queue_url: outputs.get("DeadLetterQueueUrl")?,
         policies: DevicePolicies {
             operator: outputs.get("OperatorDevicePolicy")?,
@@ -111,6 +124,7 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         },
         operator: make_operator(cli, &outputs.get("OperatorPolicyArn")?).await?,
         contact_key,
+        contact_key_secret: contact_secret,
     })
 }
 
@@ -179,10 +193,22 @@ async fn make_secret(cli: &Cli, name: &str, value: &str) -> Result<String> {
 async fn make_operator(cli: &Cli, policy: &str) -> Result<AccessKey> {
     cli.run(&["iam", "create-user", "--user-name", OPERATOR]).await?;
     let attach = ["iam", "attach-user-policy", "--user-name", OPERATOR, "--policy-arn", policy];
-    let create = ["iam", "create-access-key", "--user-name", OPERATOR];
-    let (_, made) = tokio::try_join!(cli.run(&attach), cli.json(&create))?;
+    let (_, key) = tokio::try_join!(cli.run(&attach), make_key(cli, OPERATOR))?;
+    Ok(key)
+}
+
+/// Makes a user's key.
+pub(super) async fn make_key(cli: &Cli, user: &str) -> Result<AccessKey> {
+    let made = cli.json(&["iam", "create-access-key", "--user-name", user]).await?;
     let key = &made["AccessKey"];
     Ok(AccessKey { id: text(&key["AccessKeyId"])?, secret: text(&key["SecretAccessKey"])? })
+}
+
+/// Where the API is without a name server: its host's first label is its id.
+fn api_url(endpoint: &str, output: &str) -> Result<String> {
+    let host = output.split_once("://").map_or(output, |(_, host)| host);
+    let id = host.split('.').next().context("the API's URL has no host")?;
+    Ok(format!("{endpoint}/_aws/execute-api/{id}/$default"))
 }
 
 /// What a stack says of itself.

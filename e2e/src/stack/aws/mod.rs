@@ -2,6 +2,7 @@
 //! certificates an installation needs.
 
 mod account;
+mod api;
 mod catalogue;
 mod cli;
 mod deployment;
@@ -25,6 +26,7 @@ use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
 pub use account::REGION;
+pub use api::{Answer, Caller};
 pub use catalogue::CatalogueItem;
 use cli::Cli;
 pub use deployment::{AccessKey, Deployment, DevicePolicies};
@@ -270,6 +272,18 @@ impl Aws {
     pub async fn executions(&self) -> Result<Vec<String>> {
         let deployment = self.deployment.as_ref().context("this stack has no machine")?;
         executions::executions(&aws_sdk_sfn::Client::new(&self.config), &deployment.state_machine_arn).await
+    }
+
+    /// A new user of IAM who calls the deployed API; without a name, one who does not sign.
+    ///
+    /// # Errors
+    /// When there is no API, or IAM refuses.
+    pub async fn caller(&self, name: Option<&str>) -> Result<Caller> {
+        let url = &self.deployment.as_ref().context("this stack has no API")?.api_url;
+        match name {
+            Some(name) => Caller::make(&self.cli, url, name).await,
+            None => Ok(Caller::unsigned(url)),
+        }
     }
 
     /// Makes the device `name` a thing with the policy of its holder, issues a certificate, writes it below the run
