@@ -4,6 +4,7 @@
 //! tests can all depend on it. `crdgen` writes the YAML that clusters install.
 
 mod conditions;
+mod executor;
 #[cfg(feature = "judge")]
 pub mod judge;
 mod manifests;
@@ -14,13 +15,14 @@ mod order_status;
 mod rules;
 
 pub use conditions::{Cause, ClassReason, ConditionType, Reason};
+pub use executor::{Executor, StepFunctions, execution_arn};
 pub use manifests::{Manifest, manifests};
 pub use openapi::{NOT_THE_CALLERS, openapi};
 pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, OrderSpec, Payment, SecretRef};
 pub use order_class::{
-    Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Intake, Ledger, Notifications,
-    OrderClass, OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef,
-    SecretName, StepFunctions, Stripe, Timeouts, Validation, execution_arn,
+    Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Intake, Ledger, Notifications, OrderClass,
+    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef, SecretName, Stripe,
+    Timeouts, Validation,
 };
 pub use order_status::{
     CompensationStatus, OrderStatus, PaymentStatus, Phase, StepState, StepStatus, WaitingFor,
