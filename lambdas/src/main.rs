@@ -1,5 +1,7 @@
 //! The functions of the AWS side, in one program: `_HANDLER` says which of them it is. Read `function.rs` first.
 
+#[cfg(test)]
+mod alarms;
 mod failure;
 mod faults;
 mod function;

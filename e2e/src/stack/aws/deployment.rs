@@ -14,6 +14,10 @@ use super::cli::Cli;
 use crate::stack::simulators::{INSTALLATION, PREFIX};
 use crate::stack::stripe;
 
+/// Who would be told of alarms. The emulator sends no e-mail.
+pub const ON_CALL: &str = "oncall@example.com";
+/// Alarms of which one of what they count is enough here, so that they are seen.
+const AT_ONCE: [&str; 4] = ["OrdersRefused", "PaymentErrors", "StatusUpdateErrors", "FunctionErrors"];
 const BUCKET: &str = "comanda-packages";
 const OPERATOR: &str = "comanda-operator";
 
@@ -32,6 +36,8 @@ pub struct Deployment {
     pub wake_queue_url: String,
     /// Where messages end that nobody could be given.
     pub dead_letter_queue_url: String,
+    /// Where alarms are published.
+    pub alarms_topic_arn: String,
     /// The names of the policies of certificates.
     pub policies: DevicePolicies,
     /// A user with the operator's policy, and no other.
@@ -77,7 +83,7 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
     let package = ["cloudformation", "package", "--template-file", template, "--s3-bucket", BUCKET];
     cli.run(&[&package[..], &["--output-template-file", packaged]].concat()).await?;
 
-    let parameters = [
+    let mut parameters = vec![
         format!("Installation={INSTALLATION}"),
         format!("TopicPrefix={PREFIX}"),
         format!("IotDataEndpoint={endpoint}"),
@@ -85,8 +91,12 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         format!("ContactKeySecretArn={contact_secret}"),
         format!("Architecture={}", architecture()),
         "DeletionProtection=false".to_owned(),
+        format!("AlarmEmail={ON_CALL}"),
     ];
+    parameters.extend(AT_ONCE.map(|threshold| format!("{threshold}Threshold=1")));
     let mut deploy = vec!["cloudformation", "deploy", "--template-file", packaged, "--stack-name", &name];
+    // The template is too long to be sent as it is.
+    deploy.extend(["--s3-bucket", BUCKET]);
     deploy.extend(["--capabilities", "CAPABILITY_IAM", "--parameter-overrides"]);
     deploy.extend(parameters.iter().map(String::as_str));
     if let Err(error) = cli.run(&deploy).await {
@@ -104,6 +114,7 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         state_machine_arn: outputs.get("StateMachineArn")?,
         wake_queue_url: outputs.get("WakeQueueUrl")?,
         dead_letter_queue_url: outputs.get("DeadLetterQueueUrl")?,
+        alarms_topic_arn: outputs.get("AlarmsTopicArn")?,
         policies: DevicePolicies {
             operator: outputs.get("OperatorDevicePolicy")?,
             kitchen: outputs.get("KitchenDevicePolicy")?,
@@ -148,7 +159,7 @@ async fn role_name(cli: &Cli, role: &str) -> Result<String> {
     text(&described["StackResourceDetail"]["PhysicalResourceId"])
 }
 
-fn stack_name() -> String {
+pub(super) fn stack_name() -> String {
     format!("comanda-{INSTALLATION}")
 }
 

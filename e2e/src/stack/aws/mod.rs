@@ -27,7 +27,7 @@ use super::tools::Tools;
 pub use account::REGION;
 pub use catalogue::CatalogueItem;
 use cli::Cli;
-pub use deployment::{AccessKey, Deployment, DevicePolicies};
+pub use deployment::{AccessKey, Deployment, DevicePolicies, ON_CALL};
 pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
 
@@ -36,8 +36,12 @@ const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
 /// ministack as it is started: with corrections where it is laxer than AWS.
-const SERVER: &str =
-    concat!(include_str!("states.py"), include_str!("permissions.py"), include_str!("server.py"));
+const SERVER: &str = concat!(
+    include_str!("states.py"),
+    include_str!("permissions.py"),
+    include_str!("alarms.py"),
+    include_str!("server.py")
+);
 
 /// Where functions find the faults planned for them, and say which of them happened.
 const FAULTS: &str = "faults";
