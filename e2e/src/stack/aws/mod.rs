@@ -2,11 +2,13 @@
 //! certificates an installation needs.
 
 mod account;
+pub mod alarms;
 mod catalogue;
 mod cli;
 mod deployment;
 mod executions;
 mod iot;
+mod messages;
 mod provision;
 
 use std::fs;
@@ -14,17 +16,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::KeyType;
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::Value;
 
 use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
 pub use account::REGION;
+use alarms::Monitor;
 pub use catalogue::CatalogueItem;
 use cli::Cli;
 pub use deployment::{AccessKey, Deployment, DevicePolicies, ON_CALL};
@@ -197,26 +199,23 @@ impl Aws {
     /// # Errors
     /// When SQS refuses.
     pub async fn drain_notifications(&self) -> Result<Vec<Value>> {
-        let sqs = aws_sdk_sqs::Client::new(&self.config);
-        let queue = &self.resources.notifications_queue_url;
-        let mut bodies = Vec::new();
-        loop {
-            let answer = sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
-            let messages = answer.messages.unwrap_or_default();
-            if messages.is_empty() {
-                return Ok(bodies);
-            }
-            let mut entries = Vec::new();
-            for (number, message) in messages.into_iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string());
-                entries.push(entry.set_receipt_handle(message.receipt_handle).build()?);
-                let body = message.body.unwrap_or_default();
-                bodies.push(serde_json::from_str(&body).unwrap_or(Value::String(body)));
-            }
-            let deleted =
-                sqs.delete_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
-            ensure!(deleted.failed.is_empty(), "SQS kept {} messages", deleted.failed.len());
-        }
+        self.drain(&self.resources.notifications_queue_url).await
+    }
+
+    /// Takes every message out of a queue.
+    ///
+    /// # Errors
+    /// When SQS refuses.
+    pub async fn drain(&self, queue: &str) -> Result<Vec<Value>> {
+        messages::drain(&self.config, queue).await
+    }
+
+    /// The URL of a new queue that gets what is published to a topic.
+    ///
+    /// # Errors
+    /// When SNS or SQS refuses.
+    pub async fn subscribe(&self, name: &str, topic: &str) -> Result<String> {
+        messages::subscribe(&self.config, name, topic).await
     }
 
     /// The names of the states that an execution entered, in order, but for those that only choose.
@@ -274,6 +273,17 @@ impl Aws {
     pub async fn executions(&self) -> Result<Vec<String>> {
         let deployment = self.deployment.as_ref().context("this stack has no machine")?;
         executions::executions(&aws_sdk_sfn::Client::new(&self.config), &deployment.state_machine_arn).await
+    }
+
+    /// What turns the alarms of what was deployed. One is enough: each counts by itself.
+    ///
+    /// # Errors
+    /// When nothing is deployed.
+    pub fn monitor(&self) -> Result<Monitor> {
+        let deployment = self.deployment.as_ref().context("this stack has no alarms")?;
+        let queues = [&*deployment.wake_queue_url, &*deployment.dead_letter_queue_url];
+        let (stack, machine) = (deployment::stack_name(), &deployment.state_machine_arn);
+        Ok(Monitor::new(&self.endpoint, &self.config, stack, machine, queues))
     }
 
     /// Makes the device `name` a thing with the policy of its holder, issues a certificate, writes it below the run
