@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use comanda_crds::{Capture, Order, Timeouts};
+use jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
 
@@ -138,6 +139,7 @@ impl Demo {
         let verdicts = self.batch().evidence().await?;
         if self.stack().aws.deployment().is_some() {
             screen::print_paths(&self.paths().await?);
+            screen::print_alarms(&self.stack().aws.monitor()?.look(Timestamp::now()).await?);
         }
         screen::print(&verdicts);
         Ok(verdicts.iter().all(Verdict::holds))

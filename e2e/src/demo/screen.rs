@@ -10,6 +10,8 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Cell, Color, ColumnConstraint, Table, Width};
 use kube::ResourceExt;
 
+use crate::stack::aws::alarms::{Alarm, State};
+
 /// Where the orders are shown.
 pub struct Screen {
     live: bool,
@@ -181,6 +183,17 @@ pub fn print_paths(paths: &[(String, Vec<String>)]) {
         column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(PATH)));
     }
     println!("{table}");
+}
+
+/// Prints which alarms are on, and why; one is enough for most of them here.
+pub fn print_alarms(alarms: &[Alarm]) {
+    println!("\nAlarms of CloudWatch, evaluated by their definitions:");
+    let (on, off): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.state == State::Alarm);
+    for Alarm { name, state, reason } in on {
+        println!("  {state}  {name}: {reason}");
+    }
+    let off: Vec<String> = off.iter().map(|alarm| format!("{} {}", alarm.name, alarm.state)).collect();
+    println!("  {}", off.join(", "));
 }
 
 /// A step that waits is entered again after each wait: it is shown once, with how often it waited.
