@@ -51,6 +51,8 @@ async fn play(world: &World) -> Result<()> {
         the_payment_provider_does_not_answer(&shop, "unanswered"),
         a_bank_took_the_money_back(world, "fails-disputed"),
         a_card_is_declined(&shop, "declined"),
+        a_function_is_throttled(&shop, "throttled"),
+        the_stock_of_a_rejected_order_cannot_be_returned(&shop, "rejects-unreturned"),
     )?;
     let dead = aws_sdk_sqs::Client::new(aws.sdk_config());
     let dead = dead.send_message().queue_url(&deployment.dead_letter_queue_url);
@@ -64,25 +66,26 @@ async fn play(world: &World) -> Result<()> {
         "payment-errors",
         "status-update-errors",
         "step-function-errors",
+        "step-function-throttles",
         "steps-stuck",
+        "undo-function-errors",
     ];
     expect_alarms(&monitor.look(Timestamp::now()).await?, &wrong)?;
-    expect_told(aws.drain(&pager).await?, "ALARM", &wrong)?;
+    expect_told(&aws.drain(&pager).await?, "ALARM", &wrong)?;
     expect_alarms(&monitor.look(Timestamp::now()).await?, &wrong)?;
     ensure!(aws.drain(&pager).await?.is_empty(), "an alarm that stays is told of again");
 
     // What can be mended, is: the orders go on. What cannot, a person lets go.
-    let (mended, unpaid) = ("unwritten", "unanswered");
-    for order in [mended, unpaid] {
-        let status = shop.until(order, TRIED_AGAIN, |status| status.phase.is_final()).await?;
-        ensure!(status.phase == Phase::Delivered, "{status:#?}");
+    for order in ["unwritten", "unanswered", "throttled"] {
+        ends(&shop, order, Phase::Delivered).await?;
     }
+    ends(&shop, "rejects-unreturned", Phase::Failed).await?;
     shop.annotate("fails-disputed", "comanda.dev/abandon", "the dispute was lost").await?;
     shop.until("fails-disputed", TRIED_AGAIN, |status| status.phase.is_final()).await?;
     aws.drain(&deployment.dead_letter_queue_url).await?;
     delivered(&shop, "after").await?;
     expect_alarms(&monitor.look(Timestamp::now() + LATER).await?, &[])?;
-    expect_told(aws.drain(&pager).await?, "OK", &wrong)
+    expect_told(&aws.drain(&pager).await?, "OK", &wrong)
 }
 
 async fn somebody_is_told_by_email(world: &World, topic: &str) -> Result<()> {
@@ -146,6 +149,30 @@ async fn a_card_is_declined(shop: &Shop<'_>, order: &str) -> Result<()> {
     ends(shop, order, Phase::Rejected).await
 }
 
+async fn a_function_is_throttled(shop: &Shop<'_>, order: &str) -> Result<()> {
+    let aws = &shop.world.installation.stack.aws;
+    aws.throttle("capture-payment", true).await?;
+    let failed = async {
+        delegate(shop, order, "pm_card_visa").await?;
+        until_fails(shop, order, "CapturePayment").await
+    }
+    .await;
+    aws.throttle("capture-payment", false).await?;
+    failed
+}
+
+async fn the_stock_of_a_rejected_order_cannot_be_returned(shop: &Shop<'_>, order: &str) -> Result<()> {
+    let aws = &shop.world.installation.stack.aws;
+    aws.deny("ReleaseStockRole", "dynamodb:PutItem").await?;
+    let failed = async {
+        delegate(shop, order, "pm_card_visa").await?;
+        until_fails(shop, order, "ReleaseStock").await
+    }
+    .await;
+    aws.allow("ReleaseStockRole").await?;
+    failed
+}
+
 async fn delivered(shop: &Shop<'_>, order: &str) -> Result<()> {
     delegate(shop, order, "pm_card_visa").await?;
     ends(shop, order, Phase::Delivered).await
@@ -188,7 +215,7 @@ fn expect_alarms(alarms: &[Alarm], wrong: &[&str]) -> Result<()> {
 }
 
 /// Demands that whoever subscribes was told of this state by each of these alarms, once, and of nothing else.
-fn expect_told(messages: Vec<Value>, state: &str, alarms: &[&str]) -> Result<()> {
+fn expect_told(messages: &[Value], state: &str, alarms: &[&str]) -> Result<()> {
     let told = messages.iter().map(|message| {
         ensure!(message["NewStateValue"] == state, "{message:#}");
         let name = message["AlarmName"].as_str().context("an alarm has a name")?;

@@ -45,7 +45,9 @@ def count_refused_call(function, duration_ms, error, throttle):
 
 def execute_and_count(func, config, event, request_id, started):
     result = execute(func, config, event, request_id, started)
-    error, throttle = (bool(result.get(key)) for key in ("error", "throttle"))
+    throttle = bool(result.get("throttle"))
+    # What is throttled did not fail.
+    error = bool(result.get("error")) and not throttle
     count_call(config.get("FunctionName", "unknown"), (time.time() - started) * 1000, error, throttle)
     return result
 

@@ -17,7 +17,8 @@ use crate::stack::stripe;
 /// Who would be told of alarms. The emulator sends no e-mail.
 pub const ON_CALL: &str = "oncall@example.com";
 /// Alarms of which one of what they count is enough here, so that they are seen.
-const AT_ONCE: [&str; 4] = ["OrdersRefused", "PaymentErrors", "StatusUpdateErrors", "FunctionErrors"];
+const AT_ONCE: [&str; 5] =
+    ["OrdersRefused", "PaymentErrors", "StatusUpdateErrors", "FunctionErrors", "FunctionThrottles"];
 const BUCKET: &str = "comanda-packages";
 const OPERATOR: &str = "comanda-operator";
 
@@ -151,6 +152,14 @@ pub(super) async fn deny(cli: &Cli, role: &str, action: &str) -> Result<()> {
 pub(super) async fn allow(cli: &Cli, role: &str) -> Result<()> {
     let name = role_name(cli, role).await?;
     cli.run(&["iam", "delete-role-policy", "--role-name", &name, "--policy-name", DENIED]).await.map(drop)
+}
+
+/// Has every call of a function throttled, or none any more.
+pub(super) async fn throttle(cli: &Cli, function: &str, every: bool) -> Result<()> {
+    let name = format!("{}-{function}", stack_name());
+    let (limit, none) = ("put-function-concurrency", ["--reserved-concurrent-executions", "0"]);
+    let (action, none) = if every { (limit, &none[..]) } else { ("delete-function-concurrency", &[][..]) };
+    cli.run(&[&["lambda", action, "--function-name", &name][..], none].concat()).await.map(drop)
 }
 
 async fn role_name(cli: &Cli, role: &str) -> Result<String> {

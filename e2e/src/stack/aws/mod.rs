@@ -26,7 +26,6 @@ use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
 pub use account::REGION;
-use alarms::Monitor;
 pub use catalogue::CatalogueItem;
 use cli::Cli;
 pub use deployment::{AccessKey, Deployment, DevicePolicies, ON_CALL};
@@ -275,17 +274,6 @@ impl Aws {
         executions::executions(&aws_sdk_sfn::Client::new(&self.config), &deployment.state_machine_arn).await
     }
 
-    /// What turns the alarms of what was deployed. One is enough: each counts by itself.
-    ///
-    /// # Errors
-    /// When nothing is deployed.
-    pub fn monitor(&self) -> Result<Monitor> {
-        let deployment = self.deployment.as_ref().context("this stack has no alarms")?;
-        let queues = [&*deployment.wake_queue_url, &*deployment.dead_letter_queue_url];
-        let (stack, machine) = (deployment::stack_name(), &deployment.state_machine_arn);
-        Ok(Monitor::new(&self.endpoint, &self.config, stack, machine, queues))
-    }
-
     /// Makes the device `name` a thing with the policy of its holder, issues a certificate, writes it below the run
     /// directory and returns it.
     ///
@@ -328,6 +316,14 @@ impl Aws {
     /// When nothing was.
     pub async fn allow(&self, role: &str) -> Result<()> {
         deployment::allow(&self.cli, role).await
+    }
+
+    /// Has every call of a function throttled, by the end of its name, or none any more.
+    ///
+    /// # Errors
+    /// When nothing is deployed, or it has no such function.
+    pub async fn throttle(&self, function: &str, every: bool) -> Result<()> {
+        deployment::throttle(&self.cli, function, every).await
     }
 
     /// Stops ministack.

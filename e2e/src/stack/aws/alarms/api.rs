@@ -90,8 +90,8 @@ impl Api {
         let query = |(number, metric): (usize, &Metric)| {
             let Metric { namespace, name, dimensions } = metric;
             let metric = json!({ "Namespace": namespace, "MetricName": name, "Dimensions": dimensions });
-            let stat = json!({ "Metric": metric, "Period": 60, "Stat": statistic.to_string() });
-            json!({ "Id": format!("m{number}"), "MetricStat": stat })
+            let minutes = json!({ "Metric": metric, "Period": 60, "Stat": statistic.to_string() });
+            json!({ "Id": format!("m{number}"), "MetricStat": minutes })
         };
         let queries: Vec<Value> = metrics.iter().enumerate().map(query).collect();
         let asked = json!({ "MetricDataQueries": queries, "StartTime": start, "EndTime": end });

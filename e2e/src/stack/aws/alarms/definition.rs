@@ -108,8 +108,9 @@ impl Definition {
         let values: Vec<Option<f64>> = (0..self.periods)
             .map(|number| {
                 let begin = start + number * self.period;
-                let values = data.iter().map(|minutes| self.period_of(minutes, begin));
-                if self.is_sum { Some(values.flatten().sum()) } else { values.last().flatten() }
+                let values = data.iter().filter_map(|minutes| self.period_of(minutes, begin));
+                let all = values.reduce(|one, other| one + other);
+                if self.is_sum { all.or(Some(0.0)) } else { all }
             })
             .collect();
         let breaching: Vec<String> = values
@@ -181,7 +182,7 @@ fn text(value: &Value) -> Result<String> {
     value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
 }
 
-/// CloudFormation's numbers may be texts.
+/// What `CloudFormation` gives as a number may be a text.
 fn number(value: &Value) -> Result<i64> {
     let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
     number.with_context(|| format!("{value} is no number"))

@@ -19,6 +19,9 @@ pub use definition::State;
 use definition::{Definition, Minutes};
 use pattern::Pattern;
 
+use super::Aws;
+use super::deployment::stack_name;
+
 /// An alarm, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alarm {
@@ -56,9 +59,22 @@ struct Datum {
     value: f64,
 }
 
+impl Aws {
+    /// What turns the alarms of what was deployed. One is enough: each counts by itself.
+    ///
+    /// # Errors
+    /// When nothing is deployed.
+    pub fn monitor(&self) -> Result<Monitor> {
+        let deployment = self.deployment.as_ref().context("this stack has no alarms")?;
+        let queues = [&*deployment.wake_queue_url, &*deployment.dead_letter_queue_url];
+        let (stack, machine) = (stack_name(), &deployment.state_machine_arn);
+        Ok(Monitor::new(&self.endpoint, &self.config, stack, machine, queues))
+    }
+}
+
 impl Monitor {
     /// Of a stack of this name, with its machine and the URLs of its queues.
-    pub(super) fn new(
+    fn new(
         endpoint: &str,
         config: &aws_config::SdkConfig,
         stack: String,
