@@ -121,9 +121,10 @@ impl Definition {
             .collect();
         let state = if breaching.len() >= self.to_alarm { State::Alarm } else { State::Ok };
         let reason = format!(
-            "{} of {} periods at {} or more: [{}]",
+            "{} of {} periods of {} s had {} or more: [{}]",
             breaching.len(),
             self.periods,
+            self.period,
             self.threshold,
             breaching.join(", ")
         );
