@@ -45,6 +45,11 @@ async fn play(world: &World) -> Result<()> {
     expect_alarms(&monitor.look(Timestamp::now()).await?, &[])?;
     aws.drain(&pager).await?;
 
+    an_execution_is_stopped(&shop, "silent-stopped").await?;
+    let stopped = ["executions-ended-badly"];
+    expect_alarms(&monitor.look(Timestamp::now()).await?, &stopped)?;
+    expect_told(&aws.drain(&pager).await?, "ALARM", &stopped)?;
+
     the_status_of_an_order_cannot_be_written(&shop, "unwritten").await?;
     tokio::try_join!(
         validation_refuses(&shop, "tampered"),
@@ -58,9 +63,8 @@ async fn play(world: &World) -> Result<()> {
     let dead = dead.send_message().queue_url(&deployment.dead_letter_queue_url);
     dead.message_body("what no rule could deliver").send().await?;
 
-    let wrong = [
+    let new = [
         "dead-letters",
-        "executions-ended-badly",
         "orders-need-person",
         "orders-refused",
         "payment-errors",
@@ -70,8 +74,9 @@ async fn play(world: &World) -> Result<()> {
         "steps-stuck",
         "undo-function-errors",
     ];
+    let wrong = [&stopped[..], &new].concat();
     expect_alarms(&monitor.look(Timestamp::now()).await?, &wrong)?;
-    expect_told(&aws.drain(&pager).await?, "ALARM", &wrong)?;
+    expect_told(&aws.drain(&pager).await?, "ALARM", &new)?;
     expect_alarms(&monitor.look(Timestamp::now()).await?, &wrong)?;
     ensure!(aws.drain(&pager).await?.is_empty(), "an alarm that stays is told of again");
 
@@ -80,6 +85,7 @@ async fn play(world: &World) -> Result<()> {
         ends(&shop, order, Phase::Delivered).await?;
     }
     ends(&shop, "rejects-unreturned", Phase::Failed).await?;
+    ends(&shop, "silent-stopped", Phase::Cancelled).await?;
     shop.annotate("fails-disputed", "comanda.dev/abandon", "the dispute was lost").await?;
     shop.until("fails-disputed", TRIED_AGAIN, |status| status.phase.is_final()).await?;
     aws.drain(&deployment.dead_letter_queue_url).await?;
@@ -95,6 +101,16 @@ async fn somebody_is_told_by_email(world: &World, topic: &str) -> Result<()> {
     let endpoint = by_email.next().and_then(|one| one.endpoint());
     ensure!(endpoint == Some(ON_CALL) && by_email.next().is_none(), "{subscribed:?}");
     Ok(())
+}
+
+/// The operator starts the next one, which undoes the order.
+async fn an_execution_is_stopped(shop: &Shop<'_>, order: &str) -> Result<()> {
+    delegate(shop, order, "pm_card_visa").await?;
+    shop.until_in(order, "AwaitKitchen").await?;
+    let execution = shop.executions(order).await?.pop().context("it has an execution")?;
+    let states = aws_sdk_sfn::Client::new(shop.world.installation.stack.aws.sdk_config());
+    states.stop_execution().execution_arn(execution).send().await?;
+    shop.cancel(order).await
 }
 
 /// Before all others, so that the order it is taken from is the only one that misses the right. Called by hand, the step
