@@ -42,6 +42,7 @@ async fn play(world: &World) -> Result<()> {
 
     let shop = world.shop(TENANT);
     delivered(&shop, "before").await?;
+    a_card_is_declined(&shop, "declined").await?;
     expect_alarms(&monitor.look(Timestamp::now()).await?, &[])?;
     aws.drain(&pager).await?;
 
@@ -55,7 +56,6 @@ async fn play(world: &World) -> Result<()> {
         validation_refuses(&shop, "tampered"),
         the_payment_provider_does_not_answer(&shop, "unanswered"),
         a_bank_took_the_money_back(world, "fails-disputed"),
-        a_card_is_declined(&shop, "declined"),
         a_function_is_throttled(&shop, "throttled"),
         the_stock_of_a_rejected_order_cannot_be_returned(&shop, "rejects-unreturned"),
     )?;
@@ -89,7 +89,10 @@ async fn play(world: &World) -> Result<()> {
     shop.annotate("fails-disputed", "comanda.dev/abandon", "the dispute was lost").await?;
     shop.until("fails-disputed", TRIED_AGAIN, |status| status.phase.is_final()).await?;
     aws.drain(&deployment.dead_letter_queue_url).await?;
+    let mended = monitor.look(Timestamp::now()).await?;
     delivered(&shop, "after").await?;
+    let after = monitor.look(Timestamp::now()).await?;
+    ensure!(mended == after, "an order counts that nothing befell: {mended:#?}, then {after:#?}");
     expect_alarms(&monitor.look(Timestamp::now() + LATER).await?, &[])?;
     expect_told(&aws.drain(&pager).await?, "OK", &wrong)
 }
@@ -159,7 +162,7 @@ async fn a_bank_took_the_money_back(world: &World, order: &str) -> Result<()> {
     Ok(())
 }
 
-/// No alarm: that is the customer's.
+/// No alarm: this is the customer's.
 async fn a_card_is_declined(shop: &Shop<'_>, order: &str) -> Result<()> {
     delegate(shop, order, "pm_card_visa_chargeDeclined").await?;
     ends(shop, order, Phase::Rejected).await
