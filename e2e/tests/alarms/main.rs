@@ -56,7 +56,8 @@ async fn play(world: &World) -> Result<()> {
         validation_refuses(&shop, "tampered"),
         the_payment_provider_does_not_answer(&shop, "unanswered"),
         a_bank_took_the_money_back(world, "fails-disputed"),
-        a_function_is_throttled(&shop, "throttled"),
+        a_function_is_throttled(&shop, "throttled", "capture-payment", "CapturePayment"),
+        a_function_is_throttled(&shop, "rejects-throttled", "undo-payment", "UndoPayment"),
         the_stock_of_a_rejected_order_cannot_be_returned(&shop, "rejects-unreturned"),
     )?;
     let dead = aws_sdk_sqs::Client::new(aws.sdk_config());
@@ -73,6 +74,7 @@ async fn play(world: &World) -> Result<()> {
         "step-function-throttles",
         "steps-stuck",
         "undo-function-errors",
+        "undo-function-throttles",
     ];
     let wrong = [&stopped[..], &new].concat();
     expect_alarms(&monitor.look(Timestamp::now()).await?, &wrong)?;
@@ -84,7 +86,9 @@ async fn play(world: &World) -> Result<()> {
     for order in ["unwritten", "unanswered", "throttled"] {
         ends(&shop, order, Phase::Delivered).await?;
     }
-    ends(&shop, "rejects-unreturned", Phase::Failed).await?;
+    for order in ["rejects-unreturned", "rejects-throttled"] {
+        ends(&shop, order, Phase::Failed).await?;
+    }
     ends(&shop, "silent-stopped", Phase::Cancelled).await?;
     shop.annotate("fails-disputed", "comanda.dev/abandon", "the dispute was lost").await?;
     shop.until("fails-disputed", TRIED_AGAIN, |status| status.phase.is_final()).await?;
@@ -168,15 +172,15 @@ async fn a_card_is_declined(shop: &Shop<'_>, order: &str) -> Result<()> {
     ends(shop, order, Phase::Rejected).await
 }
 
-async fn a_function_is_throttled(shop: &Shop<'_>, order: &str) -> Result<()> {
+async fn a_function_is_throttled(shop: &Shop<'_>, order: &str, function: &str, state: &str) -> Result<()> {
     let aws = &shop.world.installation.stack.aws;
-    aws.throttle("capture-payment", true).await?;
+    aws.throttle(function, true).await?;
     let failed = async {
         delegate(shop, order, "pm_card_visa").await?;
-        until_fails(shop, order, "CapturePayment").await
+        until_fails(shop, order, state).await
     }
     .await;
-    aws.throttle("capture-payment", false).await?;
+    aws.throttle(function, false).await?;
     failed
 }
 
