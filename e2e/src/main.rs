@@ -98,7 +98,10 @@ async fn demo(keep: bool, stack_only: bool, executor: Executor) -> Result<ExitCo
     }
     if keep || stack_only {
         describe(&demo);
-        stopped.await;
+        tokio::select! {
+            failed = demo.turn_alarms() => match failed? {},
+            () = &mut stopped => {}
+        }
     }
     demo.stop().await?;
     Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -4,7 +4,7 @@ use comanda_saga::driver::Step;
 use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 
 /// A function of the stack, by its handler's name. What each may do and is given: `lambdas/README.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Function {
     /// Checks the order, and takes the stock.

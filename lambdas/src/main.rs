@@ -1,9 +1,12 @@
 //! The functions of the AWS side, in one program: `_HANDLER` says which of them it is. Read `function.rs` first.
 
+#[cfg(test)]
+mod alarms;
 mod failure;
 mod faults;
 mod function;
 mod handlers;
+mod log;
 mod ports;
 mod secrets;
 mod stack;
@@ -15,19 +18,15 @@ use std::sync::Arc;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::error;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::function::Function;
 use crate::stack::Stack;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_target(false)
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
-        .init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    log::subscriber(filter, std::io::stdout).init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {

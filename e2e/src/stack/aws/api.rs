@@ -9,6 +9,7 @@ use aws_sigv4::sign::v4;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::Aws;
 use super::account::REGION;
 use super::cli::Cli;
 use super::deployment::{self, AccessKey};
@@ -44,14 +45,28 @@ impl Answer {
     }
 }
 
+impl Aws {
+    /// A new user of IAM who calls the deployed API; without a name, one who does not sign.
+    ///
+    /// # Errors
+    /// When there is no API, or IAM refuses.
+    pub async fn caller(&self, name: Option<&str>) -> Result<Caller> {
+        let url = &self.deployment.as_ref().context("this stack has no API")?.api_url;
+        match name {
+            Some(name) => Caller::make(&self.cli, url, name).await,
+            None => Ok(Caller::unsigned(url)),
+        }
+    }
+}
+
 impl Caller {
     /// One who does not sign.
-    pub(super) fn unsigned(url: &str) -> Self {
+    fn unsigned(url: &str) -> Self {
         Self { client: reqwest::Client::new(), url: url.to_owned(), key: None }
     }
 
     /// A user who may call the API, and do nothing else.
-    pub(super) async fn make(cli: &Cli, url: &str, name: &str) -> Result<Self> {
+    async fn make(cli: &Cli, url: &str, name: &str) -> Result<Self> {
         let statement = json!({ "Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*" });
         let policy = json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
         cli.run(&["iam", "create-user", "--user-name", name]).await?;

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +16,11 @@ use crate::installation::{CLASS, TENANT};
 use crate::stack::simulators::{INSTALLATION, PREFIX};
 use crate::stack::stripe;
 
+/// Who would be told of alarms. The emulator sends no e-mail.
+pub const ON_CALL: &str = "oncall@example.com";
+/// Alarms of which one of what they count is enough here, so that they are seen.
+const AT_ONCE: [&str; 5] =
+    ["OrdersRefused", "PaymentErrors", "StatusUpdateErrors", "FunctionErrors", "FunctionThrottles"];
 const BUCKET: &str = "comanda-packages";
 const OPERATOR: &str = "comanda-operator";
 
@@ -37,6 +43,8 @@ pub struct Deployment {
     pub api_url: String,
     /// Where messages end that nobody could be given.
     pub dead_letter_queue_url: String,
+    /// Where alarms are published.
+    pub alarms_topic_arn: String,
     /// The names of the policies of certificates.
     pub policies: DevicePolicies,
     /// A user with the operator's policy, and no other.
@@ -84,7 +92,7 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
     let package = ["cloudformation", "package", "--template-file", template, "--s3-bucket", BUCKET];
     cli.run(&[&package[..], &["--output-template-file", packaged]].concat()).await?;
 
-    let parameters = [
+    let mut parameters = vec![
         format!("Installation={INSTALLATION}"),
         format!("TopicPrefix={PREFIX}"),
         format!("IotDataEndpoint={endpoint}"),
@@ -94,7 +102,9 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         format!("Tenant={TENANT}"),
         format!("OrderClass={CLASS}"),
         "DeletionProtection=false".to_owned(),
+        format!("AlarmEmail={ON_CALL}"),
     ];
+    parameters.extend(AT_ONCE.map(|threshold| format!("{threshold}Threshold=1")));
     let mut deploy = vec!["cloudformation", "deploy", "--template-file", packaged, "--stack-name", &name];
     // A template of more than 51,200 bytes goes by a bucket.
     deploy.extend(["--s3-bucket", BUCKET]);
@@ -117,6 +127,7 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         intake_queue_url: outputs.get("IntakeQueueUrl")?,
         api_url: api_url(endpoint, &outputs.get("ApiUrl")?)?,
         dead_letter_queue_url: outputs.get("DeadLetterQueueUrl")?,
+        alarms_topic_arn: outputs.get("AlarmsTopicArn")?,
         policies: DevicePolicies {
             operator: outputs.get("OperatorDevicePolicy")?,
             kitchen: outputs.get("KitchenDevicePolicy")?,
@@ -156,17 +167,26 @@ pub(super) async fn allow(cli: &Cli, role: &str) -> Result<()> {
     cli.run(&["iam", "delete-role-policy", "--role-name", &name, "--policy-name", DENIED]).await.map(drop)
 }
 
+/// Has every call of a function throttled, or none any more.
+pub(super) async fn throttle(cli: &Cli, function: &str, every: bool) -> Result<()> {
+    let name = format!("{}-{function}", stack_name());
+    let (limit, none) = ("put-function-concurrency", ["--reserved-concurrent-executions", "0"]);
+    let (action, none) = if every { (limit, &none[..]) } else { ("delete-function-concurrency", &[][..]) };
+    cli.run(&[&["lambda", action, "--function-name", &name][..], none].concat()).await.map(drop)
+}
+
 async fn role_name(cli: &Cli, role: &str) -> Result<String> {
     let resource = ["cloudformation", "describe-stack-resource", "--stack-name", &stack_name()];
     let described = cli.json(&[&resource[..], &["--logical-resource-id", role]].concat()).await?;
     text(&described["StackResourceDetail"]["PhysicalResourceId"])
 }
 
-fn stack_name() -> String {
+pub(super) fn stack_name() -> String {
     format!("comanda-{INSTALLATION}")
 }
 
-/// The files below `dir` as the template finds them in a checkout. Cargo's own directory may be anywhere.
+/// The files below `dir` as the template finds them in a checkout. Cargo's own directory may be anywhere. The functions have a
+/// copy each of their package, which here is a line that runs the one program.
 async fn lay_out(dir: &Path, program: &Path) -> Result<PathBuf> {
     let (from, to) = (crate::package().join("../lambdas"), dir.join("lambdas"));
     let functions = dir.join("target/lambda/comanda");
@@ -175,12 +195,15 @@ async fn lay_out(dir: &Path, program: &Path) -> Result<PathBuf> {
     for file in ["template.yaml", "statemachines/order.asl.json"] {
         fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file}"))?;
     }
-    let bootstrap = functions.join("bootstrap");
-    fs::copy(program, &bootstrap).context("copying the functions' program")?;
-    // A dozen functions have a copy each, and what a debugger wants is nine tenths of it. A script is left as it is.
+    // Another build may put its own program in the place of this one. What a debugger wants is nine tenths of it.
+    let own = dir.join("functions");
+    fs::copy(program, &own).context("copying the functions' program")?;
     let mut strip = Command::new("strip");
-    strip.arg("--strip-debug").arg(&bootstrap);
+    strip.arg("--strip-debug").arg(&own);
     tokio::task::spawn_blocking(move || strip.output()).await?.ok();
+    let bootstrap = functions.join("bootstrap");
+    fs::write(&bootstrap, format!("#!/bin/sh\nexec '{}' \"$@\"\n", path(&dir.join("functions"))?))?;
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755))?;
     Ok(to.join("template.yaml"))
 }
 

@@ -2,12 +2,14 @@
 //! certificates an installation needs.
 
 mod account;
+pub mod alarms;
 mod api;
 mod catalogue;
 mod cli;
 mod deployment;
 mod executions;
 mod iot;
+mod messages;
 mod provision;
 
 use std::fs;
@@ -15,11 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::KeyType;
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::Value;
 
 use super::port::free_port;
@@ -29,7 +30,7 @@ pub use account::REGION;
 pub use api::{Answer, Caller};
 pub use catalogue::CatalogueItem;
 use cli::Cli;
-pub use deployment::{AccessKey, Deployment, DevicePolicies};
+pub use deployment::{AccessKey, Deployment, DevicePolicies, ON_CALL};
 pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
 
@@ -38,8 +39,12 @@ const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
 /// ministack as it is started: with corrections where it is laxer than AWS.
-const SERVER: &str =
-    concat!(include_str!("states.py"), include_str!("permissions.py"), include_str!("server.py"));
+const SERVER: &str = concat!(
+    include_str!("states.py"),
+    include_str!("permissions.py"),
+    include_str!("alarms.py"),
+    include_str!("server.py")
+);
 
 /// Where functions find the faults planned for them, and say which of them happened.
 const FAULTS: &str = "faults";
@@ -195,26 +200,23 @@ impl Aws {
     /// # Errors
     /// When SQS refuses.
     pub async fn drain_notifications(&self) -> Result<Vec<Value>> {
-        let sqs = aws_sdk_sqs::Client::new(&self.config);
-        let queue = &self.resources.notifications_queue_url;
-        let mut bodies = Vec::new();
-        loop {
-            let answer = sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
-            let messages = answer.messages.unwrap_or_default();
-            if messages.is_empty() {
-                return Ok(bodies);
-            }
-            let mut entries = Vec::new();
-            for (number, message) in messages.into_iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string());
-                entries.push(entry.set_receipt_handle(message.receipt_handle).build()?);
-                let body = message.body.unwrap_or_default();
-                bodies.push(serde_json::from_str(&body).unwrap_or(Value::String(body)));
-            }
-            let deleted =
-                sqs.delete_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
-            ensure!(deleted.failed.is_empty(), "SQS kept {} messages", deleted.failed.len());
-        }
+        self.drain(&self.resources.notifications_queue_url).await
+    }
+
+    /// Takes every message out of a queue.
+    ///
+    /// # Errors
+    /// When SQS refuses.
+    pub async fn drain(&self, queue: &str) -> Result<Vec<Value>> {
+        messages::drain(&self.config, queue).await
+    }
+
+    /// The URL of a new queue that gets what is published to a topic.
+    ///
+    /// # Errors
+    /// When SNS or SQS refuses.
+    pub async fn subscribe(&self, name: &str, topic: &str) -> Result<String> {
+        messages::subscribe(&self.config, name, topic).await
     }
 
     /// The names of the states that an execution entered, in order, but for those that only choose.
@@ -274,18 +276,6 @@ impl Aws {
         executions::executions(&aws_sdk_sfn::Client::new(&self.config), &deployment.state_machine_arn).await
     }
 
-    /// A new user of IAM who calls the deployed API; without a name, one who does not sign.
-    ///
-    /// # Errors
-    /// When there is no API, or IAM refuses.
-    pub async fn caller(&self, name: Option<&str>) -> Result<Caller> {
-        let url = &self.deployment.as_ref().context("this stack has no API")?.api_url;
-        match name {
-            Some(name) => Caller::make(&self.cli, url, name).await,
-            None => Ok(Caller::unsigned(url)),
-        }
-    }
-
     /// Makes the device `name` a thing with the policy of its holder, issues a certificate, writes it below the run
     /// directory and returns it.
     ///
@@ -328,6 +318,14 @@ impl Aws {
     /// When nothing was.
     pub async fn allow(&self, role: &str) -> Result<()> {
         deployment::allow(&self.cli, role).await
+    }
+
+    /// Has every call of a function throttled, by the end of its name, or none any more.
+    ///
+    /// # Errors
+    /// When nothing is deployed, or it has no such function.
+    pub async fn throttle(&self, function: &str, every: bool) -> Result<()> {
+        deployment::throttle(&self.cli, function, every).await
     }
 
     /// Stops ministack.
