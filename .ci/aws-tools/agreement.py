@@ -6,6 +6,7 @@ Each function has a role of its own, and is named for its handler. A route of th
 by it, and none other.
 """
 
+import fnmatch
 import json
 import pathlib
 import re
@@ -83,17 +84,21 @@ for name, function in of_type("AWS::Serverless::Function").items():
     same(f"the role of {name}", arn(function["Role"]), f"{name}Role")
     same(f"the log of {name}", function["LoggingConfig"]["LogGroup"]["Ref"], f"{name}Log")
 
-# The emulator lets an API call any function, as AWS does not. Who may be called, and by which route, is the same.
+# The emulator lets an API call any function, as AWS does not: each route's function may be called by that route, and no
+# permission is for a function that no route calls.
 of_integrations = {
     name: arn(properties["IntegrationUri"]) for name, properties in of_type("AWS::ApiGatewayV2::Integration").items()
 }
-routes = sorted(
-    (of_integrations[re.fullmatch(r"integrations/\$\{(\w+)\}", route["Target"]["Fn::Sub"])[1]], route["RouteKey"])
-    for route in of_type("AWS::ApiGatewayV2::Route").values()
-)
-granted = sorted(
-    (permission["FunctionName"]["Ref"], permission["SourceArn"]["Fn::Sub"].split("${Api}/*/")[1].replace("/", " /", 1))
+granted = [
+    (permission["FunctionName"]["Ref"], permission["SourceArn"]["Fn::Sub"].split("${Api}/")[1])
     for permission in of_type("AWS::Lambda::Permission").values()
     if permission["Principal"] == "apigateway.amazonaws.com"
-)
-same("functions that routes call, and that the API may call", routes, granted)
+]
+called = set()
+for route in of_type("AWS::ApiGatewayV2::Route").values():
+    function = of_integrations[re.fullmatch(r"integrations/\$\{(\w+)\}", route["Target"]["Fn::Sub"])[1]]
+    source = "$default/" + route["RouteKey"].replace(" ", "", 1)
+    by = [name for name, pattern in granted if fnmatch.fnmatchcase(source, pattern)]
+    same(f"the function that the route {route['RouteKey']} calls, and those that it may call", [function], by)
+    called.add(function)
+same("functions that routes call, and that the API may call", sorted(called), sorted({name for name, _ in granted}))

@@ -113,7 +113,9 @@ pub enum ClassReason {
     BrokerUnreachable,
     /// The state machine or its wake queue gives no usable answer.
     ExecutorUnreachable,
-    /// Ledger, executor and broker answer.
+    /// The intake queue, or the one by which orders are cancelled, gives no usable answer.
+    IntakeUnreachable,
+    /// Ledger, executor, intake and broker answer.
     Reachable,
 }
 

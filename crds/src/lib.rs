@@ -4,7 +4,11 @@
 //! tests can all depend on it. `crdgen` writes the YAML that clusters install.
 
 mod conditions;
+mod executor;
+#[cfg(feature = "judge")]
+pub mod judge;
 mod manifests;
+mod openapi;
 mod order;
 mod order_class;
 mod order_status;
@@ -12,12 +16,14 @@ mod payments;
 mod rules;
 
 pub use conditions::{Cause, ClassReason, ConditionType, Reason};
+pub use executor::{Executor, StepFunctions, execution_arn};
 pub use manifests::{Manifest, manifests};
+pub use openapi::{NOT_THE_CALLERS, openapi};
 pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, OrderSpec, Payment, SecretRef};
 pub use order_class::{
-    Aws, Catalogue, DEVICE_PHASES, Devices, Doubts, Executor, Ledger, Notifications, OrderClass,
-    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Retries, SecretKeyRef, SecretName, StepFunctions,
-    Timeouts, Validation, execution_arn,
+    Aws, Catalogue, DEVICE_PHASES, Devices, Doubts, Intake, Ledger, Notifications, OrderClass,
+    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Retries, SecretKeyRef, SecretName, Timeouts,
+    Validation,
 };
 pub use order_status::{
     CompensationStatus, OrderStatus, PaymentStatus, Phase, StepState, StepStatus, WaitingFor,

@@ -18,21 +18,22 @@ pub struct Manifest {
 
 /// Every CRD, as the chart ships it.
 pub fn manifests() -> Vec<Manifest> {
-    let unseen_order = json!({"observedGeneration": -1, "phase": "Pending"});
     let unseen_class = json!({"observedGeneration": -1});
-    [
-        ("orders.yaml", finished(Order::crd(), unseen_order)),
-        ("orderclasses.yaml", finished(OrderClass::crd(), unseen_class)),
-    ]
-    .into_iter()
-    .map(|(file, crd)| Manifest {
-        file,
-        yaml: format!(
-            "# Written by `cargo run -p comanda-crds --bin crdgen`; do not edit.\n{}",
-            serde_yaml::to_string(&crd).expect("a CRD is plain data")
-        ),
-    })
-    .collect()
+    [("orders.yaml", orders()), ("orderclasses.yaml", finished(OrderClass::crd(), unseen_class))]
+        .into_iter()
+        .map(|(file, crd)| Manifest {
+            file,
+            yaml: format!(
+                "# Written by `cargo run -p comanda-crds --bin crdgen`; do not edit.\n{}",
+                serde_yaml::to_string(&crd).expect("a CRD is plain data")
+            ),
+        })
+        .collect()
+}
+
+/// The CRD of orders, as clusters have it.
+pub(crate) fn orders() -> CustomResourceDefinition {
+    finished(Order::crd(), json!({"observedGeneration": -1, "phase": "Pending"}))
 }
 
 fn finished(mut crd: CustomResourceDefinition, unseen: Value) -> CustomResourceDefinition {

@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Phase;
+use crate::executor::Executor;
 use crate::payments::Payments;
-use crate::rules::{between, fixed, fixed_optional, key_part, needed, secret_name, table_name};
+use crate::rules::{between, fixed, fixed_optional, key_part, needed, queue_url, secret_name, table_name};
 
-const FIXED: &str = "only timeouts, retries, suspend and maxLiveOrders can; create another OrderClass for other accounts, tables or topics";
+const FIXED: &str = "only timeouts, retries, suspend, maxLiveOrders and intake can; create another OrderClass for other accounts, tables or topics";
 
 /// The phases in which payments are made, taken or undone.
 pub const PAYMENT_PHASES: [Phase; 3] = [Phase::Paying, Phase::Delivering, Phase::Compensating];
@@ -21,7 +22,7 @@ pub const DEVICE_PHASES: [Phase; 3] = [Phase::Preparing, Phase::Delivering, Phas
 
 /// Where the orders of this class live and whom they talk to.
 ///
-/// Immutable but for `timeouts`, `retries`, `suspend` and `maxLiveOrders`: what an order uses is
+/// Immutable but for `timeouts`, `retries`, `suspend`, `maxLiveOrders` and `intake`: what an order uses is
 /// pinned in its ledger record when it is accepted, so that an undo goes where the doing went.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[kube(
@@ -70,7 +71,8 @@ pub const DEVICE_PHASES: [Phase; 3] = [Phase::Preparing, Phase::Delivering, Phas
     validation = fixed_optional("executor", FIXED),
     validation = fixed("validation", FIXED),
     validation = needed("payments.stripe.secretKey", &PAYMENT_PHASES),
-    validation = needed("devices.certificate", &DEVICE_PHASES)
+    validation = needed("devices.certificate", &DEVICE_PHASES),
+    validation = Rule::new("!has(self.intake) || has(self.intake.wakeQueueUrl) || has(self.executor) || (oldSelf.hasValue() && has(oldSelf.value().intake) && oldSelf.value().intake == self.intake)").optional_old_self(true).message("intake.wakeQueueUrl is needed where the class has no executor: name the queue by which customers cancel").field_path(".intake.wakeQueueUrl")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrderClassSpec {
@@ -110,45 +112,44 @@ pub struct OrderClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 1").message("maxLiveOrders must be at least 1; use suspend to hold every order"))]
     pub max_live_orders: Option<i32>,
+    /// Where orders come from, besides whoever creates `Order`s. Absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intake: Option<Intake>,
 }
 
-/// Who carries orders, if not the operator.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
-#[serde(rename_all = "camelCase")]
-pub struct Executor {
-    /// One execution of a state machine carries each order through the phases named here.
-    pub step_functions: StepFunctions,
+impl OrderClassSpec {
+    /// What an order keeps of its class: all that decides how it is carried, and undone.
+    #[must_use]
+    pub fn pinned(&self) -> Self {
+        Self { intake: None, ..self.clone() }
+    }
 }
 
-/// The state machine of `lambdas/template.yaml`, and what it is left to do.
+/// The HTTP intake of `lambdas/template.yaml`: orders wait in its queue until the class has room for them.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
-pub struct StepFunctions {
-    /// The machine's ARN.
-    #[schemars(length(max = 256))]
-    #[x_kube(validation = Rule::new("self.matches('^arn:aws[-a-z]*:states:[-a-z0-9]+:[0-9]{12}:stateMachine:[-_A-Za-z0-9]{1,80}$')").message("stateMachineArn must be the ARN of a standard state machine, such as arn:aws:states:eu-west-1:123456789012:stateMachine:order"))]
-    pub state_machine_arn: String,
-    /// The queue by which the machine says that an order moved, waits or ended.
+pub struct Intake {
+    /// The queue in which orders are announced. They rest there while the class has `maxLiveOrders`.
     #[schemars(length(max = 400))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[-.:A-Za-z0-9]+/[0-9]{12}/[-_A-Za-z0-9]{1,80}$')").message("queueUrl must be the URL of a standard SQS queue, such as https://sqs.eu-west-1.amazonaws.com/123456789012/comanda-wake"))]
+    #[x_kube(validation = queue_url("intake.queueUrl"))]
     pub queue_url: String,
-    /// The phases in which an execution carries the order. Default: all of them. In the others the operator does.
-    #[serde(default = "all_phases")]
-    #[schemars(length(min = 1, max = 6), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = Rule::new("self.all(phase, phase in ['Validating', 'Paying', 'Notifying', 'Preparing', 'Delivering', 'Compensating'])").message("phases must be of Validating, Paying, Notifying, Preparing, Delivering and Compensating"))]
-    pub phases: Vec<Phase>,
+    /// The queue by which customers cancel, which never waits for room. Default: `executor.stepFunctions.queueUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 400))]
+    #[x_kube(validation = queue_url("intake.wakeQueueUrl"))]
+    pub wake_queue_url: Option<String>,
+    /// The namespace in which the `Order`s are created: the intake's tenant.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = key_part("intake.namespace"))]
+    pub namespace: String,
+    /// Seconds after which the `Order` of a finished order is deleted; its ledger record stays. Default: an hour.
+    #[serde(default = "an_hour")]
+    #[x_kube(validation = between("intake.ttlSecondsAfterFinished", 0, 31_536_000))]
+    pub ttl_seconds_after_finished: i32,
 }
 
-/// The ARN of a standard machine's execution; none where the machine's is no ARN of a machine.
-/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-resource-names.html>.
-pub fn execution_arn(machine_arn: &str, name: &str) -> Option<String> {
-    let machine = machine_arn.replacen(":stateMachine:", ":execution:", 1);
-    (machine != machine_arn).then(|| format!("{machine}:{name}"))
-}
-
-fn all_phases() -> Vec<Phase> {
-    use Phase::{Compensating, Delivering, Notifying, Paying, Preparing, Validating};
-    vec![Validating, Paying, Notifying, Preparing, Delivering, Compensating]
+fn an_hour() -> i32 {
+    3600
 }
 
 /// Where AWS is called.

@@ -88,6 +88,17 @@ pub(crate) fn table_name() -> Rule {
     )
 }
 
+/// The URL of a standard queue of SQS.
+pub(crate) fn queue_url(field: &str) -> Rule {
+    rule(
+        "self.matches('^https?://[-.:A-Za-z0-9]+/[0-9]{12}/[-_A-Za-z0-9]{1,80}$')",
+        &format!(
+            "{field} must be the URL of a standard SQS queue, such as \
+             https://sqs.eu-west-1.amazonaws.com/123456789012/comanda-wake"
+        ),
+    )
+}
+
 /// A number within bounds.
 pub(crate) fn between(field: &str, least: i64, most: i64) -> Rule {
     rule(&format!("self >= {least} && self <= {most}"), &format!("{field} must be from {least} to {most}"))

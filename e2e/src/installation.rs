@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use comanda_crds::{
-    Capture, Catalogue, DEVICE_PHASES, Devices, Executor, Ledger, Notifications, OrderClass, OrderClassSpec,
-    PAYMENT_PHASES, Payments, Phase, SecretKeyRef, SecretName, StepFunctions, Stripe, Timeouts, Validation,
-    Webhook,
+    Capture, Catalogue, DEVICE_PHASES, Devices, Executor, Intake, Ledger, Notifications, OrderClass,
+    OrderClassSpec, PAYMENT_PHASES, Payments, Phase, SecretKeyRef, SecretName, StepFunctions, Stripe,
+    Timeouts, Validation, Webhook,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -233,6 +233,7 @@ impl Installation {
             retries: comanda_crds::Retries::default(),
             suspend: false,
             max_live_orders: None,
+            intake: None,
         }
     }
 
@@ -240,6 +241,21 @@ impl Installation {
     pub fn webhook(&self) -> Webhook {
         let (secret_name, key) = (WEBHOOK_SECRET.to_owned(), "signing-secret".to_owned());
         Webhook { signing_secret: Some(SecretKeyRef { secret_name, key }) }
+    }
+
+    /// The class spec of orders that come over HTTP, which are cancelled by the wake queue.
+    ///
+    /// # Errors
+    /// When the stack deployed no intake.
+    pub fn taking_in(&self, spec: OrderClassSpec) -> Result<OrderClassSpec> {
+        let deployment = self.stack.aws.deployment().context("this stack has no intake")?;
+        let intake = Intake {
+            queue_url: deployment.intake_queue_url.clone(),
+            wake_queue_url: spec.executor.is_none().then(|| deployment.wake_queue_url.clone()),
+            namespace: TENANT.to_owned(),
+            ttl_seconds_after_finished: 3600,
+        };
+        Ok(OrderClassSpec { intake: Some(intake), ..spec })
     }
 
     /// The class spec with a machine that carries orders through these phases, and without what the operator then does not

@@ -9,7 +9,7 @@ use comanda_e2e::devices::{self, CourierOptions, KitchenOptions};
 use comanda_e2e::installation::{CLASS, TENANT};
 use comanda_e2e::stack::Options;
 use comanda_e2e::stack::progress::Progress;
-use comanda_e2e::{matrix, soak, stripe_proxy};
+use comanda_e2e::{intake_server, matrix, soak, stripe_proxy};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +39,9 @@ enum Command {
     Matrix(matrix::Options),
     /// Carry thousands of orders by two operators, of which one dies or meets a fault every few seconds
     Soak(soak::Options),
+    /// Run a command beside the HTTP intake: see `.ci/fuzz`
+    #[command(hide = true)]
+    Intake(intake_server::Options),
     /// Be a kitchen tablet
     #[command(hide = true)]
     Kitchen(KitchenOptions),
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Demo { keep, stack_only, executor } => demo(keep, stack_only, executor).await,
         Command::Soak(options) => run_soak(options).await,
         Command::Matrix(options) => run_matrix(options).await,
+        Command::Intake(options) => intake_server::run(&options).await,
         Command::Kitchen(options) => devices::run_kitchen(options).await.map(|()| ExitCode::SUCCESS),
         Command::Courier(options) => devices::run_courier(options).await.map(|()| ExitCode::SUCCESS),
         Command::StripeProxy(options) => stripe_proxy::run(options).await.map(|()| ExitCode::SUCCESS),
@@ -94,7 +98,10 @@ async fn demo(keep: bool, stack_only: bool, executor: Executor) -> Result<ExitCo
     }
     if keep || stack_only {
         describe(&demo);
-        stopped.await;
+        tokio::select! {
+            failed = demo.turn_alarms() => match failed? {},
+            () = &mut stopped => {}
+        }
     }
     demo.stop().await?;
     Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -22,6 +22,17 @@ pub enum Failure {
     Defect(String),
 }
 
+impl Failure {
+    /// What a log calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Transient(_) => "Transient",
+            Self::Outdated(_) => "Outdated",
+            Self::Defect(_) => "Defect",
+        }
+    }
+}
+
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         let error_type = match failure {

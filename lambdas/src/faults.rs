@@ -10,7 +10,7 @@
 use comanda_boundary::armed::{self, OrderName};
 #[cfg(feature = "faults")]
 use comanda_boundary::{Point, Site};
-use comanda_saga::{Effect, Record};
+use comanda_saga::{Effect, Identity, Record};
 
 /// The answer to a call is here, and not written yet.
 pub fn answered(record: &Record, effect: Effect) {
@@ -28,6 +28,12 @@ pub fn before_write(before: &Record, after: &Record) {
 pub fn after_write(before: &Record, after: &Record) {
     #[cfg(feature = "faults")]
     armed::after_write(name(after), Some(before), after);
+}
+
+/// The intake is at a point of taking an order in.
+pub fn intake(point: &str, order: &Identity) {
+    #[cfg(feature = "faults")]
+    armed::come_to(OrderName { namespace: &order.tenant, name: &order.order_id }, "intake", point);
 }
 
 #[cfg(feature = "faults")]

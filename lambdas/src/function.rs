@@ -4,7 +4,7 @@ use comanda_saga::driver::Step;
 use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 
 /// A function of the stack, by its handler's name. What each may do and is given: `lambdas/README.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Function {
     /// Checks the order, and takes the stock.
@@ -33,6 +33,8 @@ pub enum Function {
     DeviceAck,
     /// Looks a payment up that Stripe tells of, and ends the wait that it answers.
     StripeWebhook,
+    /// Takes orders in over HTTP.
+    Intake,
 }
 
 impl Function {
@@ -49,7 +51,7 @@ impl Function {
             Self::RecallDevices => &[Step::RecallDevices],
             Self::UndoPayment => &[Step::UndoPayment],
             Self::ReleaseStock => &[Step::ReleaseStock],
-            Self::Await | Self::DeviceAck | Self::StripeWebhook => &[],
+            Self::Await | Self::DeviceAck | Self::StripeWebhook | Self::Intake => &[],
         }
     }
 
@@ -122,10 +124,16 @@ mod tests {
             ("LEDGER_TABLE", true),
             ("CATALOGUE_TABLE", validates),
             ("STRIPE_SECRET_ARN", pays),
-            ("CONTACT_KEY_SECRET_ARN", validates || reaches_the_customer),
+            ("CONTACT_KEY_SECRET_ARN", validates || reaches_the_customer || function == Function::Intake),
             ("IOT_DATA_ENDPOINT", does(|effect| effect.row().kind == Kind::Command)),
-            ("WAKE_QUEUE_URL", function.tells() || function == Function::Await || hears_stripe),
-            ("INSTALLATION", hears_stripe),
+            (
+                "WAKE_QUEUE_URL",
+                function.tells() || matches!(function, Function::Await | Function::Intake) || hears_stripe,
+            ),
+            ("INTAKE_QUEUE_URL", function == Function::Intake),
+            ("INSTALLATION", function == Function::Intake || hears_stripe),
+            ("TENANT", function == Function::Intake),
+            ("ORDER_CLASS", function == Function::Intake),
             ("STRIPE_URL", hears_stripe),
             ("STRIPE_WEBHOOK_SECRET_ARN", hears_stripe),
         ];

@@ -1,33 +1,32 @@
 //! The functions of the AWS side, in one program: `_HANDLER` says which of them it is. Read `function.rs` first.
 
+#[cfg(test)]
+mod alarms;
 mod failure;
 mod faults;
 mod function;
 mod handlers;
-mod http;
+mod log;
 mod ports;
 mod secrets;
 mod stack;
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::error;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::function::Function;
 use crate::stack::Stack;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_target(false)
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
-        .init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    log::subscriber(filter, std::io::stdout).init();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -61,14 +60,19 @@ async fn run() -> Result<(), String> {
             lambda_runtime::run(handler).await
         }
         Function::StripeWebhook => {
-            let handler = service_fn(move |event: LambdaEvent<_>| {
+            let handler = service_fn(move |request: lambda_http::Request| {
                 let stack = Arc::clone(&stack);
-                async move {
-                    let answer = handlers::stripe_webhook(event.payload, &event.context, &stack).await;
-                    Ok::<_, lambda_runtime::Error>(answer)
-                }
+                async move { Ok::<_, Infallible>(handlers::stripe_webhook(request, &stack).await) }
             });
-            lambda_runtime::run(handler).await
+            lambda_http::run(handler).await
+        }
+        Function::Intake => {
+            let settings = Arc::new(stack::intake()?);
+            let handler = service_fn(move |request: lambda_http::Request| {
+                let (stack, settings) = (Arc::clone(&stack), Arc::clone(&settings));
+                async move { Ok::<_, Infallible>(handlers::take_in(request, &settings, &stack).await) }
+            });
+            lambda_http::run(handler).await
         }
         function => {
             let handler = service_fn(move |event: LambdaEvent<_>| {

@@ -3,19 +3,21 @@
 use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use comanda_crds::judge::Judge;
 use comanda_crds::{Capture, Stripe};
 use comanda_saga::Identity;
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
 use comanda_steps::adapters::iot_data::IotData;
 use comanda_steps::adapters::sns::SnsNotifier;
-use comanda_steps::adapters::sqs::SqsWakes;
+use comanda_steps::adapters::sqs::SqsOutbox;
 use comanda_steps::adapters::stepfunctions::StepFunctions;
 use comanda_steps::adapters::stripe::webhook::SigningSecrets;
 use comanda_steps::adapters::{self, aws};
-use comanda_steps::contract::{OrderRef, Wake};
+use comanda_steps::contract::Wake;
 use comanda_steps::ports::{PaymentRules, Payments, Wakes};
 
 use crate::failure::Failure;
+use crate::handlers::Settings;
 use crate::secrets::Secrets;
 
 /// The services of a function. What its environment does not name, it does not have.
@@ -27,7 +29,10 @@ pub struct Stack {
     secrets: Secrets,
     payments: Mutex<Option<Provider>>,
     account: Option<AccountSettings>,
-    wakes: Option<SqsWakes>,
+    /// Tells the operator to look at an order.
+    pub wakes: Option<SqsOutbox>,
+    /// Announces orders that came over HTTP.
+    pub announcements: Option<SqsOutbox>,
     /// Prices and availability.
     pub catalogue: Option<DynamoCatalogue>,
     /// Messages to customers.
@@ -79,7 +84,8 @@ impl Stack {
             let client = aws_sdk_iotdataplane::config::Builder::from(&config).endpoint_url(url).build();
             IotData::new(aws_sdk_iotdataplane::Client::from_conf(client))
         });
-        let wakes = env::var("WAKE_QUEUE_URL").ok();
+        let queue =
+            |name| env::var(name).ok().map(|url| SqsOutbox::new(aws_sdk_sqs::Client::new(&config), url));
         let account = match env::var("STRIPE_WEBHOOK_SECRET_ARN") {
             Ok(signing_secrets) => Some(AccountSettings {
                 installation: variable("INSTALLATION")?,
@@ -95,7 +101,8 @@ impl Stack {
             secrets: Secrets::new(aws_sdk_secretsmanager::Client::new(&config)),
             payments: Mutex::default(),
             account,
-            wakes: wakes.map(|url| SqsWakes::new(aws_sdk_sqs::Client::new(&config), url)),
+            wakes: queue("WAKE_QUEUE_URL"),
+            announcements: queue("INTAKE_QUEUE_URL"),
             catalogue: catalogue.map(|table| DynamoCatalogue::new(dynamodb.clone(), table)),
             notifier: SnsNotifier::new(aws_sdk_sns::Client::new(&config)),
             devices,
@@ -163,9 +170,21 @@ impl Stack {
     /// When the queue does not take it.
     pub async fn tell(&self, identity: &Identity, execution: &str) -> Result<(), Failure> {
         let Some(wakes) = &self.wakes else { return Ok(()) };
-        let wake = Wake { order: OrderRef::from(identity), execution: execution.to_owned() };
-        Ok(wakes.send(&wake).await?)
+        Ok(wakes.send(&Wake::by(identity, execution)).await?)
     }
+}
+
+/// How the intake is set up.
+///
+/// # Errors
+/// When the environment lacks what the intake is given.
+pub fn intake() -> Result<Settings, String> {
+    Ok(Settings {
+        installation: variable("INSTALLATION")?,
+        tenant: variable("TENANT")?,
+        class_name: variable("ORDER_CLASS")?,
+        judge: Judge::new(),
+    })
 }
 
 /// A variable that a function cannot do without.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use comanda_crds::Order;
-use comanda_saga::{Call, Outcome, Record, Write};
+use comanda_saga::{Call, Look, Outcome, Record, Write};
 use comanda_steps::calls;
 use comanda_steps::carry::Ports;
 use comanda_steps::ports::LedgerError;
@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::faults;
 use crate::interrupt::Asked;
+use crate::pace::Turn;
 use crate::services::Services;
 
 /// Reaches the services of one order's class.
@@ -29,6 +30,8 @@ pub struct Carrier<'a> {
     pub begun: Instant,
     /// What people asked of an order that an execution carries, and the ledger now says.
     pub asked: Mutex<Option<Asked>>,
+    /// When the order may look at its execution, where it was told to wait.
+    pub turn: Mutex<Option<Turn>>,
 }
 
 impl Ports for Carrier<'_> {
@@ -52,13 +55,16 @@ impl Ports for Carrier<'_> {
         self.context.metrics.ledger_writes.inc();
         faults::after_write(self.order, Some(saved), &write.record);
         if let Some(asked) = Asked::by(saved, &write.record, self.now()) {
-            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+            *lock(&self.asked) = Some(asked);
         }
         Ok(())
     }
 
     async fn call(&self, call: Call, record: &Record) -> Result<Outcome, Error> {
         let started = Instant::now();
+        if call == Call::Read(Look::Execution) {
+            self.context.execution_looks.take(&mut lock(&self.turn), started).map_err(Error::NotYet)?;
+        }
         let outcome = calls::make(call, record, self.services.for_steps()).await?;
         if let Some(effect) = call.effect() {
             faults::answered(self.order, effect);
@@ -70,8 +76,13 @@ impl Ports for Carrier<'_> {
 
 impl Carrier<'_> {
     /// What people asked of an order that an execution carries, where it was written just now.
-    pub fn asked(self) -> Option<Asked> {
-        self.asked.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub fn asked(&self) -> Option<Asked> {
+        lock(&self.asked).take()
+    }
+
+    /// The turn that the order has to wait for.
+    pub fn turn(&self) -> Option<Turn> {
+        *lock(&self.turn)
     }
 
     fn count(&self, call: Call, outcome: &Outcome, took: Duration) {
@@ -83,4 +94,8 @@ impl Carrier<'_> {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         info!(step, result, milliseconds, "step");
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use crate::context::bounded;
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::intake::Intakes;
 use crate::services::{Pool, Services};
 use crate::telemetry::Metrics;
 
@@ -35,6 +36,8 @@ pub struct ClassContext {
     pub orders: Store<Order>,
     /// The cache of orders holds all of them.
     pub orders_listed: watch::Receiver<bool>,
+    /// The intakes of classes.
+    pub intakes: Arc<Intakes>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Wakes an order.
@@ -64,6 +67,7 @@ async fn look_at(class: &OrderClass, context: &ClassContext) -> Result<Duration,
     if going && held && !used && *context.orders_listed.borrow() {
         set_finalizer(class, false, context).await?;
         context.services.forget(&class.spec);
+        context.intakes.forget(&name);
         return Ok(HEALTHY);
     }
     if !going && !held {
@@ -100,6 +104,12 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, Str
     if let Err(why) = executor_answers(class, &services).await {
         let message = format!("Executions wait until this is mended: {why}.");
         return (ClassReason::ExecutorUnreachable, message);
+    }
+    if let Err(why) = context.intakes.serve(class, &context.services) {
+        return (
+            ClassReason::IntakeUnreachable,
+            format!("Orders over HTTP wait until this is mended: {why}."),
+        );
     }
     if let Some(Err(why)) = &connected {
         let endpoint = &class.spec.devices.endpoint;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::live::Live;
+use crate::pace::Pace;
 use crate::services::Pool;
 use crate::telemetry::Metrics;
 
@@ -31,6 +32,8 @@ pub struct Context {
     pub services: std::sync::Arc<Pool>,
     /// What is remembered of orders.
     pub live: std::sync::Arc<Live>,
+    /// The pace of looks at executions.
+    pub execution_looks: Pace,
     /// Whom Events are from.
     pub reporter: Reporter,
     /// Counters.

@@ -20,6 +20,9 @@ pub enum Error {
     /// A call outside failed, or its answer was lost.
     #[error("{0}")]
     Call(String),
+    /// What the order wants is paced, and its turn comes in so long: it is a wait, and no failure.
+    #[error("the order waits for its turn to look at its execution")]
+    NotYet(Duration),
     /// The object is no longer as it was read; the watch brings what it is now.
     #[error("the object changed meanwhile; the watch brings it")]
     Outdated,
@@ -83,7 +86,7 @@ impl Error {
         use Shown::{AtOnce, Never, WhenItLasts, WhenItLastsAndTheRecordIsKnown};
         let retrying = Some(Reason::Retrying);
         let row = |kind, forgets, shown, trouble, pause| {
-            let counts = !matches!(self, Self::Outdated);
+            let counts = !matches!(self, Self::Outdated | Self::NotYet(_));
             Handling { kind, forgets, shown, trouble, counts, pause }
         };
         match self {
@@ -96,6 +99,7 @@ impl Error {
             // It only needs to be read again.
             Self::Conflict => row("conflict", true, Never, None, Duration::from_millis(20)),
             Self::Call(_) => row("call", false, WhenItLasts, retrying, SHORT),
+            Self::NotYet(left) => row("not_yet", false, Never, None, *left),
             // The watch comes first; to try before it would be to be refused again.
             Self::Outdated => row("outdated", true, Never, None, Duration::from_secs(5)),
             Self::Kubernetes(_) => row("kubernetes", false, Never, retrying, SHORT),
@@ -192,6 +196,7 @@ mod tests {
             (CarryError::Unanswered(why()).into(), false, WhenItLasts, retrying, 250),
             (CarryError::TooLate.into(), false, WhenItLasts, retrying, 250),
             (CarryError::Endless.into(), true, AtOnce, retrying, 250),
+            (Error::NotYet(Duration::from_secs(3)), false, Never, None, 3000),
             (Error::Outdated, true, Never, None, 5000),
             (Error::Kubernetes(why()), false, Never, retrying, 250),
             (Error::NotFound, false, AtOnce, retrying, 250),
@@ -208,7 +213,7 @@ mod tests {
                 (forgets, shown, trouble, pause),
                 "{error}"
             );
-            assert_eq!(found.counts, !matches!(error, Error::Outdated), "{error}");
+            assert_eq!(found.counts, !matches!(error, Error::Outdated | Error::NotYet(_)), "{error}");
         }
     }
 }

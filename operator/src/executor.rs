@@ -61,7 +61,7 @@ impl Queues {
     }
 
     /// A queue by its URL. Classes share it: who receives a message twice, or for another ledger, looks for nothing.
-    fn queue(
+    pub fn queue(
         &self,
         class: &OrderClassSpec,
         url: &str,

@@ -9,6 +9,7 @@ use comanda_steps::ports::Loaded;
 use jiff::Timestamp;
 
 use crate::interrupt::Asked;
+use crate::pace::Turn;
 
 /// What is remembered of one object between reconciles.
 #[derive(Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Memory {
     pub doubted: Option<String>,
     /// What people asked of the execution that carries the order, until it moves.
     pub asked: Option<Asked>,
+    /// When the order may look at its execution, where it has to wait for that.
+    pub turn: Option<Turn>,
     /// The object as this process last wrote it, which the cache may not show yet.
     pub written: Option<Arc<Order>>,
 }

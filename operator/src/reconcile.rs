@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use comanda_crds::{Order, Phase};
 use comanda_saga::{Observed, Trouble, Wait, custody, status};
-use comanda_steps::carry::{self, InHand, Reach};
+use comanda_steps::carry::{self, InHand, Reach, Rest};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -85,9 +85,22 @@ async fn carry(
     let Some(hand) = &mut memory.hand else { return Ok(Wait::ForEvent) };
     let services = context.services.of(&hand.saved.class)?;
     let around = circumstances(observed, &services, context);
-    let carrier =
-        Carrier { order, services: &services, context, begun: Instant::now(), asked: Mutex::default() };
-    let rest = carry::carry(hand, &around, Reach::NextWait, &carrier).await;
+    let carrier = Carrier {
+        order,
+        services: &services,
+        context,
+        begun: Instant::now(),
+        asked: Mutex::default(),
+        turn: Mutex::new(memory.turn),
+    };
+    let rest = match carry::carry(hand, &around, Reach::NextWait, &carrier).await {
+        Err(Error::NotYet(left)) => {
+            let due = SignedDuration::try_from(left).map_or(Timestamp::MAX, |left| Timestamp::now() + left);
+            Ok(Rest::Wait(Wait::Until(due)))
+        }
+        rest => rest,
+    };
+    memory.turn = carrier.turn();
     if let Some(executor) = &services.executor
         && let Some(asked) = carrier.asked()
     {

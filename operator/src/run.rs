@@ -29,8 +29,11 @@ use crate::class::{self, ClassContext};
 use crate::context::{Context, bounded};
 use crate::error::Error;
 use crate::executor::Queues;
+use crate::intake::Intakes;
 use crate::leadership::Candidate;
 use crate::live::Live;
+use crate::orders::{Kubernetes, Orders};
+use crate::pace::Pace;
 use crate::services::Pool;
 use crate::telemetry::Metrics;
 use crate::{devices, inbox, reconcile, webhook};
@@ -278,13 +281,17 @@ async fn work(
         classes: class_store,
         services: Arc::clone(&services),
         live: Arc::clone(&live),
+        execution_looks: Pace::of_executions(),
         reporter,
         metrics: Arc::clone(&metrics),
         stop: stop.clone(),
     });
+    let api: Arc<dyn Orders> = Arc::new(Kubernetes(client.clone()));
+    let intakes = Arc::new(Intakes::new(&context, order_store.clone(), Arc::clone(&api)));
     let class_context = Arc::new(ClassContext {
         client,
         services,
+        intakes,
         orders: order_store,
         orders_listed,
         metrics: Arc::clone(&metrics),
@@ -297,14 +304,11 @@ async fn work(
         live: Arc::clone(&live),
         metrics: Arc::clone(&metrics),
         wake: wake.clone(),
+        orders: api,
         stop: stop.clone(),
     };
     tasks.spawn(inbox::take_in(subscriptions, audience.clone()));
-    if let Some(address) = webhook_listen {
-        let (classes, services) = (context.classes.clone(), Arc::clone(&context.services));
-        let webhook = webhook::Webhook { classes, services, audience, writer: context.writer.clone() };
-        tasks.spawn(webhook::serve(address, webhook));
-    }
+    webhook::listen(&mut tasks, webhook_listen, &context, audience);
     let audience = devices::Audience { live: Arc::clone(&live), metrics, wake };
     tasks.spawn(devices::take_in(brokers, audience));
     // A class must not look unusable, nor an order wait for its class, only because a list is under way.

@@ -18,7 +18,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 
 use crate::error::Error;
-use crate::executor::{Executor, Queues};
+use crate::executor::{Executor, Queue, Queues};
 
 /// The ports of one class, connected. What its class delegates altogether may be the functions' alone.
 pub struct Services {
@@ -147,11 +147,26 @@ impl Pool {
         lock(&self.built).remove(&unchanging(class));
     }
 
-    fn build(&self, class: &OrderClassSpec) -> Result<Services, Error> {
-        let aws = match &class.aws {
+    /// The configuration by which a class calls AWS.
+    pub fn aws(&self, class: &OrderClassSpec) -> SdkConfig {
+        match &class.aws {
             Some(aws) => self.aws.clone().into_builder().region(Region::new(aws.region.clone())).build(),
             None => self.aws.clone(),
-        };
+        }
+    }
+
+    /// A wake queue, which is received from while it is held.
+    pub fn wake_queue(
+        &self,
+        class: &OrderClassSpec,
+        url: &str,
+        ledger: &Arc<dyn Ledger>,
+    ) -> Result<Arc<Queue>, Error> {
+        self.queues.queue(class, url, &self.aws(class), ledger)
+    }
+
+    fn build(&self, class: &OrderClassSpec) -> Result<Services, Error> {
+        let aws = self.aws(class);
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
         let contact_key =
             ContactKey::from_base64(&self.value(&class.ledger.contact_key)?).map_err(class_error)?;
@@ -275,7 +290,7 @@ fn unchanging(class: &OrderClassSpec) -> OrderClassSpec {
         retries: comanda_crds::Retries::default(),
         suspend: false,
         max_live_orders: None,
-        ..class.clone()
+        ..class.pinned()
     }
 }
 

@@ -59,6 +59,10 @@ pub struct Metrics {
     pub wakes: IntCounterVec,
     /// Requests to the webhook by what became of them.
     pub payment_events: IntCounterVec,
+    /// Messages of intake queues by class and what became of them.
+    pub intake: IntCounterVec,
+    /// 1 while the class takes orders from its intake queue; 0 while they rest there.
+    pub intake_open: IntGaugeVec,
     /// Reconciles that stopped at an error, by kind.
     pub reconcile_errors: IntCounterVec,
     /// 1 while the class's broker is connected.
@@ -113,13 +117,23 @@ impl Metrics {
             )?,
             wakes: counter(
                 "comanda_wakes_total",
-                "Messages of wake queues: an order looked again, needless as nobody has to look, left for another cluster, or unreadable and left",
+                "Messages of wake queues: an order looked again, cancelled, needless as nobody has to look, left for another cluster, or unreadable and left",
                 &["result"],
             )?,
             payment_events: counter(
                 "comanda_payment_events_total",
                 "Requests to the payment provider's webhook: refused, needless as they are of no order here, looked up, or failed and to come again",
                 &["result"],
+            )?,
+            intake: counter(
+                "comanda_intake_total",
+                "Messages of intake queues: an object made, its order known before, not written yet, void as it never was written, refused by the API server and left, or unreadable and left",
+                &["class", "result"],
+            )?,
+            intake_open: gauge(
+                "comanda_intake_open",
+                "1 while the class takes orders from its intake queue, 0 while they rest there",
+                &["class"],
             )?,
             reconcile_errors: counter(
                 "comanda_reconcile_errors_total",

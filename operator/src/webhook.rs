@@ -17,8 +17,10 @@ use comanda_steps::webhook::{Heard, Looked, hear};
 use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::context::Context;
 use crate::inbox::{Audience, Verdict};
 use crate::services::Pool;
 
@@ -26,15 +28,15 @@ use crate::services::Pool;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the webhook reaches.
-pub struct Webhook {
+struct Webhook {
     /// Every class, from the cache.
-    pub classes: Store<OrderClass>,
+    classes: Store<OrderClass>,
     /// Its services, and what its account's events are signed with.
-    pub services: Arc<Pool>,
+    services: Arc<Pool>,
     /// Who hears of what was learned.
-    pub audience: Audience,
+    audience: Audience,
     /// This process's name in the ledger.
-    pub writer: String,
+    writer: String,
 }
 
 /// What comes of a request.
@@ -47,8 +49,15 @@ struct Answer {
 const TAKEN: StatusCode = StatusCode::OK;
 const REFUSED: Answer = Answer { status: StatusCode::BAD_REQUEST, result: "refused" };
 
+/// Serves the webhook, where it has an address.
+pub fn listen(tasks: &mut JoinSet<()>, address: Option<SocketAddr>, context: &Context, audience: Audience) {
+    let Some(address) = address else { return };
+    let (classes, services) = (context.classes.clone(), Arc::clone(&context.services));
+    tasks.spawn(serve(address, Webhook { classes, services, audience, writer: context.writer.clone() }));
+}
+
 /// Serves `POST /webhooks/stripe/<class>` for as long as the process leads. What is cut off then comes again.
-pub async fn serve(address: SocketAddr, webhook: Webhook) {
+async fn serve(address: SocketAddr, webhook: Webhook) {
     let router = Router::new()
         .route("/webhooks/stripe/{class}", post(take_in))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))

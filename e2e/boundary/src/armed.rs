@@ -34,8 +34,16 @@ pub struct OrderName<'a> {
 /// # Panics
 /// When that is planned.
 pub fn at(order: OrderName<'_>, site: Site, point: Point) {
+    come_to(order, site.name(), point.name());
+}
+
+/// The process comes to a point that is on the way of no effect.
+///
+/// # Panics
+/// When that is planned.
+pub fn come_to(order: OrderName<'_>, site: &str, point: &str) {
     let Some(directory) = &*DIRECTORY else { return };
-    let name = format!("{}+{}+{}+{}", order.namespace, order.name, site.name(), point.name());
+    let name = format!("{}+{}+{site}+{point}", order.namespace, order.name);
     let fired = directory.join("fired").join(&name);
     if std::fs::rename(directory.join("planned").join(&name), &fired).is_err() {
         return;

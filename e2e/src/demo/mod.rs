@@ -5,14 +5,19 @@ mod crew;
 mod expected;
 mod screen;
 
+use std::convert::Infallible;
+use std::future;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use comanda_crds::{Capture, Order, Timeouts};
+use jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
+use tokio::sync::Mutex;
 
 use crate::installation::{CLASS, Installation, Operator, TENANT, all_phases};
+use crate::stack::aws::alarms::Monitor;
 use crate::stack::progress::Progress;
 use crate::stack::tools::{Build, Profile, functions_binary};
 use crate::stack::{self, Stack};
@@ -41,6 +46,8 @@ pub struct Demo {
     installation: Installation,
     operator: Operator,
     crew: Crew,
+    /// What turns the alarms, where AWS has any.
+    monitor: Option<Mutex<Monitor>>,
 }
 
 /// Short, as whoever looks on waits for a silent kitchen.
@@ -77,7 +84,9 @@ impl Demo {
             crew.kitchens.len(),
             crew.couriers.len()
         ));
-        Ok(Self { installation, operator, crew })
+        let aws = &installation.stack.aws;
+        let monitor = aws.deployment().map(|_| aws.monitor()).transpose()?.map(Mutex::new);
+        Ok(Self { installation, operator, crew, monitor })
     }
 
     /// The servers.
@@ -136,11 +145,24 @@ impl Demo {
     /// Reads every system, and holds what it says against what was expected.
     async fn testify(&self) -> Result<bool> {
         let verdicts = self.batch().evidence().await?;
-        if self.stack().aws.deployment().is_some() {
+        if let Some(monitor) = &self.monitor {
             screen::print_paths(&self.paths().await?);
+            screen::print_alarms(&monitor.lock().await.look(Timestamp::now()).await?);
         }
         screen::print(&verdicts);
         Ok(verdicts.iter().all(Verdict::holds))
+    }
+
+    /// Turns the alarms once a minute, as CloudWatch does, for as long as it is let.
+    ///
+    /// # Errors
+    /// When AWS does not answer.
+    pub async fn turn_alarms(&self) -> Result<Infallible> {
+        let Some(monitor) = &self.monitor else { return future::pending().await };
+        loop {
+            monitor.lock().await.look(Timestamp::now()).await?;
+            tokio::time::sleep(Duration::from_mins(1)).await;
+        }
     }
 
     /// The name of every execution, and the states that it entered.

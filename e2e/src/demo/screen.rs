@@ -10,6 +10,8 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Cell, Color, ColumnConstraint, Table, Width};
 use kube::ResourceExt;
 
+use crate::stack::aws::alarms::{Alarm, State};
+
 /// Where the orders are shown.
 pub struct Screen {
     live: bool,
@@ -177,10 +179,31 @@ pub fn print_paths(paths: &[(String, Vec<String>)]) {
     for (execution, states) in paths {
         table.add_row([execution, &folded(states).join(" → ")]);
     }
+    fold(&mut table);
+    println!("{table}");
+}
+
+/// Prints which alarms are on, and why. One of what they count is enough for most of them here.
+pub fn print_alarms(alarms: &[Alarm]) {
+    println!("\nAlarms of CloudWatch, evaluated by their definitions:");
+    let mut table = Table::new();
+    table.load_preset(UTF8_BORDERS_ONLY).set_header(["state", "alarm"]);
+    let (on, off): (Vec<_>, Vec<_>) = alarms.iter().partition(|alarm| alarm.state == State::Alarm);
+    for Alarm { name, state, reason } in on {
+        let state = Cell::new(state).fg(Color::Red);
+        table.add_row([state, Cell::new(format!("{name}: {reason}"))]);
+    }
+    let off: Vec<&str> = off.iter().map(|alarm| &*alarm.name).collect();
+    table.add_row([State::Ok.to_string(), off.join(", ")]);
+    fold(&mut table);
+    println!("{table}");
+}
+
+/// Keeps the second column narrow enough for a terminal.
+fn fold(table: &mut Table) {
     if let Some(column) = table.column_mut(1) {
         column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(PATH)));
     }
-    println!("{table}");
 }
 
 /// A step that waits is entered again after each wait: it is shown once, with how often it waited.

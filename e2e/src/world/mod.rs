@@ -17,7 +17,7 @@ pub use samples::{CANARIES, canary, paella};
 pub use shop::{Shop, charged_once, condition, uid};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::installation::{Installation, Operator, PREFIX, TENANT, all_phases};
+use crate::installation::{self, Installation, Operator, PREFIX, TENANT, all_phases};
 use crate::stack::Options;
 use crate::stack::aws::Holder;
 use crate::stack::progress::Progress;
@@ -191,6 +191,8 @@ impl World {
             let spec = self.installation.class_spec(patience(), Capture::WhenReady);
             let spec = self.installation.delegating(spec, all_phases())?;
             self.installation.apply_class(DELEGATED, spec).await?;
+            let spec = self.installation.class_spec(patience(), Capture::WhenReady);
+            self.installation.apply_class(installation::CLASS, self.installation.taking_in(spec)?).await?;
         }
         Ok(())
     }

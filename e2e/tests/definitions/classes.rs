@@ -125,7 +125,7 @@ pub(crate) fn trials() -> Vec<Named> {
                 let name = field.trim_start_matches("spec.");
                 let verb = if name == "aws" { "cannot change, be added or be removed" } else { "cannot change" };
                 let sentence = format!(
-                    "{name} {verb}: only timeouts, retries, suspend and maxLiveOrders can; create another OrderClass \
+                    "{name} {verb}: only timeouts, retries, suspend, maxLiveOrders and intake can; create another OrderClass \
                      for other accounts, tables or topics"
                 );
                 answer.refused(field, &sentence)

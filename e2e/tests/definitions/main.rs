@@ -7,6 +7,7 @@ mod changes;
 mod classes;
 mod creation;
 mod documents;
+mod judged;
 mod limits;
 mod manifests;
 mod ratcheting;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         documents::every_documented_command_works_and_reaches_our_orders,
         documents::a_command_that_says_orders_reaches_cert_managers_and_is_noticed,
         documents::a_documented_command_that_nobody_can_place_fails_with_a_sentence,
+        judged::two_thousand_bodies_are_judged_as_the_api_server_judges_them,
         ratcheting::an_order_stored_under_laxer_rules_can_be_cancelled_and_let_go,
     ]);
     let trials = all

@@ -9,6 +9,7 @@ mod cancelled;
 mod carried;
 mod compared;
 mod denied;
+mod intake;
 mod permissions;
 mod refunded;
 mod wakes;
@@ -85,6 +86,10 @@ fn main() -> ExitCode {
             cancelled::a_cancel_ends_the_wait_for_the_kitchen,
             cancelled::a_cancel_ends_the_wait_for_the_courier,
             cancelled::a_cancel_while_a_step_is_at_work_turns_the_order_round_behind_it,
+            intake::an_order_over_http_is_delivered_and_shown_to_its_caller_alone,
+            intake::a_body_that_is_no_order_is_refused_with_the_field_and_nothing_is_kept,
+            intake::a_cancel_over_http_reaches_the_order_before_its_object_is_made_and_after,
+            intake::what_announces_no_order_makes_none,
         ],
         Alone: [
             compared::the_twelve_orders_end_the_same_whoever_carries_them,

@@ -58,6 +58,9 @@ pub async fn the_metrics_tell_what_happened(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// What only orders over HTTP need: the scenes of `tests/machine` do.
+const ELSEWHERE: (&str, &str) = ("orders", "create");
+
 /// The rules in `rbac.yaml` are exactly what a run needs: no request was refused, and each pair of
 /// resource and verb was used by one.
 pub async fn nothing_was_refused_and_no_rule_was_unused(world: &World) -> Result<()> {
@@ -91,7 +94,8 @@ pub async fn nothing_was_refused_and_no_rule_was_unused(world: &World) -> Result
             for resource in list(&rule["resources"]) {
                 for verb in list(&rule["verbs"]) {
                     rules += 1;
-                    if !used.contains(&(resource.clone(), verb.clone())) {
+                    let elsewhere = (resource.as_str(), verb.as_str()) == ELSEWHERE;
+                    if !elsewhere && !used.contains(&(resource.clone(), verb.clone())) {
                         unused.push(format!("{verb} {resource}"));
                     }
                 }

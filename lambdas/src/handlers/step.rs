@@ -2,19 +2,21 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use comanda_crds::Cause;
 use comanda_saga::driver::Step;
 use comanda_steps::adapters;
 use comanda_steps::calls::Services;
 use comanda_steps::carry::InHand;
-use comanda_steps::contract::{StepInput, StepOutput};
+use comanda_steps::contract::{StepInput, StepOutput, StepResult};
 use comanda_steps::ports::{Catalogue, Devices, Ledger};
 use comanda_steps::step::{circumstances, take};
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::load;
 use crate::failure::Failure;
 use crate::function::Function;
+use crate::log::{self, Called};
 use crate::ports::Invocation;
 use crate::stack::Stack;
 
@@ -32,31 +34,22 @@ pub async fn step(
     stack: &Stack,
 ) -> Result<StepOutput, Failure> {
     let begun = Instant::now();
-    let StepInput { order, execution, attempt, .. } = &input;
-    let order = order.identity();
     let done = carry(function, &input, begun, context, stack).await;
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let step = &input.step;
-    match &done {
-        Ok(StepOutput { result, phase, reason, seconds, .. }) => {
-            let reason = reason.as_deref();
-            info!(%order, %execution, %step, attempt, outcome = ?result, ?phase, reason, seconds, milliseconds, "step");
-        }
-        Err(error) => {
-            let outcome = if matches!(error, Failure::Defect(_)) { "Defect" } else { "Transient" };
-            warn!(%order, %execution, %step, attempt, outcome, %error, milliseconds, "step");
-        }
-    }
-    done
+    let StepInput { order, execution, step, attempt, .. } = &input;
+    let called = Called { order: &order.identity(), execution, step, attempt: *attempt };
+    log::step(called, done.as_ref().map(|(output, cause)| (output, *cause)), milliseconds);
+    done.map(|(output, _)| output)
 }
 
+/// What the step answers, and why the order is undone where that is the answer.
 async fn carry(
     function: Function,
     input: &StepInput,
     begun: Instant,
     context: &lambda_runtime::Context,
     stack: &Stack,
-) -> Result<StepOutput, Failure> {
+) -> Result<(StepOutput, Option<Cause>), Failure> {
     let step: Step = input.step.parse().map_err(|_| unknown(function, &input.step))?;
     if !function.steps().contains(&step) {
         return Err(unknown(function, &input.step));
@@ -94,7 +87,8 @@ async fn carry(
                 if function.tells() {
                     stack.tell(&identity, &input.execution).await?;
                 }
-                return Ok(output);
+                let fault = hand.saved.fault.filter(|_| output.result == StepResult::Undo);
+                return Ok((output, fault.map(|fault| fault.cause)));
             }
         }
     }

@@ -5,46 +5,45 @@ use comanda_steps::adapters::stripe::webhook::{Event, LONGEST_BODY};
 use comanda_steps::calls::Services;
 use comanda_steps::webhook::{Heard, hear};
 use jiff::Timestamp;
-use tracing::{info, warn};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
 
 use crate::failure::Failure;
-use crate::http::{Answer, Request};
+use crate::log;
 use crate::stack::Stack;
 
-/// What is Stripe's, and was seen to, whatever came of it.
-const TAKEN: Answer = Answer { status_code: 200 };
-/// What is not known to be Stripe's. Why, whoever sent it is not told.
-const REFUSED: Answer = Answer { status_code: 400 };
-/// Nothing is proved: Stripe sends it again, for up to three days.
+/// Takes in a request. What is Stripe's, and was seen to, gets a 200, whatever came of it; what is not known to be Stripe's a
+/// 400, and not why. Where nothing is proved Stripe hears so, and sends it again, for up to three days.
 /// Source: <https://docs.stripe.com/webhooks#automatic-retries>.
-const AGAIN: Answer = Answer { status_code: 500 };
-
-/// Takes in a request.
-pub async fn stripe_webhook(request: Request, context: &lambda_runtime::Context, stack: &Stack) -> Answer {
-    match take_in(&request, context, stack).await {
-        Ok(answer) => answer,
+pub async fn stripe_webhook(request: Request, stack: &Stack) -> Response<Body> {
+    let status = match take_in(&request, stack).await {
+        Ok(status) => status,
         Err(error) => {
-            let outcome = if matches!(error, Failure::Defect(_)) { "Defect" } else { "Transient" };
-            warn!(outcome, %error, "stripe-webhook");
-            AGAIN
+            log::untold(&error);
+            StatusCode::INTERNAL_SERVER_ERROR
         }
-    }
+    };
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
 }
 
-async fn take_in(
-    request: &Request,
-    context: &lambda_runtime::Context,
-    stack: &Stack,
-) -> Result<Answer, Failure> {
-    let (header, body) = (request.header("stripe-signature"), request.body());
-    let (Some(header), Some(body)) = (header, body.filter(|body| body.len() <= LONGEST_BODY)) else {
-        return Ok(refused("no signed body"));
+async fn take_in(request: &Request, stack: &Stack) -> Result<StatusCode, Failure> {
+    let body: &[u8] = request.body().as_ref();
+    // A second one is somebody else's.
+    let mut signatures = request.headers().get_all("stripe-signature").iter();
+    let signature = signatures.next().filter(|_| signatures.next().is_none());
+    let Some(signature) = signature.and_then(|signature| signature.to_str().ok()) else {
+        return Ok(refused("no signature"));
     };
+    if body.len() > LONGEST_BODY {
+        return Ok(refused("the body is too long"));
+    }
     let account = stack.account().await?;
-    if let Err(why) = account.signing_secrets.verify(header, &body, Timestamp::now()) {
+    if let Err(why) = account.signing_secrets.verify(signature, body, Timestamp::now()) {
         return Ok(refused(why));
     }
-    let event = match Event::read(&body) {
+    let event = match Event::read(body) {
         Ok(event) => event,
         Err(why) => return Ok(refused(why)),
     };
@@ -60,34 +59,27 @@ async fn take_in(
                 devices: None,
                 executions: None,
             };
-            let writer = format!("{}/{}", context.request_id, uuid::Uuid::new_v4());
+            // No other invocation has it.
+            let writer = format!("stripe-webhook/{}", uuid::Uuid::new_v4());
             hear(payment, account.installation, services, &writer).await?
         }
         None => Heard::NotOurs,
     };
-    let Event { id, kind, live, .. } = &event;
-    match heard {
-        Heard::NotOurs => info!(event = id, kind, live, outcome = "NotOurs", "stripe-webhook"),
-        Heard::Looked(looked) => {
-            // What of it is lost is found by time.
-            let woke = looked.wake_execution(&ledger, &stack.executions).await?;
-            let (order, outcome) = (looked.order(), looked.outcome());
-            if looked.is_news() {
-                let execution = looked.loaded.record.execution();
-                stack.tell(order, execution.unwrap_or_default()).await?;
-            }
-            // Alarms match `NeedsPerson`: the order's object may be gone.
-            if let Some(reason) = looked.needs_person() {
-                warn!(%order, event = id, kind, live, outcome, reason, woke, "stripe-webhook");
-            } else {
-                info!(%order, event = id, kind, live, outcome, woke, "stripe-webhook");
-            }
-        }
+    let Heard::Looked(looked) = heard else {
+        log::event(&event, None, "NotOurs", None, false);
+        return Ok(StatusCode::OK);
+    };
+    // What of it is lost is found by time.
+    let woke = looked.wake_execution(&ledger, &stack.executions).await?;
+    if looked.is_news() {
+        let execution = looked.loaded.record.execution();
+        stack.tell(looked.order(), execution.unwrap_or_default()).await?;
     }
-    Ok(TAKEN)
+    log::event(&event, Some(looked.order()), looked.outcome(), looked.needs_person(), woke);
+    Ok(StatusCode::OK)
 }
 
-fn refused(why: impl std::fmt::Display) -> Answer {
-    warn!(outcome = "Refused", %why, "stripe-webhook");
-    REFUSED
+fn refused(why: impl std::fmt::Display) -> StatusCode {
+    log::refused(why);
+    StatusCode::BAD_REQUEST
 }

@@ -6,10 +6,10 @@ use comanda_steps::contract::{StepInput, waiting_step};
 use comanda_steps::ports::{Executions, Ledger, Waiting};
 use comanda_steps::step::would_go_on;
 use jiff::Timestamp;
-use tracing::info;
 
 use super::load;
 use crate::failure::Failure;
+use crate::log::{self, Called};
 use crate::stack::Stack;
 
 /// Begins a wait.
@@ -17,8 +17,17 @@ use crate::stack::Stack;
 /// # Errors
 /// Where nothing is proved, or the call contradicts the rules.
 pub async fn wait(input: StepInput, stack: &Stack) -> Result<(), Failure> {
-    let StepInput { order, execution, step: state, token, attempt } = input;
-    let (Some(step), Some(token)) = (waiting_step(&state), token) else {
+    let done = begin(&input, stack).await;
+    let StepInput { order, execution, step, attempt, .. } = &input;
+    let called = Called { order: &order.identity(), execution, step, attempt: *attempt };
+    log::wait(called, done.as_ref().copied());
+    done.map(drop)
+}
+
+/// Says what became of it.
+async fn begin(input: &StepInput, stack: &Stack) -> Result<&'static str, Failure> {
+    let StepInput { order, execution, step: state, token, .. } = input;
+    let (Some(step), Some(token)) = (waiting_step(state), token.clone()) else {
         return Err(Failure::Defect(format!("{state:?} is no state that waits on a token")));
     };
     let order = order.identity();
@@ -28,14 +37,11 @@ pub async fn wait(input: StepInput, stack: &Stack) -> Result<(), Failure> {
     let read_at = Timestamp::now();
     let loaded = load(&ledger, &order).await?;
     let rules = adapters::payment_rules(&loaded.record.class.payments);
-    let outcome = if would_go_on(loaded, &execution, step, rules, read_at)? {
+    if would_go_on(loaded, execution, step, rules, read_at)? {
         stack.executions.wake(&waiting.token).await?;
-        "GoesOn"
-    } else {
-        // The operator shows whom the order waits for.
-        stack.tell(&order, &execution).await?;
-        "Waits"
-    };
-    info!(%order, %execution, step = %state, attempt, outcome, "wait");
-    Ok(())
+        return Ok("GoesOn");
+    }
+    // The operator shows whom the order waits for.
+    stack.tell(&order, execution).await?;
+    Ok("Waits")
 }

@@ -152,13 +152,29 @@ pub fn waiting_step(state: &str) -> Option<Step> {
     }
 }
 
-/// A message of the wake queue: the order moved, waits or ended. The ledger says which.
+/// A message of the wake queue: the order moved, waits or ended, or its customer cancels it. The ledger says which.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Wake {
     /// Which order.
     pub order: OrderRef,
-    /// Whose execution says so.
+    /// Whose execution says so; empty where nobody's does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub execution: String,
+    /// Whether its customer may have cancelled it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancel: bool,
+}
+
+impl Wake {
+    /// An execution says that something came of an order.
+    pub fn by(order: &Identity, execution: &str) -> Self {
+        Self { order: OrderRef::from(order), execution: execution.to_owned(), cancel: false }
+    }
+
+    /// The customer of an order asks for it to be cancelled.
+    pub fn cancel(order: &Identity) -> Self {
+        Self { order: OrderRef::from(order), execution: String::new(), cancel: true }
+    }
 }
 
 /// The names that `ErrorEquals` of the state machine match.

@@ -14,6 +14,7 @@ pub mod customer;
 pub mod delivery;
 pub mod devices;
 pub mod execution;
+pub mod intake;
 mod intent;
 pub mod notification;
 pub mod payment;

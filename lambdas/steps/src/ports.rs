@@ -1,6 +1,7 @@
 //! What the steps need of the outside, in their own words. Each trait has one adapter in
 //! [`adapters`](crate::adapters); tests write their own.
 
+mod intake;
 mod machine;
 
 use async_trait::async_trait;
@@ -10,11 +11,12 @@ use serde::Serialize;
 
 use crate::customer::Contact;
 
+pub use intake::{AnnouncementError, Announcements, SentOrders};
 pub use machine::{ExecutionError, Executions, Inbox, InboxError, Received, Waiting, WakeError, Wakes};
 
 /// The system of record.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait Ledger: SentOrders {
     /// The order as it is now, with everything devices said about it; none when it was never claimed.
     async fn load(&self, identity: &Identity) -> Result<Option<Loaded>, LedgerError>;
 

@@ -180,7 +180,7 @@ impl Record {
             direction: Direction::Forward,
             phase: Phase::Pending,
             class_name: class_name.to_owned(),
-            class: class.clone(),
+            class: class.pinned(),
             terms,
             total: None,
             contact_unreadable: false,

@@ -19,6 +19,8 @@ pub struct Said {
     pub order: Option<Identity>,
     /// The execution that is said to have ended.
     pub ended: Option<String>,
+    /// Whether its customer is said to cancel the order.
+    pub cancel: bool,
 }
 
 #[derive(Deserialize)]
@@ -50,8 +52,8 @@ struct Detail {
 /// Why it is none, in words of ours: the message's own may be anybody's.
 pub fn read(body: &str, installation: &str) -> Result<Said, &'static str> {
     let form = serde_json::from_str(body).map_err(|_| "it is neither a wake nor an event of an execution")?;
-    let (order, ended) = match form {
-        Form::Wake(wake) => (Some(wake.order), None),
+    let (order, ended, cancel) = match form {
+        Form::Wake(wake) => (Some(wake.order), None, wake.cancel),
         Form::Event(Event { source, detail_type, .. })
             if (source.as_str(), detail_type.as_str()) != STATUS_CHANGE =>
         {
@@ -61,7 +63,7 @@ pub fn read(body: &str, installation: &str) -> Result<Said, &'static str> {
             let input = input.map(|input| serde_json::from_str::<ExecutionInput>(&input)).transpose();
             let input = input.map_err(|_| "its execution was not started by an operator")?;
             let ended = !GOING_ON.contains(&status.as_str());
-            (input.map(|input| input.order), ended.then_some(name))
+            (input.map(|input| input.order), ended.then_some(name), false)
         }
     };
     // What else there is would be a key that the ledger refuses.
@@ -70,7 +72,7 @@ pub fn read(body: &str, installation: &str) -> Result<Said, &'static str> {
     if order.as_ref().is_some_and(|order| order.installation != installation) {
         return Err("it is about another installation");
     }
-    Ok(Said { order, ended })
+    Ok(Said { order, ended, cancel })
 }
 
 #[cfg(test)]
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn a_wake_of_a_step_says_which_order_and_nothing_else() {
         let body = json!({"order": input("shop")["order"], "execution": "a-1-1-0123456789abcdef"});
-        assert_eq!(told(&body), Ok(Said { order: Some(identity()), ended: None }));
+        assert_eq!(told(&body), Ok(Said { order: Some(identity()), ended: None, cancel: false }));
     }
 
     #[test]
@@ -128,16 +130,16 @@ mod tests {
         let execution = "a-1-1-0123456789abcdef".to_owned();
         let input = Value::String(input("shop").to_string());
         for status in ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"] {
-            let said = Said { order: Some(identity()), ended: Some(execution.clone()) };
+            let said = Said { order: Some(identity()), ended: Some(execution.clone()), cancel: false };
             assert_eq!(told(&event(status, &input, true)), Ok(said), "{status}");
         }
-        let running = Said { order: Some(identity()), ended: None };
+        let running = Said { order: Some(identity()), ended: None, cancel: false };
         assert_eq!(told(&event("RUNNING", &input, true)), Ok(running));
     }
 
     #[test]
     fn an_event_whose_input_is_left_out_says_which_execution_ended() {
-        let said = Said { order: None, ended: Some("a-1-1-0123456789abcdef".to_owned()) };
+        let said = Said { order: None, ended: Some("a-1-1-0123456789abcdef".to_owned()), cancel: false };
         assert_eq!(told(&event("FAILED", &Value::Null, false)), Ok(said.clone()));
         let mut absent = event("FAILED", &Value::Null, false);
         absent["detail"].as_object_mut().expect("an object").remove("input");

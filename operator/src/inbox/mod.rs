@@ -6,13 +6,14 @@
 
 mod message;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use comanda_crds::Order;
 use comanda_saga::Identity;
+use comanda_steps::adapters::sqs::BATCH;
 use comanda_steps::ports::{Inbox, Ledger, LedgerError, Received};
 use futures::StreamExt;
 use kube::runtime::reflector::ObjectRef;
@@ -22,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::message::Said;
+use crate::error::Error;
 use crate::live::Live;
+use crate::orders::Orders;
 use crate::telemetry::Metrics;
 
 /// How long a message waits for a ledger that does not answer before it is tried again.
@@ -34,6 +37,9 @@ const QUIET: u32 = 20;
 /// First and longest pause, in seconds, before a message that was left comes again. Ten of them make half an hour: so long
 /// may another cluster's operator be away before its messages are dead letters.
 const LEFT: (u32, u32) = (5, 900);
+
+/// How often a cancellation is left of an order that nobody has claimed: half a minute.
+const UNCLAIMED: u32 = 3;
 
 /// A queue to receive from, for as long as somebody holds its other end.
 pub struct Subscription {
@@ -60,6 +66,8 @@ pub struct Audience {
     pub metrics: Arc<Metrics>,
     /// Wakes an order.
     pub wake: mpsc::UnboundedSender<ObjectRef<Order>>,
+    /// Cancels objects.
+    pub orders: Arc<dyn Orders>,
     /// Set when this process stops: nothing is deleted then that nobody would look at.
     pub stop: CancellationToken,
 }
@@ -94,6 +102,8 @@ struct Reader {
 pub enum Verdict {
     /// This object looks again.
     Wakes(ObjectRef<Order>),
+    /// The order's object is cancelled; the watch brings that.
+    Cancelled,
     /// Nobody has to look: the order is over or unknown, or its object reads the ledger when it comes.
     Needless,
     /// Another cluster's operator has to see it.
@@ -109,7 +119,7 @@ impl Reader {
         let mut failures = 0_u32;
         loop {
             let received = tokio::select! {
-                received = inbox.receive() => received,
+                received = inbox.receive(BATCH) => received,
                 () = answers.closed() => return,
                 () = self.audience.stop.cancelled() => return,
             };
@@ -151,6 +161,7 @@ impl Reader {
         let verdict = self.judge(&received).await;
         let (result, deleted) = match &verdict {
             Verdict::Wakes(_) => ("woke", true),
+            Verdict::Cancelled => ("cancelled", true),
             Verdict::Needless => ("needless", true),
             Verdict::Anothers => ("anothers", false),
             Verdict::Unreadable(why) => {
@@ -186,12 +197,14 @@ impl Reader {
         };
         let mut failures = 0_u32;
         loop {
-            match self.look_up(&said).await {
+            match self.look_up(&said, received.times).await {
                 Ok(verdict) => return verdict,
-                Err(error @ LedgerError::Corrupt(_)) => return Verdict::Unreadable(error.to_string()),
+                Err(error @ Error::Ledger(LedgerError::Corrupt(_))) => {
+                    return Verdict::Unreadable(error.to_string());
+                }
                 Err(error) => {
                     if failures.is_multiple_of(QUIET) {
-                        warn!(%error, failures, "the message waits for the ledger");
+                        warn!(%error, failures, "the message waits for the ledger or the API server");
                     }
                     failures += 1;
                     tokio::time::sleep(LEDGER_PAUSE).await;
@@ -200,14 +213,35 @@ impl Reader {
         }
     }
 
-    async fn look_up(&self, Said { order, ended }: &Said) -> Result<Verdict, LedgerError> {
+    async fn look_up(&self, Said { order, ended, cancel }: &Said, times: u32) -> Result<Verdict, Error> {
         let ended = ended.as_deref();
         let named = || self.audience.live.executed_by(ended?);
         let Some(identity) = order.clone().or_else(named) else {
             // Nothing but the name of an execution: whoever follows its order knows it.
             return Ok(Verdict::Anothers);
         };
-        self.audience.hear(&*self.subscription.ledger, &identity, ended).await
+        if *cancel {
+            return self.cancel(&identity, times).await;
+        }
+        Ok(self.audience.hear(&*self.subscription.ledger, &identity, ended).await?)
+    }
+
+    /// The order's object is cancelled, if the ledger says so too. Where there is none yet, whoever makes it reads that.
+    async fn cancel(&self, identity: &Identity, times: u32) -> Result<Verdict, Error> {
+        let Audience { cluster, orders, .. } = &self.audience;
+        let ledger = &self.subscription.ledger;
+        let sent = ledger.sent(identity).await?;
+        let Some(reason) = sent.and_then(|sent| sent.cancel) else { return Ok(Verdict::Needless) };
+        if orders.cancel(&identity.tenant, &identity.order_id, &reason).await? {
+            return Ok(Verdict::Cancelled);
+        }
+        let record = ledger.load(identity).await?.map(|loaded| loaded.record);
+        Ok(match record.as_ref().map(|record| record.owner.as_ref()) {
+            Some(Some(owner)) if owner.cluster != *cluster => Verdict::Anothers,
+            // Another cluster may have made the object a moment ago, and not claimed the order yet.
+            None if times <= UNCLAIMED => Verdict::Anothers,
+            _ => Verdict::Needless,
+        })
     }
 }
 
@@ -260,6 +294,6 @@ impl Audience {
 }
 
 /// How long until a message that was received so often comes again, in seconds.
-fn pause(times: u32) -> u32 {
+pub fn pause(times: u32) -> u32 {
     LEFT.0.saturating_mul(1 << times.saturating_sub(1).min(10)).min(LEFT.1)
 }

@@ -2,25 +2,27 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use comanda_saga::{DeviceEvent, Phase, Reason, Record, StockChange};
-use comanda_steps::contract::{ExecutionInput, OrderRef, Wake};
+use comanda_steps::contract::{ExecutionInput, Wake};
 use comanda_steps::customer::Contact;
-use comanda_steps::ports::{InboxError, Loaded, Waiting};
+use comanda_steps::intake::Sent;
+use comanda_steps::ports::{InboxError, Loaded, SentOrders, Waiting};
 use serde_json::json;
 
 use super::*;
 use crate::memory::tests::{executed, identity};
+use crate::orders::tests::Objects;
 
 /// A queue that gives each message once, and keeps what becomes of it.
 #[derive(Default)]
-struct Queue {
-    messages: Mutex<Vec<Received>>,
+pub struct Queue {
+    pub messages: Mutex<Vec<Received>>,
     failures: Mutex<u32>,
-    done: Mutex<Vec<(String, Option<u32>)>>,
+    pub done: Mutex<Vec<(String, Option<u32>)>>,
 }
 
 #[async_trait]
 impl Inbox for Queue {
-    async fn receive(&self) -> Result<Vec<Received>, InboxError> {
+    async fn receive(&self, _: usize) -> Result<Vec<Received>, InboxError> {
         if let Some(left) = {
             let mut failures = self.failures.lock().expect("whole");
             failures.checked_sub(1).inspect(|left| *failures = *left)
@@ -46,20 +48,43 @@ impl Inbox for Queue {
 }
 
 /// A ledger of one order, which does not answer a few times first.
-struct OneOrder {
-    record: Option<Record>,
-    away: Mutex<u32>,
+#[derive(Default)]
+pub struct OneOrder {
+    pub record: Option<Record>,
+    pub sent: Option<Sent>,
+    pub away: Mutex<u32>,
 }
 
-#[async_trait]
-impl Ledger for OneOrder {
-    async fn load(&self, asked: &Identity) -> Result<Option<Loaded>, LedgerError> {
+impl OneOrder {
+    fn answers(&self) -> Result<(), LedgerError> {
         let mut away = self.away.lock().expect("whole");
         if *away > 0 {
             *away -= 1;
             return Err(LedgerError::Unreachable("no answer".to_owned()));
         }
-        let record = self.record.clone().filter(|record| record.identity == *asked);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SentOrders for OneOrder {
+    async fn put_sent(&self, _: &Identity, _: &Sent, _: &Contact) -> Result<bool, LedgerError> {
+        unreachable!("nothing is written")
+    }
+    async fn sent(&self, asked: &Identity) -> Result<Option<Sent>, LedgerError> {
+        self.answers()?;
+        Ok(self.sent.clone().filter(|_| asked.tenant == "shop"))
+    }
+    async fn put_cancel(&self, _: &Identity, _: &str) -> Result<(), LedgerError> {
+        unreachable!("nothing is written")
+    }
+}
+
+#[async_trait]
+impl Ledger for OneOrder {
+    async fn load(&self, asked: &Identity) -> Result<Option<Loaded>, LedgerError> {
+        self.answers()?;
+        let record = self.record.clone().filter(|record| record.identity.tenant == asked.tenant);
         Ok(record.map(|record| Loaded { record, events: Vec::new() }))
     }
     async fn create(&self, _: &Record, _: Option<&Contact>) -> Result<(), LedgerError> {
@@ -104,7 +129,7 @@ fn scene(record: Option<Record>, away: u32) -> Scene {
         inbox: queue.clone(),
         queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/wake".to_owned(),
         installation: "bistro".to_owned(),
-        ledger: Arc::new(OneOrder { record, away: Mutex::new(away) }),
+        ledger: Arc::new(OneOrder { record, sent: None, away: Mutex::new(away) }),
         answers: told,
     };
     let audience = Audience {
@@ -112,6 +137,7 @@ fn scene(record: Option<Record>, away: u32) -> Scene {
         live: Arc::default(),
         metrics: Arc::new(Metrics::new().expect("metrics")),
         wake,
+        orders: Arc::new(Objects::default()),
         stop: CancellationToken::new(),
     };
     Scene { reader: Reader { subscription, audience }, queue, woken, answers }
@@ -136,11 +162,11 @@ fn object() -> ObjectRef<Order> {
 }
 
 fn received(body: String) -> Received {
-    Received { body, receipt: "r".to_owned(), times: 1 }
+    Received { body, receipt: "r".to_owned(), times: 1, sent_at: jiff::Timestamp::UNIX_EPOCH }
 }
 
 fn wake() -> Received {
-    let wake = Wake { order: OrderRef::from(&identity()), execution: "whoever".to_owned() };
+    let wake = Wake::by(&identity(), "whoever");
     received(serde_json::to_string(&wake).expect("strings serialise"))
 }
 
@@ -272,6 +298,52 @@ async fn a_queue_that_no_class_names_any_more_is_not_received_from() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(answers);
     serving.await.expect("no panic");
+}
+
+/// A message of the intake, of an order whose ledger holds this, and what became of the object that is there.
+async fn cancelling(sent: Option<Sent>, record: Option<Record>, is_there: bool) -> (Scene, Option<String>) {
+    let mut scene = scene(None, 0);
+    scene.reader.subscription.ledger = Arc::new(OneOrder { record, sent, away: Mutex::new(2) });
+    let objects = Arc::new(Objects { away: Mutex::new(2), ..Objects::default() });
+    if is_there {
+        objects.made.lock().expect("whole").push(crate::intake::tests::order("a-1"));
+    }
+    scene.reader.audience.orders = objects.clone();
+    let wake = serde_json::to_string(&Wake::cancel(&identity())).expect("strings serialise");
+    scene.reader.take(received(wake)).await;
+    let reason = objects.cancelled("a-1");
+    (scene, reason)
+}
+
+fn cancelled() -> Sent {
+    Sent { cancel: Some("Too late.".to_owned()), ..crate::intake::tests::sent("demo") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customers_cancellation_reaches_the_object_and_is_deleted() {
+    let (scene, reason) = cancelling(Some(cancelled()), None, true).await;
+    assert_eq!(reason.as_deref(), Some("Too late."));
+    assert_eq!((scene.done(), scene.counted("cancelled")), (vec![("r".to_owned(), DELETED)], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_that_the_ledger_does_not_know_is_none() {
+    for sent in [None, Some(crate::intake::tests::sent("demo"))] {
+        let (scene, reason) = cancelling(sent, None, true).await;
+        assert_eq!((reason, scene.counted("needless")), (None, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_of_another_clusters_object_is_left_and_one_that_nobody_claims_for_a_while() {
+    let mut another = executed();
+    another.owner.as_mut().expect("an owner").cluster = "another".to_owned();
+    for record in [Some(another), None] {
+        let (scene, _) = cancelling(Some(cancelled()), record, false).await;
+        assert_eq!((scene.done(), scene.counted("anothers")), (vec![("r".to_owned(), Some(5))], 1));
+    }
+    let (scene, _) = cancelling(Some(cancelled()), Some(executed()), false).await;
+    assert_eq!(scene.counted("needless"), 1, "the object went, and with it the order");
 }
 
 #[tokio::test]

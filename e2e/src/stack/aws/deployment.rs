@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,10 +11,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::Aws;
 use super::cli::Cli;
+use crate::installation::{CLASS, TENANT};
 use crate::stack::simulators::{INSTALLATION, PREFIX};
 use crate::stack::stripe;
 
+/// Who would be told of alarms. The emulator sends no e-mail.
+pub const ON_CALL: &str = "oncall@example.com";
+/// Alarms of which one of what they count is enough here, so that they are seen.
+const AT_ONCE: [&str; 5] =
+    ["OrdersRefused", "PaymentErrors", "StatusUpdateErrors", "FunctionErrors", "FunctionThrottles"];
 const BUCKET: &str = "comanda-packages";
 const OPERATOR: &str = "comanda-operator";
 
@@ -30,16 +38,22 @@ pub struct Deployment {
     pub state_machine_arn: String,
     /// By which the machine says that an order moved, waits or ended.
     pub wake_queue_url: String,
+    /// Where orders that came over HTTP wait for room.
+    pub intake_queue_url: String,
+    /// Where orders are sent, `POST /orders`.
+    pub api_url: String,
     /// Where messages end that nobody could be given.
     pub dead_letter_queue_url: String,
+    /// Where alarms are published.
+    pub alarms_topic_arn: String,
     /// The names of the policies of certificates.
     pub policies: DevicePolicies,
     /// A user with the operator's policy, and no other.
     pub operator: AccessKey,
     /// What customers' data is sealed with, base64. Functions have it from Secrets Manager.
     pub contact_key: String,
-    /// The URL of the HTTP API, as the emulator serves it by path.
-    pub api_url: String,
+    /// Its ARN there.
+    pub contact_key_secret: String,
 }
 
 /// What functions are deployed with.
@@ -101,7 +115,7 @@ pub(super) async fn deploy(
     let package = ["cloudformation", "package", "--template-file", template, "--s3-bucket", BUCKET];
     cli.run(&[&package[..], &["--output-template-file", packaged]].concat()).await?;
 
-    let parameters = [
+    let mut parameters = vec![
         format!("Installation={INSTALLATION}"),
         format!("TopicPrefix={PREFIX}"),
         format!("IotDataEndpoint={endpoint}"),
@@ -110,10 +124,14 @@ pub(super) async fn deploy(
         format!("StripeUrl={}", functions.stripe_url),
         format!("ContactKeySecretArn={contact_secret}"),
         format!("Architecture={}", architecture()),
+        format!("Tenant={TENANT}"),
+        format!("OrderClass={CLASS}"),
         "DeletionProtection=false".to_owned(),
+        format!("AlarmEmail={ON_CALL}"),
     ];
+    parameters.extend(AT_ONCE.map(|threshold| format!("{threshold}Threshold=1")));
     let mut deploy = vec!["cloudformation", "deploy", "--template-file", packaged, "--stack-name", &name];
-    // It is larger than what goes with a request.
+    // A template of more than 51,200 bytes goes by a bucket.
     deploy.extend(["--s3-bucket", BUCKET]);
     deploy.extend(["--capabilities", "CAPABILITY_IAM", "--parameter-overrides"]);
     deploy.extend(parameters.iter().map(String::as_str));
@@ -131,7 +149,10 @@ pub(super) async fn deploy(
         notifications_topic_arn: outputs.get("NotificationsTopicArn")?,
         state_machine_arn: outputs.get("StateMachineArn")?,
         wake_queue_url: outputs.get("WakeQueueUrl")?,
+        intake_queue_url: outputs.get("IntakeQueueUrl")?,
+        api_url: api_url(endpoint, &outputs.get("ApiUrl")?)?,
         dead_letter_queue_url: outputs.get("DeadLetterQueueUrl")?,
+        alarms_topic_arn: outputs.get("AlarmsTopicArn")?,
         policies: DevicePolicies {
             operator: outputs.get("OperatorDevicePolicy")?,
             kitchen: outputs.get("KitchenDevicePolicy")?,
@@ -139,15 +160,8 @@ pub(super) async fn deploy(
         },
         operator: make_operator(cli, &outputs.get("OperatorPolicyArn")?).await?,
         contact_key,
-        api_url: by_path(endpoint, &outputs.get("ApiUrl")?)?,
+        contact_key_secret: contact_secret,
     })
-}
-
-/// The emulator's own address of an API: names below `localhost` are not found everywhere.
-fn by_path(endpoint: &str, api_url: &str) -> Result<String> {
-    let host = api_url.split_once("://").map_or(api_url, |(_, host)| host);
-    let (id, _) = host.split_once('.').with_context(|| format!("{api_url} names no API"))?;
-    Ok(format!("{endpoint}/_aws/execute-api/{id}/$default"))
 }
 
 /// What a function answers when it is called by its name, which begins with the stack's.
@@ -160,13 +174,18 @@ pub(super) async fn invoke(endpoint: &str, function: &str, payload: &Value) -> R
     Ok(serde_json::from_str(&said)?)
 }
 
-/// The lines that a function logged.
-pub(super) async fn log(cli: &Cli, function: &str) -> Result<Vec<Value>> {
-    let group = format!("/aws/lambda/{}-{function}", stack_name());
-    let told = cli.json(&["logs", "filter-log-events", "--log-group-name", &group]).await?;
-    let lines = told["events"].as_array().into_iter().flatten();
-    let lines = lines.filter_map(|event| event["message"].as_str()).flat_map(str::lines);
-    Ok(lines.filter_map(|line| serde_json::from_str(line).ok()).collect())
+impl Aws {
+    /// The lines that a deployed function logged, by the end of its name.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub async fn function_log(&self, function: &str) -> Result<Vec<Value>> {
+        let group = format!("/aws/lambda/{}-{function}", stack_name());
+        let told = self.cli.json(&["logs", "filter-log-events", "--log-group-name", &group]).await?;
+        let lines = told["events"].as_array().into_iter().flatten();
+        let lines = lines.filter_map(|event| event["message"].as_str()).flat_map(str::lines);
+        Ok(lines.filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
 }
 
 /// By which a right is taken from a role, whatever its other policies grant.
@@ -187,17 +206,26 @@ pub(super) async fn allow(cli: &Cli, role: &str) -> Result<()> {
     cli.run(&["iam", "delete-role-policy", "--role-name", &name, "--policy-name", DENIED]).await.map(drop)
 }
 
+/// Has every call of a function throttled, or none any more.
+pub(super) async fn throttle(cli: &Cli, function: &str, every: bool) -> Result<()> {
+    let name = format!("{}-{function}", stack_name());
+    let (limit, none) = ("put-function-concurrency", ["--reserved-concurrent-executions", "0"]);
+    let (action, none) = if every { (limit, &none[..]) } else { ("delete-function-concurrency", &[][..]) };
+    cli.run(&[&["lambda", action, "--function-name", &name][..], none].concat()).await.map(drop)
+}
+
 async fn role_name(cli: &Cli, role: &str) -> Result<String> {
     let resource = ["cloudformation", "describe-stack-resource", "--stack-name", &stack_name()];
     let described = cli.json(&[&resource[..], &["--logical-resource-id", role]].concat()).await?;
     text(&described["StackResourceDetail"]["PhysicalResourceId"])
 }
 
-fn stack_name() -> String {
+pub(super) fn stack_name() -> String {
     format!("comanda-{INSTALLATION}")
 }
 
-/// The files below `dir` as the template finds them in a checkout. Cargo's own directory may be anywhere.
+/// The files below `dir` as the template finds them in a checkout. Cargo's own directory may be anywhere. The functions have a
+/// copy each of their package, which here is a line that runs the one program.
 async fn lay_out(dir: &Path, program: &Path) -> Result<PathBuf> {
     let (from, to) = (crate::package().join("../lambdas"), dir.join("lambdas"));
     let functions = dir.join("target/lambda/comanda");
@@ -206,12 +234,15 @@ async fn lay_out(dir: &Path, program: &Path) -> Result<PathBuf> {
     for file in ["template.yaml", "statemachines/order.asl.json"] {
         fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file}"))?;
     }
-    let bootstrap = functions.join("bootstrap");
-    fs::copy(program, &bootstrap).context("copying the functions' program")?;
-    // A dozen functions have a copy each, and what a debugger wants is nine tenths of it. A script is left as it is.
+    // Another build may put its own program in the place of this one. What a debugger wants is nine tenths of it.
+    let own = dir.join("functions");
+    fs::copy(program, &own).context("copying the functions' program")?;
     let mut strip = Command::new("strip");
-    strip.arg("--strip-debug").arg(&bootstrap);
+    strip.arg("--strip-debug").arg(&own);
     tokio::task::spawn_blocking(move || strip.output()).await?.ok();
+    let bootstrap = functions.join("bootstrap");
+    fs::write(&bootstrap, format!("#!/bin/sh\nexec '{}' \"$@\"\n", path(&dir.join("functions"))?))?;
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755))?;
     Ok(to.join("template.yaml"))
 }
 
@@ -224,10 +255,22 @@ async fn make_secret(cli: &Cli, name: &str, value: &str) -> Result<String> {
 async fn make_operator(cli: &Cli, policy: &str) -> Result<AccessKey> {
     cli.run(&["iam", "create-user", "--user-name", OPERATOR]).await?;
     let attach = ["iam", "attach-user-policy", "--user-name", OPERATOR, "--policy-arn", policy];
-    let create = ["iam", "create-access-key", "--user-name", OPERATOR];
-    let (_, made) = tokio::try_join!(cli.run(&attach), cli.json(&create))?;
+    let (_, key) = tokio::try_join!(cli.run(&attach), make_key(cli, OPERATOR))?;
+    Ok(key)
+}
+
+/// Makes a user's key.
+pub(super) async fn make_key(cli: &Cli, user: &str) -> Result<AccessKey> {
+    let made = cli.json(&["iam", "create-access-key", "--user-name", user]).await?;
     let key = &made["AccessKey"];
     Ok(AccessKey { id: text(&key["AccessKeyId"])?, secret: text(&key["SecretAccessKey"])? })
+}
+
+/// Where the API is without a name server: its host's first label is its id.
+fn api_url(endpoint: &str, output: &str) -> Result<String> {
+    let host = output.split_once("://").map_or(output, |(_, host)| host);
+    let id = host.split('.').next().context("the API's URL has no host")?;
+    Ok(format!("{endpoint}/_aws/execute-api/{id}/$default"))
 }
 
 /// What a stack says of itself.

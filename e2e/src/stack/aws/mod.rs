@@ -2,11 +2,14 @@
 //! certificates an installation needs.
 
 mod account;
+pub mod alarms;
+mod api;
 mod catalogue;
 mod cli;
 mod deployment;
 mod executions;
 mod iot;
+mod messages;
 mod provision;
 
 use std::fs;
@@ -14,20 +17,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::KeyType;
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::Value;
 
 use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
 pub use account::REGION;
+pub use api::{Answer, Caller};
 pub use catalogue::CatalogueItem;
 use cli::Cli;
-pub use deployment::{AccessKey, Deployment, DevicePolicies, Functions};
+pub use deployment::{AccessKey, Deployment, DevicePolicies, Functions, ON_CALL};
 pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
 
@@ -36,8 +39,12 @@ const ACCESS_KEY: &str = "comanda-local";
 const SECRET_KEY: &str = "not-a-secret";
 
 /// ministack as it is started: with corrections where it is laxer than AWS.
-const SERVER: &str =
-    concat!(include_str!("states.py"), include_str!("permissions.py"), include_str!("server.py"));
+const SERVER: &str = concat!(
+    include_str!("states.py"),
+    include_str!("permissions.py"),
+    include_str!("alarms.py"),
+    include_str!("server.py")
+);
 
 /// Where functions find the faults planned for them, and say which of them happened.
 const FAULTS: &str = "faults";
@@ -193,26 +200,23 @@ impl Aws {
     /// # Errors
     /// When SQS refuses.
     pub async fn drain_notifications(&self) -> Result<Vec<Value>> {
-        let sqs = aws_sdk_sqs::Client::new(&self.config);
-        let queue = &self.resources.notifications_queue_url;
-        let mut bodies = Vec::new();
-        loop {
-            let answer = sqs.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
-            let messages = answer.messages.unwrap_or_default();
-            if messages.is_empty() {
-                return Ok(bodies);
-            }
-            let mut entries = Vec::new();
-            for (number, message) in messages.into_iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(number.to_string());
-                entries.push(entry.set_receipt_handle(message.receipt_handle).build()?);
-                let body = message.body.unwrap_or_default();
-                bodies.push(serde_json::from_str(&body).unwrap_or(Value::String(body)));
-            }
-            let deleted =
-                sqs.delete_message_batch().queue_url(queue).set_entries(Some(entries)).send().await?;
-            ensure!(deleted.failed.is_empty(), "SQS kept {} messages", deleted.failed.len());
-        }
+        self.drain(&self.resources.notifications_queue_url).await
+    }
+
+    /// Takes every message out of a queue.
+    ///
+    /// # Errors
+    /// When SQS refuses.
+    pub async fn drain(&self, queue: &str) -> Result<Vec<Value>> {
+        messages::drain(&self.config, queue).await
+    }
+
+    /// The URL of a new queue that gets what is published to a topic.
+    ///
+    /// # Errors
+    /// When SNS or SQS refuses.
+    pub async fn subscribe(&self, name: &str, topic: &str) -> Result<String> {
+        messages::subscribe(&self.config, name, topic).await
     }
 
     /// The names of the states that an execution entered, in order, but for those that only choose.
@@ -261,14 +265,6 @@ impl Aws {
     /// When it fails.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
         deployment::invoke(&self.endpoint, function, payload).await
-    }
-
-    /// The lines that a deployed function logged, by the end of its name.
-    ///
-    /// # Errors
-    /// When there is no such function.
-    pub async fn function_log(&self, function: &str) -> Result<Vec<Value>> {
-        deployment::log(&self.cli, function).await
     }
 
     /// The ARNs of all executions of the deployed machine, the first one first.
@@ -322,6 +318,14 @@ impl Aws {
     /// When nothing was.
     pub async fn allow(&self, role: &str) -> Result<()> {
         deployment::allow(&self.cli, role).await
+    }
+
+    /// Has every call of a function throttled, by the end of its name, or none any more.
+    ///
+    /// # Errors
+    /// When nothing is deployed, or it has no such function.
+    pub async fn throttle(&self, function: &str, every: bool) -> Result<()> {
+        deployment::throttle(&self.cli, function, every).await
     }
 
     /// Stops ministack.

@@ -5,10 +5,9 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
-use aws_sdk_sqs::types::QueueAttributeName;
-use serde_json::json;
 
 use super::deployment::Deployment;
+use super::messages;
 
 const LEDGER_TABLE: &str = "comanda-ledger";
 const CATALOGUE_TABLE: &str = "comanda-catalogue";
@@ -39,7 +38,7 @@ pub(super) async fn create(config: &SdkConfig) -> Result<Resources> {
     Ok(Resources {
         ledger_table: LEDGER_TABLE.to_owned(),
         catalogue_table: CATALOGUE_TABLE.to_owned(),
-        notifications_queue_url: create_evidence(config, &topic).await?,
+        notifications_queue_url: messages::subscribe(config, NOTIFICATIONS, &topic).await?,
         notifications_topic_arn: topic,
     })
 }
@@ -50,7 +49,7 @@ pub(super) async fn of(deployment: &Deployment, config: &SdkConfig) -> Result<Re
     Ok(Resources {
         ledger_table: deployment.ledger_table.clone(),
         catalogue_table: deployment.catalogue_table.clone(),
-        notifications_queue_url: create_evidence(config, topic).await?,
+        notifications_queue_url: messages::subscribe(config, NOTIFICATIONS, topic).await?,
         notifications_topic_arn: topic.clone(),
     })
 }
@@ -77,30 +76,4 @@ pub(super) async fn create_table(
 async fn create_topic(config: &SdkConfig) -> Result<String> {
     let topic = aws_sdk_sns::Client::new(config).create_topic().name(NOTIFICATIONS).send().await?;
     topic.topic_arn.context("a topic has an ARN")
-}
-
-/// The URL of a queue that gets everything which is published to the topic, and nothing else.
-async fn create_evidence(config: &SdkConfig, topic: &str) -> Result<String> {
-    let sqs = aws_sdk_sqs::Client::new(config);
-    let queue =
-        sqs.create_queue().queue_name(NOTIFICATIONS).send().await?.queue_url.context("a queue has a URL")?;
-    let attributes =
-        sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
-    let attributes = attributes.send().await?.attributes.unwrap_or_default();
-    let queue_arn = attributes.get(&QueueAttributeName::QueueArn).context("a queue has an ARN")?;
-    // Source: https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html.
-    let statement = json!({
-        "Effect": "Allow",
-        "Principal": { "Service": "sns.amazonaws.com" },
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn,
-        "Condition": { "ArnEquals": { "aws:SourceArn": topic } },
-    });
-    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
-    let allow = sqs.set_queue_attributes().queue_url(&queue);
-    allow.attributes(QueueAttributeName::Policy, policy).send().await?;
-    let subscription =
-        aws_sdk_sns::Client::new(config).subscribe().topic_arn(topic).protocol("sqs").endpoint(queue_arn);
-    subscription.attributes("RawMessageDelivery", "true").send().await?;
-    Ok(queue)
 }

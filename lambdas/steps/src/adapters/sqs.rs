@@ -1,4 +1,5 @@
-//! The wake queue: the machine says there that an order moved, waits or ended.
+//! Queues: the wake queue, by which the operator hears that an order moved, waits or ended, and the intake queue, by
+//! which it hears that one is there.
 
 use std::time::Duration;
 
@@ -6,40 +7,54 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::MessageSystemAttributeName::ApproximateReceiveCount;
+use aws_sdk_sqs::types::MessageSystemAttributeName::{ApproximateReceiveCount, SentTimestamp};
+use jiff::Timestamp;
+use serde::Serialize;
 
 use super::aws::describe;
 use crate::contract::Wake;
-use crate::ports::{Inbox, InboxError, Received, WakeError, Wakes};
+use crate::intake::Announcement;
+use crate::ports::{AnnouncementError, Announcements, Inbox, InboxError, Received, WakeError, Wakes};
 
 /// How long one receive waits for messages, in seconds: the longest that SQS waits, and the cheapest.
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>.
 const LONG_POLL: i32 = 20;
 /// How many messages one receive brings at most.
-const BATCH: i32 = 10;
+pub const BATCH: usize = 10;
 /// Longest time of such a receive.
 const RECEIVE: Duration = Duration::from_secs(25);
 
 /// A queue of SQS, by its URL.
 #[derive(Clone, Debug)]
-pub struct SqsWakes {
+pub struct SqsOutbox {
     client: Client,
     queue_url: String,
 }
 
-impl SqsWakes {
+impl SqsOutbox {
     /// By a client.
     pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
         Self { client, queue_url: queue_url.into() }
     }
+
+    async fn put(&self, message: &impl Serialize) -> Result<(), String> {
+        let body = serde_json::to_string(message).map_err(|error| error.to_string())?;
+        let answer = self.client.send_message().queue_url(&self.queue_url).message_body(body).send().await;
+        answer.map(|_| ()).map_err(|error| describe(&error))
+    }
 }
 
 #[async_trait]
-impl Wakes for SqsWakes {
+impl Wakes for SqsOutbox {
     async fn send(&self, wake: &Wake) -> Result<(), WakeError> {
-        let body = serde_json::to_string(wake).map_err(|error| WakeError(error.to_string()))?;
-        let answer = self.client.send_message().queue_url(&self.queue_url).message_body(body).send().await;
-        answer.map(|_| ()).map_err(|error| WakeError(describe(&error)))
+        self.put(wake).await.map_err(WakeError)
+    }
+}
+
+#[async_trait]
+impl Announcements for SqsOutbox {
+    async fn announce(&self, announcement: &Announcement) -> Result<(), AnnouncementError> {
+        self.put(announcement).await.map_err(AnnouncementError)
     }
 }
 
@@ -65,15 +80,21 @@ impl SqsInbox {
 
 #[async_trait]
 impl Inbox for SqsInbox {
-    async fn receive(&self) -> Result<Vec<Received>, InboxError> {
+    async fn receive(&self, most: usize) -> Result<Vec<Received>, InboxError> {
+        let most = i32::try_from(most.clamp(1, BATCH)).unwrap_or(1);
         let request = self.receiver.receive_message().queue_url(&self.queue_url);
-        let request = request.max_number_of_messages(BATCH).wait_time_seconds(LONG_POLL);
-        let answer = request.message_system_attribute_names(ApproximateReceiveCount).send().await;
+        let request = request.max_number_of_messages(most).wait_time_seconds(LONG_POLL);
+        let request = request.message_system_attribute_names(ApproximateReceiveCount);
+        let answer = request.message_system_attribute_names(SentTimestamp).send().await;
         let messages = answer.map_err(|error| InboxError(describe(&error)))?.messages.unwrap_or_default();
         let received = messages.into_iter().map(|message| {
-            let times = message.attributes.as_ref().and_then(|known| known.get(&ApproximateReceiveCount));
+            let attribute = |name| message.attributes.as_ref().and_then(|known| known.get(&name));
+            let at = attribute(SentTimestamp).and_then(|at| at.parse().ok());
             Received {
-                times: times.and_then(|times| times.parse().ok()).unwrap_or(1),
+                times: attribute(ApproximateReceiveCount).and_then(|times| times.parse().ok()).unwrap_or(1),
+                sent_at: at
+                    .and_then(|at| Timestamp::from_millisecond(at).ok())
+                    .unwrap_or_else(Timestamp::now),
                 body: message.body.unwrap_or_default(),
                 receipt: message.receipt_handle.unwrap_or_default(),
             }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use comanda_saga::driver::Step;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::Wake;
@@ -59,8 +60,8 @@ pub struct WakeError(pub String);
 /// The operator's end of that way. What is received and not deleted comes again.
 #[async_trait]
 pub trait Inbox: Send + Sync {
-    /// Waits a while for messages: a few, or none.
-    async fn receive(&self) -> Result<Vec<Received>, InboxError>;
+    /// Waits a while for messages: so many at most, or none.
+    async fn receive(&self, most: usize) -> Result<Vec<Received>, InboxError>;
     /// A message is done with.
     async fn delete(&self, received: &Received) -> Result<(), InboxError>;
     /// A message is left for another who receives: it comes again after so many seconds.
@@ -76,6 +77,8 @@ pub struct Received {
     pub receipt: String,
     /// How often it was received, this time included.
     pub times: u32,
+    /// When it was sent.
+    pub sent_at: Timestamp,
 }
 
 /// The queue did not do as asked, or its answer was lost.

@@ -9,7 +9,8 @@ use comanda_saga::{
 use super::*;
 use crate::customer::Contact;
 use crate::fixtures::{Provider, identity, now, record};
-use crate::ports::{Ledger, Waiting};
+use crate::intake::Sent;
+use crate::ports::{Ledger, SentOrders, Waiting};
 
 /// A ledger of one order, on which others write as often as told before a write of ours.
 struct OneOrder {
@@ -24,6 +25,19 @@ impl OneOrder {
 
     fn record(&self) -> Record {
         self.record.lock().expect("no panic").clone().expect("a record")
+    }
+}
+
+#[async_trait]
+impl SentOrders for OneOrder {
+    async fn put_sent(&self, _: &Identity, _: &Sent, _: &Contact) -> Result<bool, LedgerError> {
+        unreachable!("no order is sent")
+    }
+    async fn sent(&self, _: &Identity) -> Result<Option<Sent>, LedgerError> {
+        unreachable!("nobody asks")
+    }
+    async fn put_cancel(&self, _: &Identity, _: &str) -> Result<(), LedgerError> {
+        unreachable!("nobody cancels")
     }
 }
 

@@ -75,6 +75,7 @@ pub fn class() -> OrderClassSpec {
         retries: Retries { notification: 2 },
         suspend: false,
         max_live_orders: None,
+        intake: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `ORDER#<identity>` | `ORDER` | `v`, `epoch`, `owner` (uid; absent: free to claim), `record`, and the projection |
 //! | same | `CONTACT` | `sealed`, `expires` |
+//! | same | `SENT` | `caller`, `spec` (JSON), `at`, `cancel`: the order as it came over HTTP, without its customer |
 //! | same | `WAIT#<execution>` | `step`, `token`, `expires`: how to end the execution's wait |
 //! | same | `EVENT#<kitchen or couriers>#<device>#<seq>#<word>` | `side`, what the device said, `at`, `expires` |
 //! | `SAID#<installation>/<tenant>/<order>` | `<kitchen or couriers>#<device>#<time>#<uuid>` | what a device said, kept by an IoT rule: `store`, `payload` (base64), `at`, `expires` |
@@ -141,10 +142,10 @@ fn format_of(item: &Item) -> Option<u64> {
     item.get("record")?.as_m().ok()?.get("format")?.as_n().ok()?.parse().ok()
 }
 
-pub(super) fn contact(record: &Record, sealed: Vec<u8>) -> Item {
-    let mut item = key(&record.identity, CONTACT);
+pub(super) fn contact(identity: &Identity, sealed: Vec<u8>, at: Timestamp) -> Item {
+    let mut item = key(identity, CONTACT);
     item.insert("sealed".to_owned(), AttributeValue::B(sealed.into()));
-    item.insert("expires".to_owned(), number(expiry(record.created_at)));
+    item.insert("expires".to_owned(), number(expiry(at)));
     item
 }
 
@@ -207,7 +208,7 @@ pub(super) fn read_said(record: &Record, item: Item) -> Option<DeviceEvent> {
     devices::read(side, device, &payload, at).ok().flatten().filter(|event| event.seq <= record.seq)
 }
 
-fn encode(identity: &Identity, sk: &str, attributes: impl Serialize) -> Result<Item, LedgerError> {
+pub(super) fn encode(identity: &Identity, sk: &str, attributes: impl Serialize) -> Result<Item, LedgerError> {
     let mut item: Item =
         serde_dynamo::to_item(attributes).map_err(|error| corrupt(identity, &error.to_string()))?;
     item.extend(key(identity, sk));

@@ -5,6 +5,7 @@ mod catalogue;
 mod contact;
 mod item;
 mod said;
+mod sent;
 mod write;
 
 use async_trait::async_trait;
@@ -162,7 +163,11 @@ impl Ledger for DynamoLedger {
         let mut writes = vec![write::claim(&self.table, item::order(record, Timestamp::now())?)];
         if let Some(contact) = contact {
             let sealed = self.contact_key()?.seal(&record.identity, contact)?;
-            let put = Put::builder().table_name(&self.table).set_item(Some(item::contact(record, sealed)));
+            let put = Put::builder().table_name(&self.table).set_item(Some(item::contact(
+                &record.identity,
+                sealed,
+                record.created_at,
+            )));
             writes.push(write::transact(put));
         }
         self.transact(writes, record).await

@@ -92,18 +92,16 @@ fn judge(reasons: &[CancellationReason], lines: &[Line]) -> Refusal {
         .filter(|(reason, _)| failed(reason))
         .map(|(_, line)| line.sku.clone())
         .collect();
-    if skus.is_empty() {
-        let others = || reasons.iter().filter(|reason| reason.code() != Some("None"));
-        let passes = others().all(|reason| reason.code().is_none_or(passes));
-        let told: Vec<String> = others().map(said).collect();
-        let why = format!("transaction cancelled: {}", told.join(", "));
-        return Refusal::Other(if passes {
-            LedgerError::Unreachable(why)
-        } else {
-            LedgerError::Refused(why)
-        });
-    }
-    Refusal::Other(LedgerError::OutOfStock { skus })
+    Refusal::Other(if skus.is_empty() { cancelled(reasons) } else { LedgerError::OutOfStock { skus } })
+}
+
+/// A transaction that no condition of ours cancelled.
+pub(super) fn cancelled(reasons: &[CancellationReason]) -> LedgerError {
+    let others = || reasons.iter().filter(|reason| reason.code() != Some("None"));
+    let passes = others().all(|reason| reason.code().is_none_or(passes));
+    let told: Vec<String> = others().map(said).collect();
+    let why = format!("transaction cancelled: {}", told.join(", "));
+    if passes { LedgerError::Unreachable(why) } else { LedgerError::Refused(why) }
 }
 
 fn said(reason: &CancellationReason) -> String {

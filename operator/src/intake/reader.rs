@@ -1,0 +1,235 @@
+//! One class's intake queue.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use comanda_crds::{Cancel, Intake, Order, OrderClass};
+use comanda_saga::Identity;
+use comanda_steps::adapters::sqs::BATCH;
+use comanda_steps::intake::{Announcement, Sent};
+use comanda_steps::ports::{Inbox, Ledger, LedgerError, Received};
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::error::Error;
+use crate::inbox::pause;
+use crate::orders::{CreateError, Orders};
+use crate::telemetry::Metrics;
+
+/// How often a class without room is looked at again.
+const NO_ROOM: Duration = Duration::from_millis(250);
+/// How long a message waits for a ledger or an API server that does not answer before it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// First and longest pause after a queue that does not answer.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Of how many failures in a row one is told.
+const QUIET: u32 = 20;
+
+/// Receives from one queue.
+pub(super) struct Reader {
+    pub class: String,
+    pub installation: String,
+    pub intake: Intake,
+    pub inbox: Arc<dyn Inbox>,
+    pub ledger: Arc<dyn Ledger>,
+    pub api: Arc<dyn Orders>,
+    pub classes: Store<OrderClass>,
+    pub orders: Store<Order>,
+    pub metrics: Arc<Metrics>,
+    /// Is told whether the queue answers, or why not.
+    pub answers: watch::Sender<Result<(), String>>,
+    pub stop: CancellationToken,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// There is an object of this name now.
+    Made(String),
+    /// The order has been claimed before.
+    Known,
+    /// It is not written yet.
+    Unwritten,
+    /// It was never written, and will not be.
+    Void,
+    /// The API server does not take it, and why.
+    Refused(String),
+    /// It is no announcement to this class, and why.
+    Unreadable(String),
+}
+
+impl Reader {
+    /// Until the intake is given up, or the process stops.
+    pub async fn serve(self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.receive() => {}
+        }
+    }
+
+    async fn receive(&self) {
+        // Objects that were made, and that the cache does not show yet.
+        let mut made = HashSet::new();
+        let mut failures = 0_u32;
+        loop {
+            let room = self.room(&mut made);
+            self.metrics.intake_open.with_label_values(&[&self.class]).set(i64::from(room > 0));
+            if room == 0 {
+                tokio::time::sleep(NO_ROOM).await;
+                continue;
+            }
+            match self.inbox.receive(room.min(BATCH)).await {
+                Ok(messages) => {
+                    failures = 0;
+                    self.answers.send_if_modified(|known| std::mem::replace(known, Ok(())).is_err());
+                    let taken = futures::stream::iter(messages).map(|message| self.take(message));
+                    let taken: Vec<_> = taken.buffer_unordered(BATCH).collect().await;
+                    made.extend(taken.into_iter().flatten());
+                }
+                Err(error) => {
+                    if failures.is_multiple_of(QUIET) {
+                        warn!(%error, queue_url = self.intake.queue_url, failures, "the intake queue is asked again");
+                    }
+                    let pause = PAUSES.0.saturating_mul(1 << failures.min(5)).min(PAUSES.1);
+                    failures += 1;
+                    let _ = self.answers.send_replace(Err(error.to_string()));
+                    tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+                }
+            }
+        }
+    }
+
+    /// For how many more orders the class has room.
+    pub fn room(&self, made: &mut HashSet<String>) -> usize {
+        let Some(class) = self.classes.get(&ObjectRef::new(&self.class)) else { return 0 };
+        if class.spec.suspend || class.metadata.deletion_timestamp.is_some() {
+            return 0;
+        }
+        made.retain(|name| self.orders.get(&ObjectRef::new(name).within(&self.intake.namespace)).is_none());
+        let Some(most) = class.spec.max_live_orders.and_then(|most| usize::try_from(most).ok()) else {
+            return BATCH;
+        };
+        let is_live = |order: &&Arc<Order>| {
+            let over = order.status.as_ref().is_some_and(|status| status.phase.is_final());
+            order.spec.class_name == self.class && !over
+        };
+        most.saturating_sub(self.orders.state().iter().filter(is_live).count() + made.len())
+    }
+
+    /// Takes in one message; gives the name of the object that was made. Until a message is deleted it comes again.
+    async fn take(&self, received: Received) -> Option<String> {
+        let verdict = self.judge(&received).await;
+        let (result, deleted) = match &verdict {
+            Verdict::Made(_) => ("made", true),
+            Verdict::Known => ("known", true),
+            Verdict::Unwritten => ("unwritten", false),
+            Verdict::Void => ("void", true),
+            Verdict::Refused(why) | Verdict::Unreadable(why) => {
+                warn!(
+                    class = self.class,
+                    why,
+                    times = received.times,
+                    "an order cannot be made; its message is left"
+                );
+                (if matches!(verdict, Verdict::Refused(_)) { "refused" } else { "unreadable" }, false)
+            }
+        };
+        self.metrics.intake.with_label_values(&[&self.class, result]).inc();
+        let done = if deleted {
+            self.inbox.delete(&received).await
+        } else {
+            self.inbox.leave(&received, pause(received.times)).await
+        };
+        if let Err(error) = done {
+            info!(%error, queue_url = self.intake.queue_url, "the message comes again");
+        }
+        if let Verdict::Made(name) = verdict { Some(name) } else { None }
+    }
+
+    /// What becomes of a message. It waits for whatever does not answer: to receive it again and again would make it a
+    /// dead letter.
+    pub async fn judge(&self, received: &Received) -> Verdict {
+        let identity = match self.announced(&received.body) {
+            Ok(identity) => identity,
+            Err(why) => return Verdict::Unreadable(why.to_owned()),
+        };
+        let mut failures = 0_u32;
+        loop {
+            match self.make(&identity, received.sent_at).await {
+                Ok(verdict) => return verdict,
+                Err(error) => {
+                    if failures.is_multiple_of(QUIET) {
+                        warn!(%error, order = %identity, failures, "the order waits to be made");
+                    }
+                    failures += 1;
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// The order that a message announces to this class. Whoever may send to the queue can say anything.
+    fn announced(&self, body: &str) -> Result<Identity, &'static str> {
+        let announcement: Announcement = serde_json::from_str(body).map_err(|_| "it announces no order")?;
+        let identity = announcement.order.identity();
+        if identity.installation != self.installation {
+            return Err("it is about another installation");
+        }
+        if identity.tenant != self.intake.namespace {
+            return Err("it is about another tenant than the class's intake.namespace");
+        }
+        let is_id =
+            identity.order_id.len() == 32 && identity.order_id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_id { Ok(identity) } else { Err("no order that came over HTTP has such an id") }
+    }
+
+    async fn make(&self, identity: &Identity, announced_at: Timestamp) -> Result<Verdict, Error> {
+        let corrupt = |error: LedgerError| match error {
+            LedgerError::Corrupt(why) => Ok(Verdict::Unreadable(why)),
+            error => Err(Error::from(error)),
+        };
+        let sent = match self.ledger.sent(identity).await {
+            Ok(Some(sent)) => sent,
+            Ok(None) if Announcement::is_void(announced_at, Timestamp::now()) => return Ok(Verdict::Void),
+            Ok(None) => return Ok(Verdict::Unwritten),
+            Err(error) => return corrupt(error),
+        };
+        if sent.spec.class_name != self.class {
+            return Ok(Verdict::Unreadable(format!("it is an order of the class {}", sent.spec.class_name)));
+        }
+        // Once it was claimed, there is or was an object: a message that comes again makes no second one.
+        match self.ledger.load(identity).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Verdict::Known),
+            Err(error) => return corrupt(error),
+        }
+        match self.api.create(&self.object(identity, &sent)).await {
+            Ok(()) => {}
+            Err(CreateError::Refused(why)) => return Ok(Verdict::Refused(why)),
+            Err(CreateError::Unanswered(error)) => return Err(error),
+        }
+        // Whoever cancelled before there was an object found none.
+        if sent.cancel.is_none()
+            && let Some(Sent { cancel: Some(reason), .. }) = self.ledger.sent(identity).await?
+        {
+            self.api.cancel(&identity.tenant, &identity.order_id, &reason).await?;
+        }
+        info!(order = %identity, "an order that came over HTTP has its object");
+        Ok(Verdict::Made(identity.order_id.clone()))
+    }
+
+    fn object(&self, identity: &Identity, sent: &Sent) -> Order {
+        let mut spec = sent.spec.clone();
+        spec.cancel = sent.cancel.clone().map(|reason| Cancel { reason });
+        spec.ttl_seconds_after_finished = Some(self.intake.ttl_seconds_after_finished);
+        let mut order = Order::new(&identity.order_id, spec);
+        order.metadata.namespace = Some(identity.tenant.clone());
+        order
+    }
+}
