@@ -8,7 +8,7 @@
 #[cfg(feature = "faults")]
 use comanda_boundary::{Point, Site};
 use comanda_crds::Order;
-use comanda_saga::{Effect, Record};
+use comanda_saga::{Effect, Identity, Record};
 
 /// What of an object is written by a patch.
 #[derive(Clone, Copy)]
@@ -49,6 +49,16 @@ pub fn before_write(order: &Order, before: Option<&Record>, after: &Record) {
 pub fn after_write(order: &Order, before: Option<&Record>, after: &Record) {
     #[cfg(feature = "faults")]
     armed::after_write(order, before, after);
+}
+
+/// An order that came over HTTP is at a point of becoming an object.
+pub fn intake(point: &str, order: &Identity) {
+    #[cfg(feature = "faults")]
+    comanda_boundary::armed::come_to(
+        comanda_boundary::armed::OrderName { namespace: &order.tenant, name: &order.order_id },
+        "taken-in",
+        point,
+    );
 }
 
 #[cfg(feature = "faults")]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::crew::Crew;
 use super::expected::{ORDERS, STOCK};
 use super::screen::Verdict;
-use crate::evidence::Witness;
+use crate::evidence::{Snapshot, Witness};
 use crate::installation::{INSTALLATION, Installation};
 use crate::stack::aws::CatalogueItem;
 
@@ -170,7 +170,15 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When a system cannot be read.
     pub async fn evidence(&self) -> Result<Vec<Verdict>> {
-        let snapshot = Witness::new(self.installation, self.namespace, self.crew.all()).snapshot().await?;
+        self.evidence_in(&self.snapshot().await?).await
+    }
+
+    /// What every system says of the orders of the namespace.
+    pub(super) async fn snapshot(&self) -> Result<Snapshot> {
+        Witness::new(self.installation, self.namespace, self.crew.all()).snapshot().await
+    }
+
+    pub(super) async fn evidence_in(&self, snapshot: &Snapshot) -> Result<Vec<Verdict>> {
         let mut verdicts = Vec::new();
         for expected in ORDERS {
             let order = self.order(expected.order);

@@ -4,6 +4,7 @@ mod batch;
 mod crew;
 mod expected;
 mod screen;
+mod web;
 
 use std::convert::Infallible;
 use std::future;
@@ -26,6 +27,7 @@ pub use crew::Crew;
 use expected::ORDERS;
 use screen::Screen;
 pub use screen::Verdict;
+use web::Web;
 
 /// Longest the orders may take together.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -74,7 +76,7 @@ impl Demo {
         let installation = Installation::start(options, progress).await?;
         let mut class = installation.class_spec(timeouts(), Capture::WhenReady);
         if executor == Executor::StepFunctions {
-            class = installation.delegating(class, all_phases())?;
+            class = installation.taking_in(installation.delegating(class, all_phases())?)?;
         }
         installation.apply_class(CLASS, class).await?;
         let crew = Crew::start(&installation.stack, TENANT).await?;
@@ -109,13 +111,18 @@ impl Demo {
         for file in batch::order_files()? {
             kubernetes.apply_path(&file, TENANT).await?;
         }
-        screen.line(&format!("applied {} orders from e2e/orders; watching them\n", ORDERS.len()));
-        self.watch(screen).await?;
-        self.testify().await
+        let web = match &self.monitor {
+            Some(_) => Some(Web::send(&self.stack().aws).await?),
+            None => None,
+        };
+        let over_http = if web.is_some() { ", and sent two over HTTP" } else { "" };
+        screen.line(&format!("applied {} orders from e2e/orders{over_http}; watching them\n", ORDERS.len()));
+        self.watch(screen, web.as_ref()).await?;
+        self.testify(web.as_ref()).await
     }
 
     /// Shows the orders until each is finished or gone. On the way, one is cancelled and one deleted.
-    async fn watch(&self, mut screen: Screen) -> Result<()> {
+    async fn watch(&self, mut screen: Screen, web: Option<&Web>) -> Result<()> {
         let orders: Api<Order> = Api::namespaced(self.stack().kubernetes.client(), TENANT);
         let (batch, mut attendance) = (self.batch(), Attendance::default());
         let begun = Instant::now();
@@ -123,9 +130,13 @@ impl Demo {
             let list = orders.list(&ListParams::default()).await?.items;
             screen.show(begun.elapsed(), &list);
             batch.attend(&mut attendance).await?;
+            let web_is_over = match web {
+                Some(web) => web.attend().await?,
+                None => true,
+            };
             let finished =
                 |order: &Order| order.status.as_ref().is_some_and(|status| status.phase.is_final());
-            if list.iter().all(finished) && attendance.is_over() {
+            if list.iter().all(finished) && attendance.is_over() && web_is_over {
                 return Ok(());
             }
             ensure!(
@@ -143,8 +154,12 @@ impl Demo {
     }
 
     /// Reads every system, and holds what it says against what was expected.
-    async fn testify(&self) -> Result<bool> {
-        let verdicts = self.batch().evidence().await?;
+    async fn testify(&self, web: Option<&Web>) -> Result<bool> {
+        let snapshot = self.batch().snapshot().await?;
+        let mut verdicts = self.batch().evidence_in(&snapshot).await?;
+        if let Some(web) = web {
+            verdicts.extend(web.evidence(&snapshot).await?);
+        }
         if let Some(monitor) = &self.monitor {
             screen::print_paths(&self.paths().await?);
             screen::print_alarms(&monitor.lock().await.look(Timestamp::now()).await?);

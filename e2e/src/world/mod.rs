@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use comanda_crds::{Capture, Timeouts};
 use comanda_steps::adapters::iot::{IotDevices, IotSettings, Pem};
 pub use machine::Tablet;
-pub use samples::{CANARIES, canary, paella};
+pub use samples::{CANARIES, canary, over_http, paella};
 pub use shop::{Shop, charged_once, condition, uid};
 use tokio::sync::{Mutex, MutexGuard};
 

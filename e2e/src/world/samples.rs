@@ -1,6 +1,7 @@
 //! What the scenes order, and for whom.
 
-use comanda_crds::{Address, Customer, Inline, Item, OrderSpec, Payment};
+use comanda_crds::{Address, Customer, Inline, Item, NOT_THE_CALLERS, OrderSpec, Payment};
+use serde_json::Value;
 
 use super::{CLASS, STORE};
 
@@ -23,6 +24,16 @@ pub fn paella() -> OrderSpec {
         suspend: false,
         ttl_seconds_after_finished: None,
     }
+}
+
+/// One of an article for the canary, as it is sent over HTTP.
+pub fn over_http(sku: &str) -> Value {
+    let mut spec = serde_json::to_value(paella()).expect("a spec is JSON");
+    spec["items"][0]["sku"] = sku.into();
+    if let Some(fields) = spec.as_object_mut() {
+        fields.retain(|field, _| !NOT_THE_CALLERS.contains(&field.as_str()));
+    }
+    spec
 }
 
 /// A customer whose data can be looked for.

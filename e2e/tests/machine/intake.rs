@@ -1,22 +1,20 @@
 //! Orders that come over HTTP, through the deployed API to an object and back to who sent them.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
-use comanda_crds::{Capture, OrderClassSpec, Phase};
+use comanda_crds::{Capture, Order, OrderClassSpec, Phase};
 use comanda_e2e::installation::{CLASS, TENANT};
 use comanda_e2e::stack::aws::{Answer, Caller};
-use comanda_e2e::world::{CANARIES, STORE, World, paella, patience, until};
+use comanda_e2e::world::{CANARIES, World, charged_once, over_http as body, patience, until};
 use comanda_steps::contract::OrderRef;
 use comanda_steps::intake::Announcement;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
-/// The body of an order.
-fn body(sku: &str) -> Value {
-    let mut spec = serde_json::to_value(paella()).expect("a spec is JSON");
-    spec["items"][0]["sku"] = json!(sku);
-    spec["store"] = json!(STORE);
-    spec.as_object_mut().expect("an object").remove("className");
-    spec
-}
+use crate::wakes;
 
 fn expect(answer: &Answer, status: u16) -> Result<()> {
     ensure!(answer.status.as_u16() == status, "{status} was wanted: {answer:?}");
@@ -155,5 +153,86 @@ pub async fn what_announces_no_order_makes_none(world: &World) -> Result<()> {
         .await?;
     }
     ensure!(shop.orders.get_opt(order_id).await?.is_none(), "an order was made of nothing");
+    Ok(())
+}
+
+/// How many orders are posted at once: by CI, and by the long command.
+const AT_ONCE: [usize; 2] = [60, 500];
+/// The class has room for so many of them.
+const BOUND: usize = 20;
+/// A receive brings so many at most, of which the cache does not know while they are made.
+const BATCH: usize = 10;
+/// A delivered order costs so many writes, and these.
+const MOST_WRITES: usize = 6;
+
+pub async fn sixty_orders_posted_at_once_wait_for_room_and_none_is_lost(world: &World) -> Result<()> {
+    posted_at_once(world, AT_ONCE[0]).await
+}
+
+pub async fn five_hundred_orders_posted_at_once_wait_for_room_and_none_is_lost(world: &World) -> Result<()> {
+    posted_at_once(world, AT_ONCE[1]).await
+}
+
+async fn posted_at_once(world: &World, count: usize) -> Result<()> {
+    let name = format!("at-once-{count}");
+    let (shop, caller) = (world.stall(&name).await?, world.installation.stack.aws.caller(Some(&name)).await?);
+    let bound = |most: Option<usize>| async move {
+        let spec =
+            world.installation.taking_in(world.installation.class_spec(patience(), Capture::WhenReady))?;
+        let max_live_orders = most.map(i32::try_from).transpose()?;
+        world.installation.apply_class(CLASS, OrderClassSpec { max_live_orders, ..spec }).await
+    };
+    bound(Some(BOUND)).await?;
+    let order = body(&shop.sku);
+    let begun = Instant::now();
+    let post = async {
+        let posted = stream::iter(0..count).map(|number| {
+            let (caller, order) = (&caller, &order);
+            async move { caller.order(&format!("k-{number}"), order).await?.id() }
+        });
+        posted.buffer_unordered(50).try_collect::<Vec<String>>().await
+    };
+    let most_live = Cell::new(0);
+    let watch = async {
+        loop {
+            let orders = shop.orders.list(&ListParams::default()).await?.items;
+            let over = |order: &Order| order.status.as_ref().is_some_and(|status| status.phase.is_final());
+            let ours = || orders.iter().filter(|order| order.spec.items[0].sku == shop.sku);
+            most_live.set(most_live.get().max(ours().filter(|order| !over(order)).count()));
+            if ours().filter(|order| over(order)).count() >= count {
+                return anyhow::Ok(());
+            }
+            ensure!(
+                begun.elapsed() < Duration::from_secs(60 + 2 * count as u64),
+                "{} are made",
+                ours().count()
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let (ids, ()) = tokio::try_join!(post, watch)?;
+    bound(None).await?;
+    let took = begun.elapsed().as_secs_f64();
+
+    let snapshot = shop.snapshot().await?;
+    for id in &ids {
+        charged_once(&snapshot, id)?;
+    }
+    shop.expect_consumed(i64::try_from(count)?).await?;
+    ensure!(most_live.get() <= BOUND + BATCH, "{} were live at once", most_live.get());
+    let writes: Vec<usize> = wakes::writes(&shop, &ids)?;
+    let most = writes.iter().max().copied().unwrap_or_default();
+    ensure!(most <= MOST_WRITES, "an order cost {most} writes");
+    let dead =
+        world.installation.stack.aws.deployment().context("a deployment")?.dead_letter_queue_url.clone();
+    let sqs = aws_sdk_sqs::Client::new(world.installation.stack.aws.sdk_config());
+    let received =
+        sqs.receive_message().queue_url(dead).visibility_timeout(0).max_number_of_messages(10).send().await?;
+    let bodies: Vec<_> = received.messages().iter().filter_map(|message| message.body()).collect();
+    ensure!(
+        ids.iter().all(|id| bodies.iter().all(|body| !body.contains(id.as_str()))),
+        "dead letters: {bodies:?}"
+    );
+    eprintln!("{count} orders in {took:.1} s, at most {} live, {most} writes each at most", most_live.get());
     Ok(())
 }

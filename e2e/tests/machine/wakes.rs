@@ -1,6 +1,6 @@
 //! What ends a wait: lost, doubled, and how little is asked where none is lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -97,6 +97,24 @@ fn requests(shop: &Shop<'_>, order: &str, verbs: &[&str]) -> Result<usize> {
             && event["verb"].as_str().is_some_and(|verb| wanted.contains(verb))
     })?;
     Ok(of_order.len())
+}
+
+/// How many writes the objects of these orders cost, creation aside.
+pub fn writes(shop: &Shop<'_>, orders: &[String]) -> Result<Vec<usize>> {
+    let mut counted: BTreeMap<&str, usize> = orders.iter().map(|order| (order.as_str(), 0)).collect();
+    shop.world.installation.stack.kubernetes.audit_events(|event| {
+        let object = &event["objectRef"];
+        if event["user"]["username"] == OPERATOR
+            && event["stage"] == "ResponseComplete"
+            && (object["resource"] == "orders" && object["namespace"] == *shop.namespace)
+            && event["verb"].as_str().is_some_and(|verb| ["patch", "update"].contains(&verb))
+            && let Some(count) = object["name"].as_str().and_then(|name| counted.get_mut(name))
+        {
+            *count += 1;
+        }
+        false
+    })?;
+    Ok(counted.into_values().collect())
 }
 
 /// The Events about an order, repeated ones too.

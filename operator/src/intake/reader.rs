@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::error::Error;
+use crate::faults;
 use crate::inbox::pause;
 use crate::orders::{CreateError, Orders};
 use crate::telemetry::Metrics;
@@ -209,8 +210,9 @@ impl Reader {
             Ok(Some(_)) => return Ok(Verdict::Known),
             Err(error) => return corrupt(error),
         }
+        faults::intake("before-object", identity);
         match self.api.create(&self.object(identity, &sent)).await {
-            Ok(()) => {}
+            Ok(()) => faults::intake("after-object", identity),
             Err(CreateError::Refused(why)) => return Ok(Verdict::Refused(why)),
             Err(CreateError::Unanswered(error)) => return Err(error),
         }
@@ -220,6 +222,7 @@ impl Reader {
         {
             self.api.cancel(&identity.tenant, &identity.order_id, &reason).await?;
         }
+        faults::intake("before-delete", identity);
         info!(order = %identity, "an order that came over HTTP has its object");
         Ok(Verdict::Made(identity.order_id.clone()))
     }

@@ -3,4 +3,4 @@
 /// The region everything is in.
 pub const REGION: &str = "us-east-1";
 /// ministack's only account.
-pub(super) const ACCOUNT: &str = "000000000000";
+pub const ACCOUNT: &str = "000000000000";

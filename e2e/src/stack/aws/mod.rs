@@ -26,7 +26,7 @@ use serde_json::Value;
 use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
-pub use account::REGION;
+pub use account::{ACCOUNT, REGION};
 pub use api::{Answer, Caller};
 pub use catalogue::CatalogueItem;
 use cli::Cli;

@@ -129,7 +129,7 @@ impl Kubernetes {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn audit_events(&self, wanted: impl Fn(&Value) -> bool) -> Result<Vec<Value>> {
+    pub fn audit_events(&self, mut wanted: impl FnMut(&Value) -> bool) -> Result<Vec<Value>> {
         let text = fs::read_to_string(self.audit_log()).context("reading the audit log")?;
         // The last line may be half written.
         let events = text.lines().filter_map(|line| serde_json::from_str(line).ok());

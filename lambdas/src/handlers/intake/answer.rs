@@ -36,14 +36,6 @@ impl Problem {
         Self::of(404, "Not Found", "There is no such order of yours.")
     }
 
-    pub(super) fn method() -> Self {
-        Self::of(
-            405,
-            "Method Not Allowed",
-            "Orders are sent by POST /orders, read by GET and cancelled by POST.",
-        )
-    }
-
     pub(super) fn key(longest: usize) -> Self {
         let detail = format!(
             "Send one Idempotency-Key of 1 to {longest} printable ASCII characters, the same when the order is sent again."

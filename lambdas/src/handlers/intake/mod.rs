@@ -81,7 +81,6 @@ async fn intake(request: Request, intake: Intake<'_>) -> Response<Body> {
         ("POST", ["orders"]) => intake.take(&request).await,
         ("GET", ["orders", id]) => intake.show(&request, id).await,
         ("POST", ["orders", id, "cancel"]) => intake.cancel(&request, id).await,
-        (_, ["orders"] | ["orders", _] | ["orders", _, "cancel"]) => Err(Problem::method()),
         _ => Err(Problem::not_found()),
     };
     let response = answered.unwrap_or_else(Problem::into_response);
