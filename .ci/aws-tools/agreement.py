@@ -2,9 +2,11 @@
 
 The policies of devices are those of lambdas/iot-policies, with the stack's values in their places. The functions that the
 machine calls are those that the template puts into it, and those that the machine's role may call, no more and no fewer.
-Each function has a role of its own, and is named for its handler.
+Each function has a role of its own, and is named for its handler. A route of the API calls a function that the API may call
+by it, and none other.
 """
 
+import fnmatch
 import json
 import pathlib
 import re
@@ -81,3 +83,22 @@ for name, function in of_type("AWS::Serverless::Function").items():
     same(f"the name of {name}", function["FunctionName"]["Fn::Sub"], "${AWS::StackName}-" + handler)
     same(f"the role of {name}", arn(function["Role"]), f"{name}Role")
     same(f"the log of {name}", function["LoggingConfig"]["LogGroup"]["Ref"], f"{name}Log")
+
+# The emulator lets an API call any function, as AWS does not: each route's function may be called by that route, and no
+# permission is for a function that no route calls.
+of_integrations = {
+    name: arn(properties["IntegrationUri"]) for name, properties in of_type("AWS::ApiGatewayV2::Integration").items()
+}
+granted = [
+    (permission["FunctionName"]["Ref"], permission["SourceArn"]["Fn::Sub"].split("${Api}/")[1])
+    for permission in of_type("AWS::Lambda::Permission").values()
+    if permission["Principal"] == "apigateway.amazonaws.com"
+]
+called = set()
+for route in of_type("AWS::ApiGatewayV2::Route").values():
+    function = of_integrations[re.fullmatch(r"integrations/\$\{(\w+)\}", route["Target"]["Fn::Sub"])[1]]
+    source = "$default/" + route["RouteKey"].replace(" ", "", 1)
+    by = [name for name, pattern in granted if fnmatch.fnmatchcase(source, pattern)]
+    same(f"the function that the route {route['RouteKey']} calls, and those that it may call", [function], by)
+    called.add(function)
+same("functions that routes call, and that the API may call", sorted(called), sorted({name for name, _ in granted}))

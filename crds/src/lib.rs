@@ -12,6 +12,7 @@ mod openapi;
 mod order;
 mod order_class;
 mod order_status;
+mod payments;
 mod rules;
 
 pub use conditions::{Cause, ClassReason, ConditionType, Reason};
@@ -20,13 +21,14 @@ pub use manifests::{Manifest, manifests};
 pub use openapi::{NOT_THE_CALLERS, openapi};
 pub use order::{Address, Cancel, Customer, FromLedger, Inline, Item, Order, OrderSpec, Payment, SecretRef};
 pub use order_class::{
-    Aws, Capture, Catalogue, DEVICE_PHASES, Devices, Doubts, Intake, Ledger, Notifications, OrderClass,
-    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Payments, Retries, SecretKeyRef, SecretName, Stripe,
-    Timeouts, Validation,
+    Aws, Catalogue, DEVICE_PHASES, Devices, Doubts, Intake, Ledger, Notifications, OrderClass,
+    OrderClassSpec, OrderClassStatus, PAYMENT_PHASES, Retries, SecretKeyRef, SecretName, Timeouts,
+    Validation,
 };
 pub use order_status::{
     CompensationStatus, OrderStatus, PaymentStatus, Phase, StepState, StepStatus, WaitingFor,
 };
+pub use payments::{Capture, Payments, Stripe, Webhook};
 
 /// The API group of every Comanda resource.
 pub const GROUP: &str = "comanda.dev";

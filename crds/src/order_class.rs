@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Phase;
 use crate::executor::Executor;
+use crate::payments::Payments;
 use crate::rules::{between, fixed, fixed_optional, key_part, needed, queue_url, secret_name, table_name};
 
 const FIXED: &str = "only timeouts, retries, suspend, maxLiveOrders and intake can; create another OrderClass for other accounts, tables or topics";
@@ -189,52 +190,6 @@ pub struct Notifications {
     #[schemars(length(max = 400))]
     #[x_kube(validation = Rule::new("self.matches('^arn:aws[-a-z]*:sns:[-a-z0-9]+:[0-9]{12}:[-_A-Za-z0-9]{1,256}$')").message("topicArn must be the ARN of a standard SNS topic (not FIFO), such as arn:aws:sns:eu-west-1:123456789012:orders"))]
     pub topic_arn: String,
-}
-
-/// The payment provider and the capture policy.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Payments {
-    /// A Stripe account.
-    pub stripe: Stripe,
-    /// When the authorized amount is taken. `WhenReady`: when the food is ready, before a courier is sent,
-    /// so that an undo before that costs nothing. `AtOnce`: right after the authorization.
-    #[serde(default)]
-    pub capture: Capture,
-}
-
-/// A Stripe account.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
-#[serde(rename_all = "camelCase")]
-pub struct Stripe {
-    /// The account's secret key. A class that delegates every phase in which payments are made or undone can leave it to
-    /// the functions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_key: Option<SecretKeyRef>,
-    /// Base URL of the API.
-    #[serde(default = "stripe_url")]
-    #[schemars(length(max = 200))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://([-.A-Za-z0-9]+|\\\\[[0-9A-Fa-f:]+\\\\])(:[0-9]{1,5})?/?$')").message("url must be http(s)://host[:port], such as https://api.stripe.com"))]
-    pub url: String,
-    /// Where customers land after they confirmed a payment (3-D Secure). Without it, a card that asks for
-    /// confirmation cannot offer a link, and the order is rejected when its time is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 500))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^ ]+$')").message("returnUrl must be a web address, such as https://shop.example.com/paid"))]
-    pub return_url: Option<String>,
-}
-
-fn stripe_url() -> String {
-    "https://api.stripe.com".to_owned()
-}
-
-/// When the authorized amount is taken.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Capture {
-    /// When the food is ready, before a courier is sent: an undo before that costs nothing.
-    #[default]
-    WhenReady,
-    /// Right after the authorization.
-    AtOnce,
 }
 
 /// The MQTT broker of kitchens and couriers.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use comanda_crds::{
     Capture, Catalogue, DEVICE_PHASES, Devices, Executor, Intake, Ledger, Notifications, OrderClass,
     OrderClassSpec, PAYMENT_PHASES, Payments, Phase, SecretKeyRef, SecretName, StepFunctions, Stripe,
-    Timeouts, Validation,
+    Timeouts, Validation, Webhook,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -43,6 +43,7 @@ const RETURN_URL: &str = "https://shop.example.com/paid";
 const STRIPE_SECRET: &str = "stripe";
 const CONTACT_SECRET: &str = "contact-key";
 const BROKER_SECRET: &str = "broker";
+const WEBHOOK_SECRET: &str = "stripe-webhook";
 const SERVICE_ACCOUNT: &str = "comanda-operator";
 const FIELD_MANAGER: &str = "comanda-e2e";
 
@@ -217,6 +218,7 @@ impl Installation {
                     secret_key: Some(key(STRIPE_SECRET, "secret-key")),
                     url: self.routes().map_or(self.stack.stripe.url(), |routes| &routes.stripe).to_owned(),
                     return_url: Some(RETURN_URL.to_owned()),
+                    webhook: None,
                 },
                 capture,
             },
@@ -233,6 +235,12 @@ impl Installation {
             max_live_orders: None,
             intake: None,
         }
+    }
+
+    /// The webhook of a class of which the operator takes in what Stripe says.
+    pub fn webhook(&self) -> Webhook {
+        let (secret_name, key) = (WEBHOOK_SECRET.to_owned(), "signing-secret".to_owned());
+        Webhook { signing_secret: Some(SecretKeyRef { secret_name, key }) }
     }
 
     /// The class spec of orders that come over HTTP, which are cancelled by the wake queue.
@@ -293,6 +301,7 @@ impl Installation {
         let certificate = &self.certificate;
         self.secret(STRIPE_SECRET, &[("secret-key", stack::stripe::SECRET_KEY)]).await?;
         self.secret(CONTACT_SECRET, &[("key", &self.contact_key)]).await?;
+        self.secret(WEBHOOK_SECRET, &[("signing-secret", stack::stripe::SIGNING_SECRET)]).await?;
         self.secret(
             BROKER_SECRET,
             &[("tls.crt", &certificate.cert_pem), ("tls.key", &certificate.key_pem), ("ca.crt", &ca)],

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use comanda_e2e::stack::port::free_port;
 use comanda_e2e::stack::progress::Progress;
 use comanda_e2e::stack::stripe::{SECRET_KEY, Stripe};
 use comanda_e2e::stack::tools::Tools;
@@ -21,7 +22,9 @@ impl Shop {
     async fn open() -> Result<Self> {
         let tools = Tools::ensure(&Progress::stderr()).await?;
         let dir = tempfile::tempdir()?;
-        let stripe = Stripe::start(&tools, Path::new(env!("CARGO_BIN_EXE_comanda-e2e")), dir.path()).await?;
+        let stripe =
+            Stripe::start(&tools, Path::new(env!("CARGO_BIN_EXE_comanda-e2e")), dir.path(), free_port()?)
+                .await?;
         Ok(Self { stripe, http: reqwest::Client::new(), _dir: dir })
     }
 

@@ -21,6 +21,7 @@ fn counted(function: Function) -> &'static [&'static str] {
         | Function::RecallDevices
         | Function::ReleaseStock
         | Function::Await => &["StepsStuck"],
+        Function::StripeWebhook => &["OrdersNeedPerson"],
         // Nobody tries it again for an order: AWS/Lambda counts its errors.
         Function::DeviceAck | Function::Intake => &[],
     }

@@ -5,6 +5,7 @@ use comanda_steps::calls::CallError;
 use comanda_steps::carry::CarryError;
 use comanda_steps::contract::errors;
 use comanda_steps::ports::{ExecutionError, LedgerError, WakeError};
+use comanda_steps::webhook::LookError;
 use lambda_runtime::Diagnostic;
 
 /// Why a call of a function has no answer. Neither holds personal data.
@@ -69,6 +70,18 @@ impl From<CallError> for Failure {
             CallError::Ledger(error) => error.into(),
             CallError::Customer(_) => Self::Transient(error.to_string()),
             CallError::NoCall(_) | CallError::No(_) => Self::Defect(error.to_string()),
+        }
+    }
+}
+
+impl From<LookError> for Failure {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Ledger(error) => error.into(),
+            LookError::Payment(error) => Self::Transient(error.to_string()),
+            LookError::Call(error) => error.into(),
+            LookError::Carry(error) => error.into(),
+            LookError::Execution(error) => error.into(),
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Function {
     Await,
     /// Keeps what a device said, and ends the wait that it answers.
     DeviceAck,
+    /// Looks a payment up that Stripe tells of, and ends the wait that it answers.
+    StripeWebhook,
     /// Takes orders in over HTTP.
     Intake,
 }
@@ -49,7 +51,7 @@ impl Function {
             Self::RecallDevices => &[Step::RecallDevices],
             Self::UndoPayment => &[Step::UndoPayment],
             Self::ReleaseStock => &[Step::ReleaseStock],
-            Self::Await | Self::DeviceAck | Self::Intake => &[],
+            Self::Await | Self::DeviceAck | Self::StripeWebhook | Self::Intake => &[],
         }
     }
 
@@ -110,8 +112,10 @@ mod tests {
         let does = |wanted: fn(&Effect) -> bool| shares().any(|share| share.effects.iter().any(wanted));
         let looks = |wanted: fn(&Look) -> bool| shares().any(|share| share.looks.iter().any(wanted));
         let validates = looks(|look| *look == Look::Validation);
+        let hears_stripe = function == Function::StripeWebhook;
         let pays = does(|effect| effect.row().kind == Kind::Payment)
-            || looks(|look| matches!(look, Look::Payment | Look::Refunds));
+            || looks(|look| matches!(look, Look::Payment | Look::Refunds))
+            || hears_stripe;
         let reaches_the_customer = does(|effect| {
             effect.row().kind == Kind::Message
                 || matches!(effect, Effect::OpenPayment | Effect::Deliver | Effect::Assign)
@@ -122,11 +126,16 @@ mod tests {
             ("STRIPE_SECRET_ARN", pays),
             ("CONTACT_KEY_SECRET_ARN", validates || reaches_the_customer || function == Function::Intake),
             ("IOT_DATA_ENDPOINT", does(|effect| effect.row().kind == Kind::Command)),
-            ("WAKE_QUEUE_URL", function.tells() || matches!(function, Function::Await | Function::Intake)),
+            (
+                "WAKE_QUEUE_URL",
+                function.tells() || matches!(function, Function::Await | Function::Intake) || hears_stripe,
+            ),
             ("INTAKE_QUEUE_URL", function == Function::Intake),
-            ("INSTALLATION", function == Function::Intake),
+            ("INSTALLATION", function == Function::Intake || hears_stripe),
             ("TENANT", function == Function::Intake),
             ("ORDER_CLASS", function == Function::Intake),
+            ("STRIPE_URL", hears_stripe),
+            ("STRIPE_WEBHOOK_SECRET_ARN", hears_stripe),
         ];
         given.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
     }

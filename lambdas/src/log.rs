@@ -7,8 +7,11 @@
 //! It reads their `level` and `timestamp`, to leave out what is below the level of its log.
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>.
 
+use std::fmt::Display;
+
 use comanda_crds::Cause;
 use comanda_saga::Identity;
+use comanda_steps::adapters::stripe::webhook::Event;
 use comanda_steps::contract::StepOutput;
 use tracing::{Subscriber, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -69,6 +72,28 @@ pub fn wait(called: Called<'_>, done: Result<&str, &Failure>) {
             warn!(%order, execution, step, attempt, outcome, %error, "wait");
         }
     }
+}
+
+/// What the payment provider told of was seen to. `reason` says why a person is needed, while one is: of an order that is
+/// over, and whose object may be gone, nothing else does.
+pub fn event(event: &Event, order: Option<&Identity>, outcome: &str, reason: Option<&str>, woke: bool) {
+    let Event { id, kind, live, .. } = event;
+    let order = order.map(ToString::to_string);
+    if let Some(reason) = reason {
+        warn!(order, event = id, kind, live, outcome, reason, woke, "stripe-webhook");
+    } else {
+        info!(order, event = id, kind, live, outcome, woke, "stripe-webhook");
+    }
+}
+
+/// A request to the webhook is not known to be the payment provider's.
+pub fn refused(why: impl Display) {
+    warn!(outcome = "Refused", %why, "stripe-webhook");
+}
+
+/// What the payment provider told of is to be told again.
+pub fn untold(error: &Failure) {
+    warn!(outcome = error.name(), %error, "stripe-webhook");
 }
 
 #[cfg(test)]

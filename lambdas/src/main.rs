@@ -59,6 +59,13 @@ async fn run() -> Result<(), String> {
             });
             lambda_runtime::run(handler).await
         }
+        Function::StripeWebhook => {
+            let handler = service_fn(move |request: lambda_http::Request| {
+                let stack = Arc::clone(&stack);
+                async move { Ok::<_, Infallible>(handlers::stripe_webhook(request, &stack).await) }
+            });
+            lambda_http::run(handler).await
+        }
         Function::Intake => {
             let settings = Arc::new(stack::intake()?);
             let handler = service_fn(move |request: lambda_http::Request| {

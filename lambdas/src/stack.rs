@@ -4,15 +4,17 @@ use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use comanda_crds::judge::Judge;
+use comanda_crds::{Capture, Stripe};
 use comanda_saga::Identity;
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
 use comanda_steps::adapters::iot_data::IotData;
 use comanda_steps::adapters::sns::SnsNotifier;
 use comanda_steps::adapters::sqs::SqsOutbox;
 use comanda_steps::adapters::stepfunctions::StepFunctions;
+use comanda_steps::adapters::stripe::webhook::SigningSecrets;
 use comanda_steps::adapters::{self, aws};
 use comanda_steps::contract::Wake;
-use comanda_steps::ports::{Payments, Wakes};
+use comanda_steps::ports::{PaymentRules, Payments, Wakes};
 
 use crate::failure::Failure;
 use crate::handlers::Settings;
@@ -26,6 +28,7 @@ pub struct Stack {
     stripe_key: Option<String>,
     secrets: Secrets,
     payments: Mutex<Option<Provider>>,
+    account: Option<AccountSettings>,
     /// Tells the operator to look at an order.
     pub wakes: Option<SqsOutbox>,
     /// Announces orders that came over HTTP.
@@ -38,6 +41,26 @@ pub struct Stack {
     pub devices: Option<IotData>,
     /// Ends waits.
     pub executions: StepFunctions,
+}
+
+/// What is given of the account of an installation, to whoever does not know the order yet.
+struct AccountSettings {
+    installation: String,
+    url: String,
+    /// The ARN of their secret.
+    signing_secrets: String,
+}
+
+/// The account that an installation has at its payment provider.
+pub struct Account<'a> {
+    /// The installation.
+    pub installation: &'a str,
+    /// The provider.
+    pub payments: Arc<dyn Payments>,
+    /// What is known of it.
+    pub payment_rules: &'static dyn PaymentRules,
+    /// What its events are signed with.
+    pub signing_secrets: SigningSecrets,
 }
 
 /// The payment provider that was used last. Its connections are kept from call to call.
@@ -63,12 +86,21 @@ impl Stack {
         });
         let queue =
             |name| env::var(name).ok().map(|url| SqsOutbox::new(aws_sdk_sqs::Client::new(&config), url));
+        let account = match env::var("STRIPE_WEBHOOK_SECRET_ARN") {
+            Ok(signing_secrets) => Some(AccountSettings {
+                installation: variable("INSTALLATION")?,
+                url: variable("STRIPE_URL")?,
+                signing_secrets,
+            }),
+            Err(_) => None,
+        };
         Ok(Self {
             ledger_table: variable("LEDGER_TABLE")?,
             contact_key: env::var("CONTACT_KEY_SECRET_ARN").ok(),
             stripe_key: env::var("STRIPE_SECRET_ARN").ok(),
             secrets: Secrets::new(aws_sdk_secretsmanager::Client::new(&config)),
             payments: Mutex::default(),
+            account,
             wakes: queue("WAKE_QUEUE_URL"),
             announcements: queue("INTAKE_QUEUE_URL"),
             catalogue: catalogue.map(|table| DynamoCatalogue::new(dynamodb.clone(), table)),
@@ -112,6 +144,24 @@ impl Stack {
             adapters::payments(class, &key).map_err(|error| Failure::Transient(error.to_string()))?;
         *provider = Some(Provider { class: class.clone(), key, payments: Arc::clone(&payments) });
         Ok(Some(payments))
+    }
+
+    /// The account of the installation.
+    ///
+    /// # Errors
+    /// When it cannot be read or used, or is not given to the function.
+    pub async fn account(&self) -> Result<Account<'_>, Failure> {
+        let missing = |what: &str| Failure::Defect(format!("{what} is not set"));
+        let given = self.account.as_ref().ok_or_else(|| missing("STRIPE_WEBHOOK_SECRET_ARN"))?;
+        let AccountSettings { installation, url, signing_secrets: arn } = given;
+        let signing_secrets = SigningSecrets::read(&self.secrets.text(arn).await?);
+        let signing_secrets =
+            signing_secrets.map_err(|error| Failure::Transient(format!("the secret {arn}: {error}")))?;
+        let stripe = Stripe { secret_key: None, url: url.clone(), return_url: None, webhook: None };
+        let class = comanda_crds::Payments { stripe, capture: Capture::default() };
+        let payments = self.payments(&class).await?.ok_or_else(|| missing("STRIPE_SECRET_ARN"))?;
+        let payment_rules = adapters::payment_rules(&class);
+        Ok(Account { installation, payments, payment_rules, signing_secrets })
     }
 
     /// Has the operator look at an order.

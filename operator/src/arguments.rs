@@ -33,6 +33,10 @@ pub struct Arguments {
     /// Address of /metrics, /healthz and /readyz; port 0 takes a free one and logs it.
     #[arg(long, env = "COMANDA_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// Address of POST /webhooks/stripe/CLASS, for what Stripe says by itself; the leader serves it. Put TLS in front of
+    /// it. Default: none, as with Step Functions the function stripe-webhook takes that in.
+    #[arg(long, env = "COMANDA_WEBHOOK_LISTEN")]
+    pub webhook_listen: Option<SocketAddr>,
     /// How many orders are worked on at the same time.
     #[arg(long, env = "COMANDA_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,

@@ -97,6 +97,10 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, Str
     if let Err(error) = services.ledger.ping().await {
         return (ClassReason::LedgerUnreachable, format!("Nothing is done until this is mended: {error}."));
     }
+    if let Err(error) = context.services.signing_secrets(&class.spec) {
+        let message = format!("What the payment provider says is refused until this is mended: {error}.");
+        return (ClassReason::NotConfigured, message);
+    }
     if let Err(why) = executor_answers(class, &services).await {
         let message = format!("Executions wait until this is mended: {why}.");
         return (ClassReason::ExecutorUnreachable, message);

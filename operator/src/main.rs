@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod services;
 mod telemetry;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;

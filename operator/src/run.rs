@@ -1,6 +1,7 @@
 //! From a configuration to running controllers, and back down in good order.
 
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ use crate::orders::{Kubernetes, Orders};
 use crate::pace::Pace;
 use crate::services::Pool;
 use crate::telemetry::Metrics;
-use crate::{devices, inbox, reconcile};
+use crate::{devices, inbox, reconcile, webhook};
 
 /// How long what was begun may take to finish after a stop was asked for.
 const SHUTDOWN: Duration = Duration::from_secs(9);
@@ -125,6 +126,7 @@ pub async fn run(arguments: &Arguments, metrics: Arc<Metrics>) -> Stopped {
         let mut work = tokio::spawn(work(
             arguments.concurrency,
             arguments.namespace.clone(),
+            arguments.webhook_listen,
             client,
             cluster,
             writer,
@@ -226,6 +228,7 @@ async fn connect(arguments: &Arguments) -> Result<(Client, String, SdkConfig), S
 async fn work(
     concurrency: u16,
     namespace: String,
+    webhook_listen: Option<SocketAddr>,
     client: Client,
     cluster: String,
     writer: String,
@@ -304,7 +307,8 @@ async fn work(
         orders: api,
         stop: stop.clone(),
     };
-    tasks.spawn(inbox::take_in(subscriptions, audience));
+    tasks.spawn(inbox::take_in(subscriptions, audience.clone()));
+    webhook::listen(&mut tasks, webhook_listen, &context, audience);
     let audience = devices::Audience { live: Arc::clone(&live), metrics, wake };
     tasks.spawn(devices::take_in(brokers, audience));
     // A class must not look unusable, nor an order wait for its class, only because a list is under way.

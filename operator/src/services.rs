@@ -9,6 +9,7 @@ use comanda_steps::adapters;
 use comanda_steps::adapters::dynamodb::{ContactKey, DynamoCatalogue, DynamoLedger};
 use comanda_steps::adapters::iot::{Incoming, IotDevices, IotSettings, Pem};
 use comanda_steps::adapters::sns::SnsNotifier;
+use comanda_steps::adapters::stripe::webhook::SigningSecrets;
 use comanda_steps::calls;
 use comanda_steps::devices::{client_id, event_filters};
 use comanda_steps::ports::{Catalogue, Devices, Ledger, Notifier, PaymentRules, Payments};
@@ -123,6 +124,22 @@ impl Pool {
         let services = Arc::new(self.build(class)?);
         built.insert(key, Built { secrets, services: Arc::clone(&services) });
         Ok(services)
+    }
+
+    /// What the events of the class's payment provider are signed with; none where they do not come in here. Orders do not
+    /// wait for it.
+    ///
+    /// # Errors
+    /// When the Secret cannot be used.
+    pub fn signing_secrets(&self, class: &OrderClassSpec) -> Result<Option<SigningSecrets>, Error> {
+        let reference =
+            class.payments.stripe.webhook.as_ref().and_then(|webhook| webhook.signing_secret.as_ref());
+        let Some(reference) = reference else { return Ok(None) };
+        let secrets = SigningSecrets::read(&self.value(reference)?);
+        secrets.map(Some).map_err(|error| {
+            let SecretKeyRef { secret_name, key } = reference;
+            Error::Class(format!("the key {key} of the Secret {}/{secret_name}: {error}", self.namespace))
+        })
     }
 
     /// Drops the services of a class that is gone.

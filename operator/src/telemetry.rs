@@ -57,6 +57,8 @@ pub struct Metrics {
     pub device_events: IntCounterVec,
     /// Messages of wake queues by what became of them.
     pub wakes: IntCounterVec,
+    /// Requests to the webhook by what became of them.
+    pub payment_events: IntCounterVec,
     /// Messages of intake queues by class and what became of them.
     pub intake: IntCounterVec,
     /// 1 while the class takes orders from its intake queue; 0 while they rest there.
@@ -116,6 +118,11 @@ impl Metrics {
             wakes: counter(
                 "comanda_wakes_total",
                 "Messages of wake queues: an order looked again, cancelled, needless as nobody has to look, left for another cluster, or unreadable and left",
+                &["result"],
+            )?,
+            payment_events: counter(
+                "comanda_payment_events_total",
+                "Requests to the payment provider's webhook: refused, needless as they are of no order here, looked up, or failed and to come again",
                 &["result"],
             )?,
             intake: counter(

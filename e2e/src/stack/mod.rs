@@ -17,8 +17,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use aws::Aws;
+use aws::{Aws, Functions};
 use kubernetes::Kubernetes;
+use port::free_port;
 use progress::Progress;
 use run_directory::RunDirectory;
 use stripe::Stripe;
@@ -70,11 +71,15 @@ impl Stack {
         progress.line("starting Kubernetes, AWS and Stripe");
         let [kubernetes_dir, aws_dir, stripe_dir] =
             ["kubernetes", "aws", "stripe"].map(|part| path.join(part));
+        let stripe_port = free_port()?;
+        let stripe_url = format!("http://127.0.0.1:{stripe_port}");
+        let functions =
+            options.functions.as_deref().map(|program| Functions { program, stripe_url: &stripe_url });
         // Boxed: the three futures together are large, and callers would carry them.
         let (kubernetes, aws, stripe) = tokio::try_join!(
             timed("Kubernetes", progress, Box::pin(Kubernetes::start(&tools, &kubernetes_dir))),
-            timed("AWS", progress, Box::pin(Aws::start(&tools, &aws_dir, options.functions.as_deref()))),
-            timed("Stripe", progress, Box::pin(Stripe::start(&tools, &program, &stripe_dir))),
+            timed("AWS", progress, Box::pin(Aws::start(&tools, &aws_dir, functions))),
+            timed("Stripe", progress, Box::pin(Stripe::start(&tools, &program, &stripe_dir, stripe_port))),
         )?;
         progress.line(format!(
             "the stack is up after {:.1} s, in {}",

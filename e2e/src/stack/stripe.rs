@@ -12,10 +12,13 @@ use super::port::free_port;
 use super::process::Process;
 use super::tools::Tools;
 use crate::stripe_proxy::calls::Call;
+use crate::stripe_proxy::events::{Endpoint, Event};
 use crate::stripe_proxy::faults::Fault;
 
 /// The key of the local account: localstripe takes anything that begins like one.
 pub const SECRET_KEY: &str = "sk_test_comanda_local";
+/// What the local Stripe signs its events with. It is no secret.
+pub const SIGNING_SECRET: &str = "whsec_local_not_a_secret";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -31,13 +34,13 @@ pub struct Stripe {
 }
 
 impl Stripe {
-    /// Starts both with their logs below `dir`. `program` is the program that has the subcommand `stripe-proxy`.
+    /// Starts both with their logs below `dir`, reached at `port`. `program` is the program that has the subcommand `stripe-proxy`.
     ///
     /// # Errors
     /// When one of them does not come up.
-    pub async fn start(tools: &Tools, program: &Path, dir: &Path) -> Result<Self> {
+    pub async fn start(tools: &Tools, program: &Path, dir: &Path, port: u16) -> Result<Self> {
         fs::create_dir_all(dir)?;
-        let (upstream_port, port) = (free_port()?, free_port()?);
+        let upstream_port = free_port()?;
         let upstream = format!("http://127.0.0.1:{upstream_port}");
         let mut python = Command::new(&tools.python);
         python.args(["-c", include_str!("stripe_server.py"), &upstream_port.to_string()]).current_dir(dir);
@@ -139,6 +142,64 @@ impl Stripe {
     /// When the proxy does not answer.
     pub async fn hear_banks(&self) -> Result<()> {
         self.http.put(format!("{}/_proxy/banks", self.url)).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// From now on, events are sent to `url`.
+    ///
+    /// # Errors
+    /// When the proxy does not answer.
+    pub async fn send_events_to(&self, url: &str) -> Result<()> {
+        let endpoint = Endpoint { url: url.to_owned(), secret: SIGNING_SECRET.to_owned() };
+        let answer = self.http.put(format!("{}/_proxy/webhook", self.url)).json(&endpoint).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
+    /// From now on, no events are sent.
+    ///
+    /// # Errors
+    /// When the proxy does not answer.
+    pub async fn send_no_events(&self) -> Result<()> {
+        self.http.delete(format!("{}/_proxy/webhook", self.url)).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Events of orders whose identity matches are never sent.
+    ///
+    /// # Errors
+    /// When the expression is none.
+    pub async fn hold_events(&self, orders: &str) -> Result<()> {
+        let request = self.http.post(format!("{}/_proxy/webhook/held", self.url));
+        request.body(orders.to_owned()).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Every event of an order so far, by its identity.
+    ///
+    /// # Errors
+    /// When the proxy does not answer.
+    pub async fn events(&self, order: &str) -> Result<Vec<Event>> {
+        let answer = self.http.get(format!("{}/_proxy/webhook/events", self.url)).send().await?;
+        let all: Vec<Event> = answer.error_for_status()?.json().await?;
+        Ok(all.into_iter().filter(|event| event.order.as_deref() == Some(order)).collect())
+    }
+
+    /// The refunds of an intent, which were made, come back.
+    ///
+    /// # Errors
+    /// When there is no such intent.
+    pub async fn return_refunds(&self, intent: &str) -> Result<()> {
+        self.http.post(format!("{}/_proxy/returned/{intent}", self.url)).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// The customer disputes the charge of an intent.
+    ///
+    /// # Errors
+    /// When there is no such intent.
+    pub async fn dispute(&self, intent: &str) -> Result<()> {
+        self.http.post(format!("{}/_proxy/disputes/{intent}", self.url)).send().await?.error_for_status()?;
         Ok(())
     }
 

@@ -81,6 +81,9 @@ impl Memory {
         let known = locked(&self.refunds).get(raw["id"].as_str().unwrap_or_default()).copied();
         let (refunds, age) =
             known.map_or((Refunds::Succeed, Duration::ZERO), |(refunds, begun)| (refunds, begun.elapsed()));
+        if self.notes(raw["payment_intent"].as_str().unwrap_or_default()).returned {
+            return shape::refund(raw, Refunds::Fail, true);
+        }
         let settled = age >= self.settles_after && !self.banks_silent.load(Ordering::Relaxed);
         shape::refund(raw, refunds, settled)
     }

@@ -8,6 +8,7 @@ pub mod calls;
 mod cards;
 mod control;
 mod error;
+pub mod events;
 pub mod faults;
 mod idempotency;
 mod memory;
@@ -30,6 +31,7 @@ use tokio::net::TcpListener;
 
 pub use answer::Answer;
 use calls::Calls;
+use events::Events;
 use idempotency::Keys;
 use memory::Memory;
 use payments::Payments;
@@ -67,6 +69,7 @@ pub async fn run(options: Options) -> Result<()> {
         payments: Payments::new(Upstream::new(&options.upstream), memory, public_url),
         keys: Mutex::new(Keys::new(Duration::from_secs(options.key_ttl))),
         faults: Mutex::default(),
+        events: Events::default(),
         calls: Calls::open(&options.log)?,
     });
     let listener = TcpListener::bind(options.listen).await;

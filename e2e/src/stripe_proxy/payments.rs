@@ -88,6 +88,7 @@ impl Payments {
         let mut notes = Notes { may_redirect, ..Notes::default() };
         notes.description = params.get("description").map(str::to_owned);
         notes.shipping = params.object("shipping");
+        notes.order = params.get("metadata[comanda_order]").map(str::to_owned);
         notes.return_url = params.get("return_url").map(str::to_owned);
         let mut form = params.only(CREATED_UPSTREAM);
         self.check_customer(request).await?;
@@ -219,7 +220,7 @@ impl Payments {
         rules::check_known(&request.params, known::REFUND)?;
         let notes = self.memory.notes(id);
         let mut intent = shape::intent(self.raw_intent(request, id).await?, &notes, false);
-        intent["disputed"] = json!(notes.disputed);
+        intent["disputed"] = json!(notes.disputed || notes.dispute_opened);
         let refunded = self.refunds_of(request, &intent).await?;
         let gone = refunded.iter().filter(|refund| refund["status"] != "failed");
         let gone = gone.filter_map(|refund| refund["amount"].as_i64()).sum();
@@ -273,6 +274,41 @@ impl Payments {
             return Err(missing("refund", id));
         }
         answer.success().map_err(unstored).map(|refund| self.memory.settle(refund))
+    }
+
+    /// The order that an intent names.
+    pub fn order_of(&self, id: &str) -> Option<String> {
+        self.memory.notes(id).order
+    }
+
+    /// The refunds of an intent, which were made, come back: gives them as they are then.
+    pub async fn return_refunds(&self, id: &str) -> Option<Vec<Value>> {
+        self.change(id, |notes| notes.returned = true).await?;
+        let request = Request {
+            method: reqwest::Method::GET,
+            path: "/v1/refunds".to_owned(),
+            params: Params(vec![("payment_intent".to_owned(), id.to_owned())]),
+            authorization: self.memory.account(id)?,
+            key: None,
+        };
+        let mut list = self.list_refunds(&request).await.ok()?;
+        list["data"].as_array_mut().map(std::mem::take)
+    }
+
+    /// The customer disputes the charge of an intent: gives the dispute.
+    pub async fn dispute(&self, id: &str) -> Option<Value> {
+        self.change(id, |notes| notes.dispute_opened = true).await?;
+        Some(
+            json!({ "object": "dispute", "id": format!("du_{id}"), "payment_intent": id, "status": "needs_response" }),
+        )
+    }
+
+    async fn change(&self, id: &str, change: impl FnOnce(&mut Notes)) -> Option<()> {
+        let _turn = self.memory.turn(id).await;
+        let (account, mut notes) = (self.memory.account(id)?, self.memory.notes(id));
+        change(&mut notes);
+        self.memory.set_notes(id, &account, notes);
+        Some(())
     }
 
     /// As [`Memory::silence_banks`].

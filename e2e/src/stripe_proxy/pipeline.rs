@@ -51,6 +51,9 @@ async fn handle(proxy: Arc<Proxy>, request: Request) -> Option<Answered> {
         return None;
     }
     let answered = answer(&proxy, &request, fault.as_ref()).await;
+    if !answered.replayed {
+        proxy.tell_of(&request, &answered.answer);
+    }
     if let Some(Action::DelayAnswerMs { ms }) = fault {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }

@@ -25,8 +25,14 @@ pub struct Notes {
     pub description: Option<String>,
     /// As in Stripe's object.
     pub shipping: Value,
-    /// Whether what is taken of its card is disputed.
+    /// Whether what is taken of its card is disputed once somebody refunds it.
     pub disputed: bool,
+    /// Whether its charge says so.
+    pub dispute_opened: bool,
+    /// Whether its refunds, which were made, came back.
+    pub returned: bool,
+    /// The order that it names.
+    pub order: Option<String>,
     /// What was captured, if it was not everything.
     pub captured: Option<i64>,
     /// Why it was cancelled, and when (epoch seconds).
@@ -114,7 +120,7 @@ fn charge(mut raw: Value, intent: &Value, notes: &Notes) -> Value {
     raw["currency"] = intent["currency"].clone();
     raw["amount_captured"] = intent["amount_received"].clone();
     raw["captured"] = json!(intent["status"] == "succeeded");
-    raw["disputed"] = json!(notes.disputed && intent["status"] == "succeeded");
+    raw["disputed"] = json!(notes.dispute_opened && intent["status"] == "succeeded");
     raw["payment_method_details"] = json!({
         "type": "card",
         "card": { "brand": "visa", "last4": "4242", "capture_before": until },

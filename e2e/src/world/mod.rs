@@ -126,7 +126,10 @@ impl World {
         progress.line("building the functions");
         let functions = functions_binary(Profile::current(), Build::Plain).await?;
         let options = Options { functions: Some(functions), ..options };
-        Self::begin(Installation::start(options, &progress).await?, None).await
+        let installation = Installation::start(options, &progress).await?;
+        let deployment = installation.stack.aws.deployment().context("it is deployed")?;
+        installation.stack.stripe.send_events_to(&deployment.webhook_url()).await?;
+        Self::begin(installation, None).await
     }
 
     /// The same with operators that can be paused and killed, and a fault proxy before every service.

@@ -163,7 +163,13 @@ async fn a_bank_took_the_money_back(world: &World, order: &str) -> Result<()> {
     let stalled = |status: &OrderStatus| matches!(condition(status, "Stalled"), Some(("True", _)));
     let status = shop.until(order, TRIED_AGAIN, stalled).await?;
     ensure!(status.phase == Phase::Compensating, "{status:#?}");
-    Ok(())
+    // Its last step says so, after the object does.
+    until_within(TRIED_AGAIN, "the execution is over", async || {
+        let [execution] = &shop.executions(order).await?[..] else { return Ok(false) };
+        let entered = world.installation.stack.aws.states_entered(execution).await?;
+        Ok(entered.last().is_some_and(|last| last == "NeedsPerson"))
+    })
+    .await
 }
 
 /// No alarm: this is the customer's.

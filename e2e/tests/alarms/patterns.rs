@@ -12,7 +12,7 @@ const LINES: &str = include_str!("../../../lambdas/src/log/lines.jsonl");
 
 /// The orders whose lines a metric counts.
 const COUNTED: [(&str, &[&str]); 5] = [
-    ("OrdersNeedPerson", &["for-a-person"]),
+    ("OrdersNeedPerson", &["for-a-person", "returned"]),
     ("OrdersRefused", &["impossible", "sold-out", "tampered"]),
     ("PaymentErrors", &["expired", "not-returned", "not-taken", "unanswered", "unanswered-for-long"]),
     ("StatusUpdateErrors", &["not-written", "not-written-for-long"]),
@@ -36,8 +36,11 @@ fn each_metric_counts_the_lines_that_it_is_named_for_and_no_others() -> Result<(
         let of_metric = counted.entry(metric.to_owned()).or_default();
         for line in LINES.lines() {
             let read: serde_json::Value = serde_json::from_str(line)?;
-            let step = read["step"].as_str().context("a step")?;
-            if logs[step] == log && pattern.matches(line)? {
+            let of = match read["step"].as_str() {
+                Some(step) => logs[step],
+                None => "StripeWebhookLog",
+            };
+            if of == log && pattern.matches(line)? {
                 let order = read["order"].as_str().and_then(|order| order.rsplit('/').next());
                 of_metric.insert(order.context("an order")?.to_owned());
             }

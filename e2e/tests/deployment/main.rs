@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::ExecutionStatus;
 use comanda_crds::{OrderClass, OrderClassSpec};
 use comanda_e2e::installation::all_phases;
-use comanda_e2e::stack::aws::{Aws, CatalogueItem, Deployment};
+use comanda_e2e::stack::aws::{Aws, CatalogueItem, Deployment, Functions};
 use comanda_e2e::stack::progress::Progress;
 use comanda_e2e::stack::simulators::{Device, INSTALLATION, PREFIX, Role, Simulator};
 use comanda_e2e::stack::tools::Tools;
@@ -26,7 +26,9 @@ async fn what_the_template_makes_serves_its_machine_its_devices_and_its_operator
     let dir = tempfile::tempdir()?;
     let tools = Tools::ensure(&Progress::stderr()).await?;
     let program = stand_in(&tools.python, dir.path())?;
-    let aws = Aws::start(&tools, &dir.path().join("aws"), Some(&program)).await?;
+    // Nobody pays.
+    let functions = Functions { program: &program, stripe_url: "http://127.0.0.1:1" };
+    let aws = Aws::start(&tools, &dir.path().join("aws"), Some(functions)).await?;
     let deployment = aws.deployment().context("it deployed")?.clone();
 
     the_tables_and_the_topic_are_those_of_the_outputs(&aws).await?;
@@ -103,6 +105,7 @@ async fn the_class_that_is_printed_is_of_the_outputs_and_delegates_everything(
     ];
     ensure!(named == expected, "{named:?}, not {expected:?}");
     ensure!(devices.endpoint == "127.0.0.1:8883", "{}", devices.endpoint);
+    ensure!(payments.stripe.webhook.is_some(), "Stripe tells of payments");
     ensure!((payments.stripe.secret_key, devices.certificate) == (None, None), "it asks for Secrets");
     ensure!(machine.phases == all_phases(), "{:?}", machine.phases);
     Ok(())

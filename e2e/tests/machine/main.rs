@@ -13,6 +13,7 @@ mod intake;
 mod permissions;
 mod refunded;
 mod wakes;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,6 +76,12 @@ fn main() -> ExitCode {
             wakes::a_wake_that_is_lost_costs_no_more_than_the_wait,
             wakes::what_devices_say_twice_to_operator_and_function_has_one_effect,
             refunded::a_refund_that_the_bank_delays_is_followed_by_the_execution,
+            webhooks::a_late_authorization_wakes_the_execution_or_the_operator,
+            webhooks::a_word_of_stripes_that_is_lost_is_found_by_time,
+            webhooks::what_is_not_stripes_is_refused_and_what_is_told_again_or_out_of_turn_changes_nothing,
+            webhooks::what_is_not_an_orders_of_this_installation_is_ignored,
+            webhooks::a_refund_that_comes_back_after_the_end_stalls_the_object_or_is_told_of_where_that_is_gone,
+            webhooks::a_dispute_of_a_delivered_order_stalls_the_object,
             cancelled::a_cancel_ends_the_wait_for_the_customer,
             cancelled::a_cancel_ends_the_wait_for_the_kitchen,
             cancelled::a_cancel_ends_the_wait_for_the_courier,
@@ -87,6 +94,7 @@ fn main() -> ExitCode {
         Alone: [
             compared::the_twelve_orders_end_the_same_whoever_carries_them,
             compared::with_the_operator_killed_all_orders_end_the_same_and_it_shows_them_when_it_is_back,
+            webhooks::what_could_not_be_written_is_sent_again_until_it_is,
             denied::an_execution_that_does_not_undo_a_cancelled_order_is_stopped_and_the_next_one_does,
             intake::sixty_orders_posted_at_once_wait_for_room_and_none_is_lost,
             intake::five_hundred_orders_posted_at_once_wait_for_room_and_none_is_lost,

@@ -13,6 +13,7 @@ mod fences;
 mod identity;
 mod money;
 mod people;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         crashes::the_leader_is_killed_and_the_other_replica_goes_on,
         crashes::a_stopped_operator_finishes_what_it_began_and_releases_the_lease,
         crashes::a_wrong_configuration_is_refused_in_one_sentence,
+        webhook::what_stripe_says_reaches_orders_of_an_operator_that_takes_it_in,
         fences::an_order_that_somebody_has_is_claimed_by_nobody_else,
         fences::a_record_that_somebody_else_wrote_is_read_again,
         fences::a_status_that_somebody_wrote_is_not_believed,

@@ -3,11 +3,13 @@
 mod device_ack;
 mod intake;
 mod step;
+mod stripe_webhook;
 mod wait;
 
 pub use device_ack::device_ack;
 pub use intake::{Settings, take_in};
 pub use step::step;
+pub use stripe_webhook::stripe_webhook;
 pub use wait::wait;
 
 use comanda_saga::Identity;

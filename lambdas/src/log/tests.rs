@@ -50,6 +50,13 @@ fn failed(order: &str, state: &str, attempt: u32, error: &Failure) {
     about(order, state, attempt, |called| step(called, Err(error), 42));
 }
 
+fn told(order: &str, kind: &str, outcome: &str, reason: Option<&str>) {
+    let [installation, tenant, order_id] = ["bistro", "shop", order].map(str::to_owned);
+    let (id, kind) = (format!("evt_{outcome}"), kind.to_owned());
+    let told = Event { id, kind, live: true, payment: None };
+    event(&told, Some(&Identity { installation, tenant, order_id }), outcome, reason, outcome == "Learned");
+}
+
 /// One line of each kind, by what becomes of an order.
 fn one_of_each() {
     let done = |phase| answer(StepResult::Done, phase);
@@ -93,6 +100,11 @@ fn one_of_each() {
     about("waits", "AwaitKitchen", 0, |called| wait(called, Ok("Waits")));
     about("cannot-wait", "AwaitKitchen", 0, |called| wait(called, Err(&refused)));
     about("cannot-wait-for-long", "AwaitKitchen", 8, |called| wait(called, Err(&refused)));
+    told("confirmed", "payment_intent.amount_capturable_updated", "Learned", None);
+    told("known", "payment_intent.succeeded", "Known", None);
+    told("returned", "refund.failed", "NeedsPerson", Some("RefundFailed"));
+    super::refused("no signature holds");
+    untold(&lost);
 }
 
 #[test]

@@ -100,6 +100,8 @@ pub struct InHand {
     pub record: Record,
     /// When the payment provider last answered; none when it has to be asked again.
     pub payment_seen_at: Option<Timestamp>,
+    /// The same of the payment's refunds.
+    pub refunds_seen_at: Option<Timestamp>,
     /// What devices said of the order, by the time at which it came in.
     pub events: Vec<DeviceEvent>,
     /// When all that devices said was last read.
@@ -139,6 +141,7 @@ impl InHand {
             saved: record.clone(),
             record,
             payment_seen_at: None,
+            refunds_seen_at: None,
             events: Vec::new(),
             events_read_at: None,
             execution_seen_at: None,
@@ -192,6 +195,7 @@ impl InHand {
             saved: &self.saved,
             record: &self.record,
             payment_seen_at: past(self.payment_seen_at),
+            refunds_seen_at: past(self.refunds_seen_at),
             execution_seen_at: past(self.execution_seen_at),
             execution_doubted: self.execution_doubted.as_deref(),
             events: &self.events,
@@ -293,7 +297,8 @@ impl InHand {
             _ => Ok(()),
         };
         match &outcome {
-            Outcome::Payment(_) | Outcome::Refund(_) => self.payment_seen_at = Some(now),
+            Outcome::Payment(_) => self.payment_seen_at = Some(now),
+            Outcome::Refund(_) => (self.payment_seen_at, self.refunds_seen_at) = (Some(now), Some(now)),
             Outcome::Execution { .. } => (self.execution_seen_at, self.execution_doubted) = (Some(now), None),
             Outcome::Done(effect) => {
                 let seq = self.record.journal.get(effect).and_then(|entry| entry.seq);

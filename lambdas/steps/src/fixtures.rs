@@ -132,6 +132,8 @@ pub(crate) struct Provider {
     pub(crate) answer: Option<PaymentError>,
     pub(crate) intent: Option<PaymentView>,
     pub(crate) refunds: Vec<RefundView>,
+    /// Whose order each payment is for.
+    pub(crate) order: Option<Identity>,
     /// The most that it charges, in minor units of any currency; none when anything.
     pub(crate) charges_up_to: Option<i64>,
     pub(crate) asked: Mutex<Vec<String>>,
@@ -195,5 +197,9 @@ impl Payments for Provider {
     async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError> {
         self.asked.lock().expect("no panic").push(format!("refunds {id}"));
         Ok(self.refunds.clone())
+    }
+    async fn order_of(&self, id: &str) -> Result<Option<Identity>, PaymentError> {
+        self.asked.lock().expect("no panic").push(format!("order of {id}"));
+        self.answer.clone().map_or_else(|| Ok(self.order.clone()), Err)
     }
 }

@@ -23,6 +23,7 @@ pub mod preparation;
 pub mod projection;
 pub mod step;
 pub mod validation;
+pub mod webhook;
 
 #[cfg(test)]
 mod fixtures;

@@ -157,6 +157,8 @@ pub trait Payments: Send + Sync {
     async fn refund(&self, id: &str, key: &str) -> Result<RefundView, PaymentError>;
     /// Every refund of the payment.
     async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError>;
+    /// Whose order a payment is for; none where it is no order's, or none of this account's.
+    async fn order_of(&self, id: &str) -> Result<Option<Identity>, PaymentError>;
 }
 
 /// Why a provider cannot charge an amount, for people, as the end of a sentence.

@@ -15,6 +15,7 @@ use crate::driver::{Driver, Step};
 use crate::effect::Effect;
 use crate::held::Held;
 use crate::journal::EntryState;
+use crate::late;
 use crate::money::Money;
 use crate::next::{Look, Next, StockChange, Wait, Write};
 use crate::payment::Hold;
@@ -29,7 +30,8 @@ use crate::transition::Trigger;
 pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result<Next, Contradiction> {
     let mut next = held.record.clone();
     let away = around.driver.is_operator() && next.is_delegated(now);
-    if !away {
+    let looks_only = around.driver == Driver::Looker;
+    if !away && !looks_only {
         next.apply_events(held.events)?;
     }
     let mut case = Case { held, around, now, next, away };
@@ -37,6 +39,7 @@ pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result
         Driver::Operator if away => &AWAY,
         Driver::Operator => &OPERATOR,
         Driver::Execution { .. } => &STEP,
+        Driver::Looker => &LOOKER,
     };
     for rule in rules {
         if let Some(wanted) = rule(&mut case)? {
@@ -50,12 +53,24 @@ pub fn advance(held: Held<'_>, around: &Circumstances, now: Timestamp) -> Result
 }
 
 /// The rules of the operator. Tried in this order; the first that says something decides.
-const OPERATOR: [Rule; 8] =
-    [over, catch_up, judge_payment, ask_people, question_couriers, abandoned, stalled, carry_on];
+const OPERATOR: [Rule; 9] = [
+    over,
+    catch_up,
+    judge_payment,
+    ask_people,
+    question_payment,
+    question_couriers,
+    abandoned,
+    stalled,
+    carry_on,
+];
 /// Those of the operator while an execution carries the order.
 const AWAY: [Rule; 4] = [ask_people, abandoned, stalled, carry_on];
 /// Those of a step, which nobody asks for anything.
-const STEP: [Rule; 7] = [executed, over, catch_up, judge_payment, question_couriers, stalled, carry_on];
+const STEP: [Rule; 8] =
+    [executed, over, catch_up, judge_payment, question_payment, question_couriers, stalled, carry_on];
+/// Those of a looker, who carries nothing.
+const LOOKER: [Rule; 4] = [look, leave_open, question_payment, learned];
 
 /// How long after a connection to the devices the ledger is read for what was said around it: long enough for an IoT
 /// rule to have kept it, and short of the time before which nobody is called silent.
@@ -137,6 +152,7 @@ fn over(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
     if delivered && next.phase != Phase::Delivered {
         undo::delivered_after_undo(next);
     }
+    late::ask(next);
     Ok(Some(case.written_or(Next::Over)))
 }
 
@@ -168,6 +184,46 @@ fn judge_payment(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
         _ => {}
     }
     Ok(None)
+}
+
+/// What a provider says that nobody waits for needs a person.
+fn question_payment(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
+    if case.next.abandoned.is_none() || case.next.phase.is_final() {
+        late::ask(&mut case.next);
+    }
+    Ok(None)
+}
+
+/// The payment is looked up, and the refund that it was asked for.
+fn look(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
+    Ok(if case.next.payment.id.is_none() {
+        Some(Next::Anothers)
+    } else if case.held.payment_seen_at.is_none() {
+        Some(Next::Read(Look::Payment))
+    } else if case.held.refunds_seen_at.is_none() && late::has_refund(&case.next) {
+        Some(Next::Read(Look::Refunds))
+    } else {
+        None
+    })
+}
+
+/// That a call did not happen, only whoever makes it can know: it may be under way.
+fn leave_open(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
+    for (effect, entry) in &mut case.next.journal {
+        let before = case.held.saved.journal.get(effect);
+        if entry.state == EntryState::NotDone
+            && let Some(before) = before.filter(|before| before.state == EntryState::Intended)
+        {
+            entry.clone_from(before);
+        }
+    }
+    Ok(None)
+}
+
+/// What was learned is written, and what follows is for whoever carries the order.
+fn learned(case: &mut Case<'_>) -> Result<Option<Next>, Contradiction> {
+    let rest = if case.next.phase.is_final() { Next::Over } else { Next::Anothers };
+    Ok(Some(case.written_or(rest)))
 }
 
 /// Somebody else may have captured a part of the amount: what the rest is to come to, no rule here can say.

@@ -25,6 +25,9 @@ pub enum Driver {
         /// The step.
         step: Step,
     },
+    /// Whoever is told that something became of a payment: they look it up, write what they learn, and do nothing else. An
+    /// order may be in any phase and in anybody's hands, and may be over.
+    Looker,
 }
 
 /// A step of the state machine, by the name of its state.
@@ -204,6 +207,7 @@ impl Driver {
                     && record.is_delegated(now)
                     && step.share().phases.contains(&record.phase)
             }
+            Self::Looker => false,
         }
     }
 
@@ -212,6 +216,7 @@ impl Driver {
         match self {
             Self::Operator => true,
             Self::Execution { step, .. } => step.share().effects.contains(&effect),
+            Self::Looker => false,
         }
     }
 
@@ -220,6 +225,7 @@ impl Driver {
         match self {
             Self::Operator => true,
             Self::Execution { step, .. } => look == Look::Events || step.share().looks.contains(&look),
+            Self::Looker => matches!(look, Look::Payment | Look::Refunds),
         }
     }
 
@@ -230,6 +236,7 @@ impl Driver {
             Self::Execution { step, .. } => {
                 phase == Phase::Compensating || step.share().enters.contains(&phase)
             }
+            Self::Looker => false,
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Held<'a> {
     pub record: &'a Record,
     /// When the payment provider last answered whoever holds this; none when it has to be asked again.
     pub payment_seen_at: Option<Timestamp>,
+    /// The same of the payment's refunds.
+    pub refunds_seen_at: Option<Timestamp>,
     /// When the execution that carries the order was last looked at, and was running; none when it was not.
     pub execution_seen_at: Option<Timestamp>,
     /// The execution of which somebody says that it ended before its order: it is looked at.

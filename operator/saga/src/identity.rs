@@ -1,6 +1,7 @@
 //! Who an order is, and the keys that follow from it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use comanda_crds::{Customer, OrderSpec};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,34 @@ impl Identity {
     fn execution_name(&self, key: &str, attempt: u32) -> String {
         let hash = format!("{:x}", Sha256::digest(key));
         format!("{}-{attempt}-{}", self.order_id, &hash[..16])
+    }
+}
+
+/// Longest installation, tenant and order id.
+const PARTS: [usize; 3] = [32, 63, 40];
+
+/// Why a text is no order's identity.
+#[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
+#[error("no order can be called like that")]
+pub struct NoIdentity;
+
+impl FromStr for Identity {
+    type Err = NoIdentity;
+
+    /// An identity that an order can have, as [`fmt::Display`] writes it: what else there is would be a key that the ledger
+    /// refuses.
+    fn from_str(text: &str) -> Result<Self, NoIdentity> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let [installation, tenant, order_id] = parts[..] else { return Err(NoIdentity) };
+        let is_part = |(part, longest): (&&str, usize)| {
+            let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            (1..=longest).contains(&part.len()) && part.bytes().all(letter)
+        };
+        if !parts.iter().zip(PARTS).all(is_part) {
+            return Err(NoIdentity);
+        }
+        let [installation, tenant, order_id] = [installation, tenant, order_id].map(str::to_owned);
+        Ok(Self { installation, tenant, order_id })
     }
 }
 

@@ -76,8 +76,9 @@ pub fn moved(effect: Effect, from: Option<EntryState>, to: EntryState) -> Result
         // Not done again: what was just proved not to have happened is numbered anew. Failed: it is not tried again, as
         // the creation of a payment that was never confirmed.
         Some(NotDone) => matches!(to, NotDone | Intended | Failed),
-        // Not done: a device is offered a command anew. Unconfirmed: it had a recall, and did not answer.
-        Some(Done) => matches!(to, NotDone | Unconfirmed),
+        // Not done: a device is offered a command anew. Failed: a refund came back after it was made. Unconfirmed: a device
+        // had a recall, and did not answer.
+        Some(Done) => matches!(to, NotDone | Failed | Unconfirmed),
         // A person has a refund tried again.
         Some(Failed) => to == NotDone,
         Some(Unconfirmed) => false,
@@ -97,7 +98,7 @@ mod tests {
         (None, &[Intended, Done, Failed]),
         (Some(Intended), &[Intended, NotDone, Done, Failed, Unconfirmed]),
         (Some(NotDone), &[Intended, NotDone, Failed]),
-        (Some(Done), &[NotDone, Unconfirmed]),
+        (Some(Done), &[NotDone, Failed, Unconfirmed]),
         (Some(Failed), &[NotDone]),
         (Some(Unconfirmed), &[]),
     ];

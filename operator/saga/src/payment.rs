@@ -1,5 +1,7 @@
 //! What is known of an order's payment.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// The payment, as the provider last answered.
@@ -31,6 +33,23 @@ pub struct Payment {
     pub refund: Option<RefundState>,
     /// The provider was asked since undoing began.
     pub known_to_undo: bool,
+    /// The customer disputed the charge at their bank.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disputed: bool,
+    /// What the provider said late, and no person was asked about yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub surprises: BTreeSet<Surprise>,
+}
+
+/// What a provider may say of a payment when nothing waits for it any more.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Surprise {
+    /// Money is held or taken for an order that was over without it.
+    Held,
+    /// A refund that was made came back: the customer does not have the money.
+    RefundFailed,
+    /// The customer disputed the charge: the bank has taken the money back.
+    Disputed,
 }
 
 /// A payment, as the provider has it.
@@ -50,6 +69,8 @@ pub struct PaymentView {
     pub action_url: Option<String>,
     /// Why the last confirmation failed: a decline's code, such as `card_declined (insufficient_funds)`.
     pub decline: Option<String>,
+    /// The customer disputed the charge, won or lost.
+    pub disputed: bool,
 }
 
 /// How an order's payment stands: whether the customer's money is held for it, and by whom it is waited for. Each provider

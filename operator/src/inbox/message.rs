@@ -2,7 +2,7 @@
 //! Whoever may send to the queue can say anything, and nothing of it is believed: it says where to look.
 
 use comanda_saga::Identity;
-use comanda_steps::contract::{ExecutionInput, OrderRef, Wake};
+use comanda_steps::contract::{ExecutionInput, Wake};
 use serde::Deserialize;
 
 /// What `EventBridge` calls its event.
@@ -10,8 +10,6 @@ use serde::Deserialize;
 const STATUS_CHANGE: (&str, &str) = ("aws.states", "Step Functions Execution Status Change");
 /// The statuses of an execution that is not over.
 const GOING_ON: [&str; 2] = ["RUNNING", "PENDING_REDRIVE"];
-/// Longest installation, tenant and order id.
-const PARTS: [usize; 3] = [32, 63, 40];
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,22 +66,13 @@ pub fn read(body: &str, installation: &str) -> Result<Said, &'static str> {
             (input.map(|input| input.order), ended.then_some(name), false)
         }
     };
-    let order = order.map(|order| identity(&order)).transpose()?;
+    // What else there is would be a key that the ledger refuses.
+    let order = order.map(|order| order.identity().to_string().parse::<Identity>()).transpose();
+    let order = order.map_err(|_| "no order can be called like that")?;
     if order.as_ref().is_some_and(|order| order.installation != installation) {
         return Err("it is about another installation");
     }
     Ok(Said { order, ended, cancel })
-}
-
-/// An identity that an order can have: what else there is would be a key that the ledger refuses.
-fn identity(order: &OrderRef) -> Result<Identity, &'static str> {
-    let parts = [&order.installation, &order.tenant, &order.order_id];
-    let is_part = |(part, longest): (&String, usize)| {
-        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        (1..=longest).contains(&part.len()) && part.bytes().all(letter)
-    };
-    let holds = parts.into_iter().zip(PARTS).all(is_part);
-    if holds { Ok(order.identity()) } else { Err("no order can be called like that") }
 }
 
 #[cfg(test)]

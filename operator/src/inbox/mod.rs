@@ -99,7 +99,7 @@ struct Reader {
 
 /// What becomes of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
     /// This object looks again.
     Wakes(ObjectRef<Order>),
     /// The order's object is cancelled; the watch brings that.
@@ -214,9 +214,8 @@ impl Reader {
     }
 
     async fn look_up(&self, Said { order, ended, cancel }: &Said, times: u32) -> Result<Verdict, Error> {
-        let Audience { cluster, live, .. } = &self.audience;
         let ended = ended.as_deref();
-        let named = || live.executed_by(ended?);
+        let named = || self.audience.live.executed_by(ended?);
         let Some(identity) = order.clone().or_else(named) else {
             // Nothing but the name of an execution: whoever follows its order knows it.
             return Ok(Verdict::Anothers);
@@ -224,10 +223,7 @@ impl Reader {
         if *cancel {
             return self.cancel(&identity, times).await;
         }
-        if let Some(object) = live.tell(&identity, ended) {
-            return Ok(Verdict::Wakes(object));
-        }
-        self.of_nobody(&identity, ended, cluster).await
+        Ok(self.audience.hear(&*self.subscription.ledger, &identity, ended).await?)
     }
 
     /// The order's object is cancelled, if the ledger says so too. Where there is none yet, whoever makes it reads that.
@@ -247,26 +243,50 @@ impl Reader {
             _ => Verdict::Needless,
         })
     }
+}
+
+impl Audience {
+    /// Who looks at an order of which somebody says that there is something to see, or that an execution of it ended.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn hear(
+        &self,
+        ledger: &dyn Ledger,
+        order: &Identity,
+        ended: Option<&str>,
+    ) -> Result<Verdict, LedgerError> {
+        match self.live.tell(order, ended) {
+            Some(object) => Ok(Verdict::Wakes(object)),
+            None => self.of_nobody(ledger, order, ended).await,
+        }
+    }
 
     /// The order is followed by no object here: the ledger says whose it is.
     async fn of_nobody(
         &self,
-        identity: &Identity,
+        ledger: &dyn Ledger,
+        order: &Identity,
         ended: Option<&str>,
-        cluster: &str,
-    ) -> Result<Verdict, Error> {
-        let loaded = self.subscription.ledger.load(identity).await?;
-        let Some(record) = loaded.map(|loaded| loaded.record).filter(|record| !record.phase.is_final())
-        else {
+    ) -> Result<Verdict, LedgerError> {
+        let Some(record) = ledger.load(order).await?.map(|loaded| loaded.record) else {
             return Ok(Verdict::Needless);
         };
+        let is_over = record.phase.is_final();
         Ok(match &record.owner {
-            Some(owner) if owner.cluster != cluster => Verdict::Anothers,
+            // Of an order that is over, nobody has anything to see unless a person is needed.
+            _ if is_over && !record.is_stalled() => Verdict::Needless,
+            Some(owner) if owner.cluster != self.cluster => Verdict::Anothers,
+            _ if is_over => {
+                let stall = record.stall.as_ref().map_or("", |stall| &stall.message);
+                warn!(%order, outcome = "NeedsPerson", stall, "an order whose object is gone needs a person");
+                Verdict::Needless
+            }
             Some(_) if ended.is_some_and(|ended| record.is_executed_by(ended)) => {
                 // The operator began a moment ago. What an object finds in the ledger does not say this.
-                self.audience.live.keep_word(identity, ended);
+                self.live.keep_word(order, ended);
                 // The object may have come meanwhile.
-                self.audience.live.tell(identity, ended).map_or(Verdict::Needless, Verdict::Wakes)
+                self.live.tell(order, ended).map_or(Verdict::Needless, Verdict::Wakes)
             }
             _ => Verdict::Needless,
         })

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use comanda_saga::{DeviceEvent, Phase, Record, StockChange};
+use comanda_saga::{DeviceEvent, Phase, Reason, Record, StockChange};
 use comanda_steps::contract::{ExecutionInput, Wake};
 use comanda_steps::customer::Contact;
 use comanda_steps::intake::Sent;
@@ -230,6 +230,20 @@ async fn what_is_of_an_order_that_is_over_or_unknown_or_whose_object_is_gone_is_
         let scene = scene(record, 0);
         scene.reader.take(wake()).await;
         assert_eq!((scene.done(), scene.counted("needless")), (vec![("r".to_owned(), DELETED)], 1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_of_an_order_that_is_over_and_needs_a_person_is_for_its_own_cluster_to_see() {
+    let mut over = executed();
+    over.phase = Phase::Failed;
+    over.stall = Some(comanda_saga::record::Stall::new(Reason::RefundFailed, "The refund came back."));
+    let mut anothers = over.clone();
+    anothers.owner.as_mut().expect("an owner").cluster = "another".to_owned();
+    for (record, result, left) in [(over, "needless", DELETED), (anothers, "anothers", Some(5))] {
+        let scene = scene(Some(record), 0);
+        scene.reader.take(wake()).await;
+        assert_eq!((scene.done(), scene.counted(result)), (vec![("r".to_owned(), left)], 1));
     }
 }
 

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::Aws;
 use super::cli::Cli;
 use crate::installation::{CLASS, TENANT};
 use crate::stack::simulators::{INSTALLATION, PREFIX};
@@ -55,6 +56,22 @@ pub struct Deployment {
     pub contact_key_secret: String,
 }
 
+/// What functions are deployed with.
+#[derive(Clone, Copy, Debug)]
+pub struct Functions<'a> {
+    /// Their program.
+    pub program: &'a Path,
+    /// Where the function that hears of payments finds Stripe.
+    pub stripe_url: &'a str,
+}
+
+impl Deployment {
+    /// Where Stripe sends its events.
+    pub fn webhook_url(&self) -> String {
+        format!("{}/webhooks/stripe", self.api_url)
+    }
+}
+
 /// Which policy of `IoT` is whose.
 #[derive(Clone, Debug)]
 pub struct DevicePolicies {
@@ -75,14 +92,20 @@ pub struct AccessKey {
     pub secret: String,
 }
 
-/// Makes the secrets, packages and deploys the template with the functions' `program`, and makes the operator's user.
+/// Makes the secrets, packages and deploys the template with the program of its functions, and makes the operator's user.
 /// `dir` gets the package.
-pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str) -> Result<Deployment> {
+pub(super) async fn deploy(
+    cli: &Cli,
+    dir: &Path,
+    functions: Functions<'_>,
+    endpoint: &str,
+) -> Result<Deployment> {
     let name = stack_name();
-    let template = lay_out(dir, program).await?;
+    let template = lay_out(dir, functions.program).await?;
     let contact_key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes().repeat(2));
-    let (stripe_secret, contact_secret, _) = tokio::try_join!(
+    let (stripe_secret, signing_secret, contact_secret, _) = tokio::try_join!(
         make_secret(cli, "stripe", stripe::SECRET_KEY),
+        make_secret(cli, "stripe-webhook", stripe::SIGNING_SECRET),
         make_secret(cli, "contact-key", &contact_key),
         cli.run(&["s3api", "create-bucket", "--bucket", BUCKET]),
     )?;
@@ -97,6 +120,8 @@ pub(super) async fn deploy(cli: &Cli, dir: &Path, program: &Path, endpoint: &str
         format!("TopicPrefix={PREFIX}"),
         format!("IotDataEndpoint={endpoint}"),
         format!("StripeSecretArn={stripe_secret}"),
+        format!("StripeWebhookSecretArn={signing_secret}"),
+        format!("StripeUrl={}", functions.stripe_url),
         format!("ContactKeySecretArn={contact_secret}"),
         format!("Architecture={}", architecture()),
         format!("Tenant={TENANT}"),
@@ -147,6 +172,20 @@ pub(super) async fn invoke(endpoint: &str, function: &str, payload: &Value) -> R
     let (status, said) = (answer.status(), answer.text().await?);
     ensure!(status.is_success() && !failed, "{function} answers {status}: {said}");
     Ok(serde_json::from_str(&said)?)
+}
+
+impl Aws {
+    /// The lines that a deployed function logged, by the end of its name.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub async fn function_log(&self, function: &str) -> Result<Vec<Value>> {
+        let group = format!("/aws/lambda/{}-{function}", stack_name());
+        let told = self.cli.json(&["logs", "filter-log-events", "--log-group-name", &group]).await?;
+        let lines = told["events"].as_array().into_iter().flatten();
+        let lines = lines.filter_map(|event| event["message"].as_str()).flat_map(str::lines);
+        Ok(lines.filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
 }
 
 /// By which a right is taken from a role, whatever its other policies grant.

@@ -30,7 +30,7 @@ pub use account::{ACCOUNT, REGION};
 pub use api::{Answer, Caller};
 pub use catalogue::CatalogueItem;
 use cli::Cli;
-pub use deployment::{AccessKey, Deployment, DevicePolicies, ON_CALL};
+pub use deployment::{AccessKey, Deployment, DevicePolicies, Functions, ON_CALL};
 pub use iot::{DeviceCertificate, Holder, IotEndpoint, Place};
 pub use provision::Resources;
 
@@ -71,7 +71,7 @@ impl Aws {
     ///
     /// # Errors
     /// When ministack does not come up or refuses a resource.
-    pub async fn start(tools: &Tools, dir: &Path, functions: Option<&Path>) -> Result<Self> {
+    pub async fn start(tools: &Tools, dir: &Path, functions: Option<Functions<'_>>) -> Result<Self> {
         fs::create_dir_all(dir)?;
         let (port, mqtt_port) = (free_port()?, free_port()?);
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -95,8 +95,8 @@ impl Aws {
         let cli = Cli { python: tools.python.clone(), env: env_of(&endpoint, ACCESS_KEY, SECRET_KEY) };
         let (deployment, resources) = match functions {
             None => (None, provision::create(&config).await.context("creating the AWS resources")?),
-            Some(program) => {
-                let deployment = deployment::deploy(&cli, &dir.join("package"), program, &endpoint)
+            Some(functions) => {
+                let deployment = deployment::deploy(&cli, &dir.join("package"), functions, &endpoint)
                     .await
                     .context("deploying lambdas/template.yaml")?;
                 let resources = provision::of(&deployment, &config).await?;

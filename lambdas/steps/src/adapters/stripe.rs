@@ -7,19 +7,20 @@
 mod amount;
 mod answer;
 mod form;
+pub mod webhook;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use comanda_saga::{Money, PaymentView, RefundView};
+use comanda_saga::{Identity, Money, PaymentView, RefundView};
 use jiff::SignedDuration;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
-use self::answer::{Intent, Refund, Refunds};
+use self::answer::{Intent, Owned, Refund, Refunds};
 use self::form::Form;
-use crate::ports::{NewPayment, PaymentError, PaymentRules, Payments, Unchargeable};
+use crate::ports::{Invalid, NewPayment, PaymentError, PaymentRules, Payments, Unchargeable};
 
 /// Longest time a call may take. Confirmations wait for the card's issuer.
 const CALL: Duration = Duration::from_secs(10);
@@ -148,6 +149,15 @@ impl Payments for StripePayments {
     async fn refunds(&self, id: &str) -> Result<Vec<RefundView>, PaymentError> {
         let refunds: Refunds = self.read("refunds", &[("payment_intent", id), ("limit", "100")]).await?;
         refunds.data.iter().map(Refund::view).collect()
+    }
+
+    async fn order_of(&self, id: &str) -> Result<Option<Identity>, PaymentError> {
+        match self.read::<Owned>(&format!("payment_intents/{id}"), &[]).await {
+            Ok(intent) => Ok(intent.order()),
+            // Another account's, or one of the account's other mode.
+            Err(PaymentError::Invalid(Invalid { code, .. })) if code == "resource_missing" => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

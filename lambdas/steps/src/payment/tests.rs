@@ -10,6 +10,7 @@ fn view(hold: Hold) -> PaymentView {
         capture_before: None,
         action_url: None,
         decline: None,
+        disputed: false,
     }
 }
 

@@ -80,6 +80,8 @@ const NO_FAULT: Budget = Budget {
     unheard: 0,
     stops: 0,
     redrives: 0,
+    looks: 0,
+    surprises: 0,
     give_backs: 0,
     minutes: 0,
     faults: 0,

@@ -39,6 +39,12 @@ pub enum Move {
     Failover,
     /// An execution calls its step.
     Invoke(usize),
+    /// A looker is told of the payment.
+    Look,
+    /// A refund that was made comes back.
+    ReturnRefund,
+    /// The customer disputes the charge.
+    Dispute,
     /// An execution is stopped by hand, or fails.
     Stop(usize),
     /// A stopped execution goes on.
@@ -79,6 +85,7 @@ impl Move {
     /// A move nobody has to make: an order must come to its end without it.
     pub fn is_free_will(&self) -> bool {
         matches!(self, Self::Cancel | Self::Delete | Self::Retry | Self::Suspend(true) | Self::Device(..))
+            || matches!(self, Self::Look | Self::ReturnRefund | Self::Dispute)
             || matches!(self, Self::Strip | Self::RefundByHand | Self::Stop(_) | Self::Redrive(_))
             || matches!(self, Self::Fault(..) | Self::Land(_) | Self::Resume(_))
     }
@@ -98,7 +105,8 @@ impl Model for Bounds {
                 object: Object::default(),
                 underway: std::collections::BTreeSet::new(),
                 heard: std::collections::BTreeSet::new(),
-                writers: vec![Writer::default(); if self.phases.is_empty() { 2 } else { 4 }],
+                writers: vec![Writer::default(); self.processes()],
+                untold: false,
                 told: None,
                 wire: None,
                 left: self.budget,
@@ -130,6 +138,7 @@ impl Model for Bounds {
         }
         let (first, second) = (&state.writers[0], &state.writers[1]);
         state.execution_moves(moves);
+        state.looker_moves(moves);
         if first.running && !second.running && state.left.failovers > 0 {
             moves.push(Move::Failover);
         }
@@ -154,6 +163,9 @@ impl Model for Bounds {
                 state.start(self, 1);
             }
             Move::Invoke(execution) => state.invoke(self, execution),
+            Move::Look => state.tell_looker(self),
+            Move::ReturnRefund => state.return_refund(),
+            Move::Dispute => state.dispute(),
             Move::Stop(execution) => state.stop(execution),
             Move::Redrive(execution) => state.redrive(execution),
             Move::Fault(w, fault, spot) => state.fail(self, w, fault, spot),

@@ -16,6 +16,7 @@ impl State {
     /// Who process `w` is.
     pub fn driver(&self, w: usize) -> Driver {
         match &self.writers[w].invoked {
+            None if self.writers[w].looks => Driver::Looker,
             Some(Invocation { execution, step, .. }) => {
                 Driver::Execution { name: execution.clone(), step: *step }
             }
@@ -71,7 +72,8 @@ impl State {
     }
 
     fn free_slot(&self) -> Option<usize> {
-        (2..self.writers.len()).find(|w| !self.writers[*w].running)
+        // Behind them is a looker.
+        (2..self.writers.len().min(4)).find(|w| !self.writers[*w].running)
     }
 
     /// An execution calls its step.
@@ -92,7 +94,7 @@ impl State {
 
     /// Process `w` heard no answer to its call.
     pub fn unanswered(&mut self, w: usize) {
-        if self.writers[w].invoked.is_some() {
+        if self.writers[w].is_function() {
             self.end_invocation(w);
         } else {
             self.sleep(w, Rest::Due);

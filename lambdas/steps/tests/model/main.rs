@@ -12,6 +12,7 @@ mod exploration;
 mod faults;
 mod kept;
 mod liveness;
+mod looker;
 mod properties;
 mod state;
 #[path = "../support/mod.rs"]

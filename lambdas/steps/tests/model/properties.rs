@@ -9,7 +9,7 @@ use crate::support::world::{Device, Stage};
 
 pub type Always = (&'static str, fn(&Bounds, &State) -> bool);
 
-const ALWAYS: [Always; 17] = [
+const ALWAYS: [Always; 18] = [
     ("an operator never decides wrongly or runs in circles", |_, s| s.broken.is_none()),
     ("nothing is done that must never be done", |_, s| s.world.wrong.is_none()),
     ("money is captured at most once", |_, s| s.world.provider.captures <= 1),
@@ -44,7 +44,7 @@ const ALWAYS: [Always; 17] = [
             let open = s.world.provider.intents.iter().any(|intent| {
                 intent.confirmed && !matches!(intent.state, Hold::Released | Hold::Taken | Hold::Refused)
             });
-            s.world.provider.balance() == 0 && !open
+            (s.world.provider.balance() == 0 || s.world.provider.came_back) && !open
         })
     }),
     ("an undone order's stock is back, or recorded as spent", |_, s| {
@@ -71,11 +71,19 @@ const ALWAYS: [Always; 17] = [
     ("a finished record says of the money what the provider says", |_, s| {
         ended(s, Phase::is_final).is_none_or(|record| {
             let provider = &s.world.provider;
+            if s.untold {
+                return true;
+            }
             let captured = TOTAL * i64::from(provider.captures);
             record.payment.captured == captured
                 && record.payment.captured - record.payment.refunded == provider.balance()
                 && (record.phase == Phase::Delivered || record.payment.authorized == captured)
         })
+    }),
+    ("what a look found of a payment that is over needs a person", |_, s| {
+        let provider = &s.world.provider;
+        let found = (provider.came_back || provider.disputed) && !s.untold;
+        !found || ended(s, Phase::is_final).is_none_or(Record::is_stalled)
     }),
     ("an object goes only when its order is finished, or was never claimed and never will be", |_, s| {
         !s.object.gone || s.record().is_none_or(|record| record.phase.is_final())

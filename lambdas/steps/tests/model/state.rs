@@ -111,6 +111,10 @@ pub struct Budget {
     pub stops: u8,
     /// Stopped executions that somebody has go on.
     pub redrives: u8,
+    /// How often somebody is told that something became of the payment, and looks.
+    pub looks: u8,
+    /// Refunds that come back after they were made, and disputes.
+    pub surprises: u8,
     /// Minutes, in which commands are repeated, and a courier who is silent loses an order.
     pub minutes: u8,
 }
@@ -214,6 +218,8 @@ pub struct Lately {
     pub sent: Option<u64>,
     /// It saw the execution running.
     pub looked: bool,
+    /// It looked at the refunds.
+    pub refunds: bool,
 }
 
 /// One process: an operator, or the Lambda of a step.
@@ -222,6 +228,8 @@ pub struct Writer {
     pub running: bool,
     /// For which step it runs; none for an operator.
     pub invoked: Option<Invocation>,
+    /// It was told of the payment, and looks at nothing else.
+    pub looks: bool,
     /// The record as this process last saved or read it.
     pub saved: Option<Kept<Record>>,
     /// The same with outcomes that are not saved.
@@ -250,8 +258,10 @@ pub struct State {
     pub underway: BTreeSet<(Said, u64)>,
     /// Events that the ledger has, with the number of the command that they answer.
     pub heard: BTreeSet<(Said, u64)>,
-    /// Two operators, then two Lambdas where phases are delegated.
+    /// Two operators, then two Lambdas where phases are delegated, then a looker where there is one.
     pub writers: Vec<Writer>,
+    /// Something became of the payment late, since whoever was told of it looked.
+    pub untold: bool,
     /// What the status says.
     pub told: Option<Told>,
     /// What left a process and did not arrive yet.
@@ -318,6 +328,11 @@ impl Writer {
         for task in &mut self.queue {
             *task = task.map(&change);
         }
+    }
+
+    /// True for a function, which ends when it is done, or fails.
+    pub fn is_function(&self) -> bool {
+        self.invoked.is_some() || self.looks
     }
 
     /// True for a process that does things: others may wait for ever.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use comanda_crds::Capture;
 use comanda_saga::driver::Answer;
 use comanda_saga::{
-    Circumstances, CourierState, DeviceEvent, DeviceSignal, Driver, Effect, EntryState, KitchenState, Phase,
-    Record, Sent, StockChange, Wait, Wishes, status,
+    Call, Circumstances, CourierState, DeviceEvent, DeviceSignal, Driver, Effect, EntryState, KitchenState,
+    Look, Phase, Record, Sent, StockChange, Wait, Wishes, status,
 };
-use comanda_steps::carry::{self, InHand};
+use comanda_steps::carry::{self, InHand, Request};
 
 use crate::kept::Kept;
 use crate::state::{Defect, Lately, Object, Rest, Said, Task, Told};
@@ -78,6 +78,21 @@ impl View {
             answer = asked.is_err().then(|| step.answer(name, &saved, waits, now()));
             let asks = asked.ok().map(Ask::Record).into_iter().collect();
             (seen.observed(Some(saved)), asks, Wait::ForEvent)
+        } else if self.driver == Driver::Looker {
+            let around = Circumstances {
+                driver: Driver::Looker,
+                wishes: Wishes::default(),
+                policy: None,
+                ..seen.circumstances()
+            };
+            let mut hand = hand.ok_or("a look at an order that nobody claimed")?;
+            hand.hear(std::mem::take(&mut seen.events));
+            let asked = hand.next(&around, now()).map_err(|_| illegal)?;
+            if matches!(&asked, Ok(request) if !is_look(request)) {
+                return Err("does more than to look and to write what it saw");
+            }
+            let asks = asked.ok().map(Ask::Record).into_iter().collect();
+            (seen.observed(Some(hand.saved)), asks, Wait::ForEvent)
         } else {
             let (observed, asked) = seen.asks(hand.as_ref(), now());
             let (asks, wait) = asked.map_err(|_| illegal)?;
@@ -118,6 +133,14 @@ impl View {
     }
 }
 
+/// True for what a looker may do: it begins nothing.
+fn is_look(request: &Request) -> bool {
+    match request {
+        Request::Write(write, then) => then.is_none() && write.stock == StockChange::None,
+        Request::Call(call) => matches!(call, Call::Read(Look::Payment | Look::Refunds)),
+    }
+}
+
 /// What an operator has in hand.
 pub fn in_hand(saved: Option<&Record>, record: Option<&Record>, lately: Lately) -> Option<InHand> {
     let mut hand = InHand::new(saved?.clone());
@@ -128,6 +151,7 @@ pub fn in_hand(saved: Option<&Record>, record: Option<&Record>, lately: Lately) 
     hand.events_read_at = lately.read.then(now);
     hand.read_since = lately.read.then_some(Duration::ZERO);
     hand.execution_seen_at = lately.looked.then(now);
+    hand.refunds_seen_at = lately.refunds.then(now);
     hand.sent = lately.sent.map(|seq| Sent { seq, at: now() });
     Some(hand)
 }

@@ -74,7 +74,7 @@ impl State {
 
     /// What process `w` remembers is of no use: an operator begins anew, and a step ends, to be called again.
     pub fn restart(&mut self, bounds: &Bounds, w: usize) {
-        if self.writers[w].invoked.is_some() { self.end_invocation(w) } else { self.start(bounds, w) }
+        if self.writers[w].is_function() { self.end_invocation(w) } else { self.start(bounds, w) }
     }
 
     /// Process `w` forgets everything and begins with what the ledger holds.
@@ -197,9 +197,10 @@ impl State {
         let intended = hand.intended();
         self.writers[w].lately.read = hand.read_since.is_some();
         self.writers[w].lately.looked = hand.execution_seen_at.is_some();
+        self.writers[w].lately.refunds = hand.refunds_seen_at.is_some() && self.writers[w].looks;
         self.writers[w].lately.sent = hand.sent.map(|sent| sent.seq).filter(|_| bounds.budget.minutes > 0);
         if is_call {
-            self.writers[w].lately.asked = waits;
+            self.writers[w].lately.asked = waits || self.writers[w].looks;
             self.writers[w].record = Some(Kept::new(plain(hand.record)));
         } else if done.is_ok() && hand.saved == hand.record {
             self.take_in_hand(w);
@@ -224,7 +225,7 @@ impl State {
                 self.broken = Some("takes an answer over by an illegal move");
                 false
             }
-            Err(_) if self.writers[w].invoked.is_some() => {
+            Err(_) if self.writers[w].is_function() => {
                 self.end_invocation(w);
                 false
             }
@@ -234,7 +235,10 @@ impl State {
 
     /// Process `w` learns that another wrote.
     fn conflict(&mut self, bounds: &Bounds, w: usize) -> bool {
-        if self.writers[w].invoked.is_some() {
+        if self.writers[w].looks {
+            // It reads the order again.
+            self.start(bounds, w);
+        } else if self.writers[w].is_function() {
             self.end_invocation(w);
         } else if self.writers[1 - w].works() && !bounds.losers_stay {
             self.writers[w] = Writer::default();
@@ -262,8 +266,8 @@ impl State {
                 }
                 _ => continue,
             };
-            let invoked = self.writers[w].invoked.take();
-            self.writers[w] = Writer { running, invoked, queue, stop, ..Writer::default() };
+            let (invoked, looks) = (self.writers[w].invoked.take(), self.writers[w].looks);
+            self.writers[w] = Writer { running, invoked, looks, queue, stop, ..Writer::default() };
         }
     }
 
@@ -306,7 +310,7 @@ impl State {
 
     /// Operator `w` decides.
     pub fn pass(&mut self, bounds: &Bounds, w: usize) {
-        if self.object.gone && self.writers[w].invoked.is_none() {
+        if self.object.gone && !self.writers[w].is_function() {
             // There is no object to reconcile any more.
             self.writers[w] = Writer::default();
             return;
@@ -317,6 +321,7 @@ impl State {
         writer.news = false;
         match plan {
             Ok(Plan { answer: Some(answer), .. }) => self.answered(w, answer),
+            Ok(Plan { tasks, .. }) if tasks.is_empty() && writer.looks => self.has_looked(w),
             Ok(Plan { tasks, rest, told, .. }) if tasks.is_empty() => {
                 self.sleep(w, rest);
                 if bounds.tells && is_news(self.told.as_ref(), &told) {

@@ -3,6 +3,7 @@
 use comanda_saga::{
     Call, CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Look, Phase, Record,
 };
+use comanda_steps::carry::CarryError;
 use proptest::prelude::*;
 use strum::IntoEnumIterator;
 
@@ -31,6 +32,12 @@ pub enum Chance {
     Suspend(bool),
     Retry(u8),
     Abandon,
+    /// Somebody is told of the payment, and looks.
+    Look,
+    /// The refunds that were made come back.
+    ReturnRefunds,
+    /// The customer disputes the charge.
+    Dispute,
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -90,6 +97,17 @@ pub fn life() -> impl Strategy<Value = Vec<Chance>> {
     prop::collection::vec(chance(), 1..40)
 }
 
+/// A life in which the provider says more than it is asked, and somebody is told.
+pub fn life_with_looks() -> impl Strategy<Value = Vec<Chance>> {
+    let chance = prop_oneof![
+        16 => chance(),
+        4 => Just(Chance::Look),
+        1 => Just(Chance::ReturnRefunds),
+        1 => Just(Chance::Dispute),
+    ];
+    prop::collection::vec(chance, 1..60)
+}
+
 /// Lives it, and shows every decision that ends a reconcile to `look`.
 pub fn live(life: &[Chance], mut look: impl FnMut(&Driver, &Rest)) -> Driver {
     let mut shop = Driver::new();
@@ -134,8 +152,19 @@ fn happen(shop: &mut Driver, chance: &Chance) {
         Chance::Delete => shop.o.order.deleted = shop.ledger.is_some(),
         Chance::Suspend(on) => shop.o.order.suspend = *on,
         Chance::Retry(token) => shop.o.order.retry = Some(token.to_string()),
+        Chance::Look if shop.ledger.is_some() => {
+            // What the other side is free to choose is of calls that have an effect.
+            let luck = std::mem::take(&mut shop.luck);
+            match shop.look() {
+                Ok(()) | Err(CarryError::Unanswered(_)) => shop.luck = luck,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        Chance::ReturnRefunds => shop.world.provider.return_refunds(),
+        Chance::Dispute => shop.world.provider.dispute(),
         Chance::Abandon => shop.o.order.abandon = Some("settled in cash".to_owned()),
         Chance::Run
+        | Chance::Look
         | Chance::Kitchen(_)
         | Chance::Courier(_)
         | Chance::KitchenAnswers(_)

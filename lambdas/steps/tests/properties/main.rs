@@ -3,5 +3,6 @@
 mod digest;
 mod invariants;
 mod life;
+mod lookers;
 #[path = "../support/mod.rs"]
 mod support;

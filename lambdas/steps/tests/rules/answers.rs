@@ -15,6 +15,7 @@ fn answer(state: Hold) -> Outcome {
         capture_before: Some(7),
         action_url: None,
         decline: None,
+        disputed: false,
     })
 }
 

@@ -10,6 +10,7 @@ mod edges;
 mod edges_of_devices;
 mod edges_of_executions;
 mod executions;
+mod lookers;
 mod machine;
 mod money;
 mod ownership;

@@ -173,6 +173,7 @@ fn a_capture_of_another_amount_needs_a_person() {
         capture_before: None,
         action_url: None,
         decline: None,
+        disputed: false,
     };
     let now = shop.now;
     shop.in_hand().record.apply(Outcome::Payment(captured), now).expect("a legal move");
@@ -222,6 +223,7 @@ fn an_answer_that_says_declined_after_the_undo_began_changes_no_cause() {
                 capture_before: None,
                 action_url: None,
                 decline: None,
+                disputed: false,
             }),
             now,
         )

@@ -7,8 +7,8 @@ use std::time::Duration;
 use comanda_crds::OrderStatus;
 use comanda_saga::custody::{self, Action};
 use comanda_saga::{
-    Call, CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Look, Outcome, Record, Wait, Write,
-    status,
+    Call, Circumstances, CourierState, DeviceEvent, DeviceSignal, Effect, KitchenState, Look, Outcome,
+    Record, Wait, Wishes, Write, status,
 };
 use comanda_steps::carry::{CarryError, InHand, Ports, Reach, carry};
 use comanda_steps::ports::{LedgerError, Loaded};
@@ -260,6 +260,17 @@ impl Driver {
             Err(CarryError::Ledger(LedgerError::Conflict)) => self.restart(),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Somebody is told that something became of the payment, and looks.
+    pub fn look(&mut self) -> Result<(), CarryError> {
+        let driver = comanda_saga::Driver::Looker;
+        let around =
+            Circumstances { driver, wishes: Wishes::default(), policy: None, ..self.o.circumstances() };
+        let mut hand = InHand::read(loaded(self.record().clone()), self.now);
+        hand.hear(self.o.events.clone());
+        let wire = Wire(Mutex::new(&mut self.outside));
+        carry(&mut hand, &around, Reach::NextWait, &wire).now_or_never().expect("no waiting").map(drop)
     }
 
     /// Acts on the object; false ends the reconcile.

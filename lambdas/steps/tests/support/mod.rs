@@ -62,6 +62,7 @@ pub fn class() -> OrderClassSpec {
                 secret_key: Some(secret("stripe")),
                 url: "https://api.stripe.com".to_owned(),
                 return_url: None,
+                webhook: None,
             },
             capture: Capture::WhenReady,
         },

@@ -87,6 +87,10 @@ pub struct Provider {
     pub errors: BTreeSet<String>,
     /// Captures that took money.
     pub captures: u8,
+    /// The customer disputed the charge.
+    pub disputed: bool,
+    /// A refund that was made came back.
+    pub came_back: bool,
     /// Captures and cancellations it had to refuse: the caller had not looked.
     pub refused: u8,
 }
@@ -118,6 +122,20 @@ impl Provider {
     /// True when there is money to pay back that no refund pays back already.
     pub fn may_refund(&self) -> bool {
         self.captures > 0 && self.refunds.iter().all(|(_, state)| *state == RefundState::Failed)
+    }
+
+    /// The refunds that were made come back.
+    pub fn return_refunds(&mut self) {
+        for (_, state) in &mut self.refunds {
+            if *state == RefundState::Succeeded {
+                (*state, self.came_back) = (RefundState::Failed, true);
+            }
+        }
+    }
+
+    /// The customer disputes what was taken, unless it is being paid back.
+    pub fn dispute(&mut self) {
+        self.disputed |= self.captures > 0 && self.refunds.is_empty();
     }
 
     fn paid_back(&self) -> i64 {
@@ -192,7 +210,7 @@ impl Provider {
     }
 
     fn refund(&mut self, key: &str, luck: Luck) {
-        if self.may_refund() && self.refunds.iter().all(|(known, _)| known != key) {
+        if !self.disputed && self.may_refund() && self.refunds.iter().all(|(known, _)| known != key) {
             let state = match luck {
                 Luck::Bad => RefundState::Failed,
                 Luck::Slow => RefundState::Pending,
@@ -212,6 +230,7 @@ impl Provider {
             capture_before: None,
             action_url: None,
             decline: (state == Hold::Refused).then(|| "card_declined".to_owned()),
+            disputed: self.disputed,
         })
     }
 
@@ -286,6 +305,10 @@ impl World {
             }
             Effect::Refund => {
                 self.provider.refund(&key, luck);
+                if self.provider.disputed && self.provider.refunds.is_empty() {
+                    let view = RefundView { state: RefundState::Disputed, amount: TOTAL };
+                    return Outcome::Refund(Some(view));
+                }
                 return self.provider.refund_view();
             }
             Effect::Execute => self.start(key, record),
@@ -333,7 +356,9 @@ impl World {
 
     fn tell_ending(&mut self, record: &Record) {
         // A refund that is under way is the bank's, and may still fail after this message has left.
-        let kept = self.provider.balance() != 0 && self.provider.refunds.is_empty();
+        // What a bank took back for a dispute is not held.
+        let kept =
+            self.provider.balance() != 0 && self.provider.refunds.is_empty() && !self.provider.disputed;
         let known_to_fail = record.payment.refund == Some(RefundState::Failed);
         self.note(
             self.provider.holds() || kept || known_to_fail,

@@ -1,10 +1,11 @@
 //! What the payment provider answered is recorded; what it means to the order, [`advance`](fn@crate::advance) says.
 
+use comanda_crds::Phase;
 use jiff::Timestamp;
 
 use crate::effect::Effect;
 use crate::journal::{EntryState, IllegalMove};
-use crate::payment::{Hold, PaymentView, RefundState, RefundView};
+use crate::payment::{Hold, PaymentView, RefundState, RefundView, Surprise};
 use crate::record::{Direction, Record};
 
 impl Record {
@@ -14,6 +15,16 @@ impl Record {
         use EntryState::{Done, Failed, NotDone};
         use Hold as H;
 
+        let holds = |hold| matches!(hold, H::Held | H::Taken);
+        let over = self.phase.is_final() && self.phase != Phase::Delivered;
+        if over && holds(view.hold) && !self.payment.hold.is_some_and(holds) {
+            self.payment.surprises.insert(Surprise::Held);
+        }
+        if view.disputed && !self.payment.disputed {
+            self.payment.surprises.insert(Surprise::Disputed);
+        }
+        // What is disputed once stays so: whether the dispute is won or lost, a person hears from the provider.
+        self.payment.disputed |= view.disputed;
         self.payment.captured = view.received;
         self.payment.hold = Some(view.hold);
         self.payment.authorized = view.capturable.max(view.received);
@@ -22,7 +33,7 @@ impl Record {
         self.payment.decline = view.decline;
         self.payment.known_to_undo = self.direction == Direction::Undo;
 
-        let authorized = matches!(view.hold, H::Held | H::Taken);
+        let authorized = holds(view.hold);
         self.settle_open(
             Effect::Authorize,
             now,
@@ -63,6 +74,9 @@ impl Record {
         let Some(view) = view else {
             return self.settle_open(Effect::Refund, now, EntryState::NotDone);
         };
+        if self.is_done(Effect::Refund) {
+            return self.apply_late_refund(view.state, now);
+        }
         self.payment.refund = Some(view.state);
         match view.state {
             // What a failure means, the undo says.
@@ -77,5 +91,22 @@ impl Record {
                 self.settle(Effect::Refund, EntryState::Failed, message, now)
             }
         }
+    }
+
+    /// A refund that was paid can come back for up to 30 days, as the customer's account is closed.
+    /// Source: <https://docs.stripe.com/refunds#failed-refunds>.
+    fn apply_late_refund(&mut self, state: RefundState, now: Timestamp) -> Result<(), IllegalMove> {
+        let surprise = match state {
+            RefundState::Failed => Surprise::RefundFailed,
+            RefundState::Disputed => Surprise::Disputed,
+            RefundState::Pending | RefundState::Succeeded => return Ok(()),
+        };
+        (self.payment.refund, self.payment.refunded) = (Some(state), 0);
+        // An order that is still being undone hears of it from its undo.
+        if self.phase.is_final() {
+            self.payment.surprises.insert(surprise);
+        }
+        let message = "The refund was made, and the customer's bank sent it back.".to_owned();
+        self.settle(Effect::Refund, EntryState::Failed, message, now)
     }
 }

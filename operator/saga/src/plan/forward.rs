@@ -4,7 +4,7 @@ use comanda_crds::{Capture, Cause};
 use jiff::Timestamp;
 
 use super::dispatch;
-use super::patience::{PAYMENT_POLL, Patience, command, notify_customer, poll, seconds};
+use super::patience::{PAYMENT_POLL, Patience, RARE_PAYMENT_POLL, command, notify_customer, poll, seconds};
 use super::wanted::{Wanted, enter};
 use crate::contradiction::Contradiction;
 use crate::device::KitchenState;
@@ -67,7 +67,9 @@ pub(super) fn pay(
                     );
                     return Ok(None);
                 }
-                Some(poll(patience, Look::Payment, PAYMENT_POLL, Some(deadline), now))
+                let tells = next.class.payments.tells();
+                let pause = if tells { RARE_PAYMENT_POLL } else { PAYMENT_POLL };
+                Some(poll(patience, Look::Payment, pause, Some(deadline), now))
             }
             Some(Hold::AwaitsProvider) => Some(poll(patience, Look::Payment, PAYMENT_POLL, None, now)),
             _ => Some(Wanted::Read(Look::Payment)),

@@ -16,6 +16,9 @@ use crate::transition::{IllegalTransition, Trigger, transition};
 
 /// How often a payment that waits for the customer or the provider is looked up.
 pub(super) const PAYMENT_POLL: SignedDuration = SignedDuration::from_secs(10);
+/// The same of one that waits for the customer, where the provider says by itself what becomes of it: what it says can be
+/// lost.
+pub(super) const RARE_PAYMENT_POLL: SignedDuration = SignedDuration::from_mins(2);
 /// How long after (re)connecting to the devices what they said meanwhile may take to come in. Nobody is
 /// called silent before that.
 const BACKLOG: SignedDuration = SignedDuration::from_secs(5);

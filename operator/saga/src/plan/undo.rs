@@ -10,8 +10,9 @@ use crate::contradiction::Contradiction;
 use crate::device::{CourierState, KitchenState};
 use crate::effect::Effect;
 use crate::journal::{EntryState, IllegalMove};
+use crate::late;
 use crate::next::{Look, StockChange};
-use crate::payment::{Hold, RefundState};
+use crate::payment::{Hold, RefundState, Surprise};
 use crate::record::{Record, Stall};
 use crate::transition::ending;
 
@@ -211,6 +212,7 @@ fn recall_refused(next: &mut Record) {
 
 /// A refund would pay the customer twice: a person answers the dispute.
 fn disputed(next: &mut Record) {
+    late::asked(next, Surprise::Disputed);
     let id = next.payment.id.as_deref().unwrap_or("the payment");
     next.stall = Some(Stall::new(
         Reason::PaymentDisputed,

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::device::KitchenState;
 use crate::effect::Effect;
+use crate::payment::RefundState;
 use crate::record::{Direction, Record};
 
 pub(super) fn milestones(record: &Record) -> Vec<Condition> {
@@ -53,12 +54,17 @@ pub(super) fn milestones(record: &Record) -> Vec<Condition> {
         "The courier delivered the order.",
     );
     if record.direction == Direction::Undo {
-        let done = record.phase.is_final() && record.abandoned.is_none();
+        // A refund may have come back since.
+        let kept = matches!(record.payment.refund, Some(RefundState::Failed | RefundState::Disputed));
+        let done = record.phase.is_final() && record.abandoned.is_none() && !kept;
         let stall = record.stall.as_ref().filter(|stall| !stall.acknowledged);
         let (reason, message) = match (&record.abandoned, done) {
             (None, _) if let Some(stall) = stall => (stall.reason, stall.message.as_str()),
             (Some(why), _) => (Reason::Abandoned, why.as_str()),
             (None, true) => (Reason::Undone, "Everything that was done is undone."),
+            (None, false) if record.phase.is_final() => {
+                (Reason::RefundFailed, "The refund came back after it was made.")
+            }
             (None, false) => (Reason::InProgress, "What was done is being undone."),
         };
         conditions.push(condition(ConditionType::Compensated, done, reason.name(), message));

@@ -1,6 +1,6 @@
 //! The fields of Stripe's answers that are used, and what they mean.
 
-use comanda_saga::{Hold, PaymentView, RefundState, RefundView};
+use comanda_saga::{Hold, Identity, PaymentView, RefundState, RefundView};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -25,6 +25,25 @@ pub(super) struct Intent {
 struct PaymentFailure {
     code: Option<String>,
     decline_code: Option<String>,
+}
+
+/// Whose order an intent is for, as [`form::creation`](super::form::creation) wrote it.
+#[derive(Deserialize)]
+pub(super) struct Owned {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize, Default)]
+struct Metadata {
+    comanda_order: Option<String>,
+}
+
+impl Owned {
+    /// None where it is no order's: an account may sell other things too.
+    pub(super) fn order(&self) -> Option<Identity> {
+        self.metadata.comanda_order.as_ref()?.parse().ok()
+    }
 }
 
 /// Why a refund failed that was under way when the customer disputed the charge.
@@ -60,6 +79,7 @@ impl Intent {
             decline: self.last_payment_error.as_ref().map(|failure| {
                 decline(failure.code.as_deref().unwrap_or("payment_failed"), failure.decline_code.as_deref())
             }),
+            disputed: self.is_disputed(),
         })
     }
 
@@ -81,6 +101,12 @@ impl Intent {
     /// The charge is an object because it was asked for, or else an id, or nothing.
     fn capture_before(&self) -> Option<i64> {
         self.latest_charge.as_ref()?.pointer("/payment_method_details/card/capture_before")?.as_i64()
+    }
+
+    /// Source: <https://docs.stripe.com/api/charges/object#charge_object-disputed>.
+    fn is_disputed(&self) -> bool {
+        let disputed = self.latest_charge.as_ref().and_then(|charge| charge.get("disputed")?.as_bool());
+        disputed.unwrap_or_default()
     }
 
     /// The page where the customer confirms: a redirect, or the one behind Stripe's own script.
@@ -224,6 +250,7 @@ mod tests {
             capture_before: Some(1_772_971_200),
             action_url: None,
             decline: None,
+            disputed: false,
         };
         assert_eq!(view, Ok(expected));
     }
@@ -236,6 +263,20 @@ mod tests {
         let taken =
             intent(r#"{"id":"pi","amount":900,"currency":"jpy","status":"succeeded"}"#).expect("a view");
         assert_eq!((taken.capturable, taken.received), (0, 900));
+    }
+
+    #[test]
+    fn a_charge_says_that_it_is_disputed() {
+        let disputed = |charge: &str| {
+            let json = format!(
+                r#"{{"id":"pi","amount":1,"currency":"eur","status":"succeeded","latest_charge":{charge}}}"#
+            );
+            intent(&json).expect("a view").disputed
+        };
+        assert!(disputed(r#"{"id":"ch_1","disputed":true}"#));
+        for charge in [r#"{"id":"ch_1","disputed":false}"#, r#"{"id":"ch_1"}"#, "\"ch_1\"", "null"] {
+            assert!(!disputed(charge), "{charge}");
+        }
     }
 
     #[test]

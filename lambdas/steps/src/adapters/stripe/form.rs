@@ -31,6 +31,9 @@ impl Form {
     }
 }
 
+/// Where an intent says whose order it is for: [`Owned`](super::answer::Owned) reads it.
+const ORDER: &str = "metadata[comanda_order]";
+
 /// An unconfirmed intent. `description` and `shipping` are what banks in India demand of every charge from abroad.
 /// Source: <https://docs.stripe.com/india-exports>.
 pub(super) fn creation(payment: &NewPayment<'_>) -> Result<Form, PaymentError> {
@@ -49,7 +52,7 @@ pub(super) fn creation(payment: &NewPayment<'_>) -> Result<Form, PaymentError> {
         // Cards only: other methods are confirmed in ways an order cannot wait for.
         ("payment_method_types[]", "card"),
         ("capture_method", "manual"),
-        ("metadata[comanda_order]", &payment.identity.to_string()),
+        (ORDER, &payment.identity.to_string()),
         ("description", &description),
     ]);
     Ok(shipping(form.and_some("customer", payment.customer), payment.recipient))

@@ -165,6 +165,32 @@ async fn a_refusal_says_what_of_the_order_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_payment_names_its_order_and_what_names_none_is_nobodys() {
+    let order_of = async |answer| {
+        let (payments, _asked) = provider(Some(answer)).await;
+        payments.order_of("pi_1").await
+    };
+    for (metadata, order) in [
+        (r#"{"comanda_order":"bistro/shop/a-1"}"#, Some(identity())),
+        (r#"{"comanda_order":"bistro/shop"}"#, None),
+        (r#"{"comanda_order":"bistro/shop/a-1/pi/1"}"#, None),
+        (r#"{"comanda_order":"bistro//a-1"}"#, None),
+        (r#"{"comanda_order":"Bistro/shop/a 1"}"#, None),
+        (r#"{"another":"shop"}"#, None),
+        ("{}", None),
+    ] {
+        let intent = format!(r#"{{"id":"pi_1","metadata":{metadata}}}"#).leak();
+        assert_eq!(order_of((200, intent)).await, Ok(order), "{metadata}");
+    }
+    let missing = r#"{"error":{"type":"invalid_request_error","code":"resource_missing","param":"intent"}}"#;
+    assert_eq!(order_of((404, missing)).await, Ok(None), "it is another account's");
+    let away = r#"{"error":{"type":"api_error"}}"#;
+    assert!(matches!(order_of((503, away)).await, Err(PaymentError::Unanswered(_))));
+    let denied = r#"{"error":{"type":"invalid_request_error"}}"#;
+    assert!(matches!(order_of((403, denied)).await, Err(PaymentError::Misconfigured(_))));
+}
+
+#[tokio::test]
 async fn an_error_of_the_provider_proves_nothing() {
     for (status, body, told) in [
         (
