@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use comanda_crds::Phase;
 use comanda_e2e::installation::TENANT;
-use comanda_e2e::world::{DELEGATED, Shop, World, until_within};
+use comanda_e2e::world::{DELEGATED, Shop, World, over_http, until_within};
 
 /// A step that fails is tried again after three seconds, six, twelve, each cut by its jitter.
 const TRIED_AGAIN: Duration = Duration::from_mins(1);
@@ -99,6 +99,29 @@ pub async fn each_right_that_is_taken_away_fails_in_the_step_that_needs_it(world
         ensure!(status.phase == wanted, "{role} without {action}: {status:#?}");
         shop.expect_no_call_repeated(&order).await?;
         eprintln!("{role} without {action}: {states:?}");
+    }
+    Ok(())
+}
+
+/// What the intake lacks is a 503, and nothing is lost: given back, the same request is taken.
+pub async fn each_right_of_the_intake_that_is_taken_away_is_answered_with_send_again(
+    world: &World,
+) -> Result<()> {
+    let (aws, order) = (&world.installation.stack.aws, over_http("paella"));
+    let caller = aws.caller(Some("denied")).await?;
+    let read = caller.order("read", &order).await?.id()?;
+    for (action, reads) in [
+        ("sqs:SendMessage", false),
+        ("dynamodb:PutItem", false),
+        ("dynamodb:GetItem", true),
+        ("dynamodb:Query", true),
+    ] {
+        aws.deny("IntakeRole", action).await?;
+        let refused = if reads { caller.read(&read).await? } else { caller.order(action, &order).await? };
+        aws.allow("IntakeRole").await?;
+        ensure!(refused.status == 503, "without {action}: {refused:?}");
+        let taken = if reads { caller.read(&read).await? } else { caller.order(action, &order).await? };
+        ensure!(taken.status.is_success(), "with {action} again: {taken:?}");
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
-use comanda_e2e::world::World;
+use comanda_e2e::world::{CANARIES, World};
 use serde_yaml::Value;
 
 /// Granted, and not used here, by whom and why.
@@ -44,6 +44,31 @@ pub async fn whatever_functions_and_operator_are_granted_they_use(world: &World)
         unused.extend(idle.map(|action| format!("{who}: {action}")));
     }
     ensure!(unused.is_empty(), "granted, and not used by any scene:\n{}", unused.join("\n"));
+    Ok(())
+}
+
+/// To be called when all else has run: customers' data is in the sealed contact items, and nowhere else on the AWS side.
+pub async fn nothing_personal_is_in_logs_ledger_executions_and_metrics(world: &World) -> Result<()> {
+    let aws = &world.installation.stack.aws;
+    let logged = aws.logged().await?;
+    for function in ["intake", "authorize-payment", "request-delivery", "device-ack"] {
+        let lines = logged.iter().filter(|(group, _)| group.ends_with(&format!("-{function}"))).count();
+        ensure!(lines > 10, "{function} logged {lines} lines: there is nothing to look at");
+    }
+    let mut places: Vec<(String, String)> = logged;
+    places.push(("the ledger".to_owned(), serde_json::to_string(&aws.ledger_items().await?)?));
+    places.push(("executions".to_owned(), serde_json::to_string(&aws.states_calls("StartExecution")?)?));
+    let operator = world.operator().await;
+    let operator = operator.as_ref().context("an operator runs")?;
+    places.extend(
+        [("metrics", operator.metrics().await?), ("the operator's log", operator.log()?)]
+            .map(|(place, text)| (place.to_owned(), text)),
+    );
+    // The last is a test card, which orders name.
+    for canary in &CANARIES[..CANARIES.len() - 1] {
+        let shown = places.iter().find(|(_, text)| text.contains(canary));
+        ensure!(shown.is_none(), "{canary} is in {shown:?}");
+    }
     Ok(())
 }
 

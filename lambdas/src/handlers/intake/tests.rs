@@ -113,6 +113,35 @@ fn a_request_that_no_authorizer_let_through_is_nobodys() {
     assert_eq!(problem.into_response().status(), 401);
 }
 
+/// An event of an HTTP API, with this authorizer.
+fn authorized(authorizer: &Value) -> Request {
+    let event = json!({
+        "version": "2.0", "routeKey": "POST /orders", "rawPath": "/orders", "rawQueryString": "", "headers": {},
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "a", "domainName": "a", "domainPrefix": "a", "requestId": "r",
+            "routeKey": "POST /orders", "stage": "$default", "time": "", "timeEpoch": 0, "authorizer": authorizer,
+            "http": {"method": "POST", "path": "/orders", "protocol": "HTTP/1.1", "sourceIp": "::1", "userAgent": ""},
+        },
+        "body": "{}", "isBase64Encoded": false,
+    });
+    lambda_http::request::from_str(&event.to_string()).expect("an event")
+}
+
+#[test]
+fn a_caller_is_known_by_the_issuer_and_subject_of_a_token_or_by_a_principal() {
+    let token =
+        |claims: Value| caller::of(&authorized(&json!({"jwt": {"claims": claims, "scopes": []}}))).ok();
+    let ana = token(json!({"iss": "https://id.example.com", "sub": "ana", "exp": "1"}));
+    assert_eq!(ana, Some(Caller::of("https://id.example.com", "ana")));
+    assert_eq!(token(json!({"iss": "https://id.example.com"})), None, "a token of nobody");
+    assert_eq!(token(json!({"iss": "https://id.example.com", "sub": ""})), None);
+    let user = |arn: &str| caller::of(&authorized(&json!({"iam": {"userArn": arn}}))).ok();
+    let role = "arn:aws:sts::123456789012:assumed-role/shop";
+    assert_eq!(user(&format!("{role}/one")), user(&format!("{role}/two")));
+    assert_ne!(user(&format!("{role}/one")), user("arn:aws:iam::123456789012:user/shop"));
+    assert_eq!(user(""), None);
+}
+
 #[test]
 fn a_cancellation_has_a_reason_or_a_general_one() {
     let reason = |body: &str| answer::reason(&Body::from(body), 10, "none");

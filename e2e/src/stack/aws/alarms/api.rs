@@ -56,6 +56,19 @@ impl Api {
         events.into_iter().map(event).collect()
     }
 
+    /// Every line of every log group, with the group's name, of as many as the emulator answers.
+    pub(super) async fn logged(&self) -> Result<Vec<(String, String)>> {
+        let mut lines = Vec::new();
+        for group in self.pages("logs", "DescribeLogGroups", json!({}), "nextToken", "logGroups").await? {
+            let name = group["logGroupName"].as_str().context("a log group has a name")?;
+            let asked = json!({ "logGroupName": name });
+            let events = self.pages("logs", "FilterLogEvents", asked, "nextToken", "events").await?;
+            let messages = events.iter().filter_map(|event| event["message"].as_str());
+            lines.extend(messages.map(|message| (name.to_owned(), message.to_owned())));
+        }
+        Ok(lines)
+    }
+
     /// Every alarm whose name begins so.
     pub(super) async fn alarms(&self, prefix: &str) -> Result<Vec<Value>> {
         let asked = json!({ "AlarmNamePrefix": prefix });

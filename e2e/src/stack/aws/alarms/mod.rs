@@ -70,6 +70,14 @@ impl Aws {
         let (stack, machine) = (stack_name(), &deployment.state_machine_arn);
         Ok(Monitor::new(&self.endpoint, &self.config, stack, machine, queues))
     }
+
+    /// What was logged, by the log group.
+    ///
+    /// # Errors
+    /// When a log cannot be read.
+    pub async fn logged(&self) -> Result<Vec<(String, String)>> {
+        Api::new(&self.endpoint).logged().await
+    }
 }
 
 impl Monitor {
