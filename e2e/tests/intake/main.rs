@@ -60,6 +60,16 @@ async fn play(world: &World) -> Result<()> {
         ensure!(again.status.is_success() && again.id()? == id, "{point}: {again:?}");
         ids.push(id);
     }
+    // Whoever never asks again has an order where it was written, and none where it was not.
+    for (key, point) in [("given-up", "announced"), ("unheard", "written")] {
+        let id = known.order_id(key);
+        plan(&functions, &id, "intake", point)?;
+        let lost = caller.order(key, &order).await?;
+        ensure!(lost.status.is_server_error(), "the function was not killed at {point}: {lost:?}");
+        if point == "written" {
+            ids.push(id);
+        }
+    }
     for point in OPERATOR {
         let id = known.order_id(point);
         plan(&operators, &id, "taken-in", point)?;

@@ -52,6 +52,9 @@ impl Inbox for Queue {
 pub struct OneOrder {
     pub record: Option<Record>,
     pub sent: Option<Sent>,
+    /// Why what was sent is cancelled, from the second look on.
+    pub cancelled_meanwhile: Option<String>,
+    pub looks: Mutex<u32>,
     pub away: Mutex<u32>,
 }
 
@@ -73,7 +76,13 @@ impl SentOrders for OneOrder {
     }
     async fn sent(&self, asked: &Identity) -> Result<Option<Sent>, LedgerError> {
         self.answers()?;
-        Ok(self.sent.clone().filter(|_| asked.tenant == "shop"))
+        let mut looks = self.looks.lock().expect("whole");
+        *looks += 1;
+        let mut sent = self.sent.clone().filter(|_| asked.tenant == "shop");
+        if let Some(sent) = sent.as_mut().filter(|_| *looks > 1 && self.cancelled_meanwhile.is_some()) {
+            sent.cancel.clone_from(&self.cancelled_meanwhile);
+        }
+        Ok(sent)
     }
     async fn put_cancel(&self, _: &Identity, _: &str) -> Result<(), LedgerError> {
         unreachable!("nothing is written")
@@ -129,7 +138,7 @@ fn scene(record: Option<Record>, away: u32) -> Scene {
         inbox: queue.clone(),
         queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/wake".to_owned(),
         installation: "bistro".to_owned(),
-        ledger: Arc::new(OneOrder { record, sent: None, away: Mutex::new(away) }),
+        ledger: Arc::new(OneOrder { record, away: Mutex::new(away), ..OneOrder::default() }),
         answers: told,
     };
     let audience = Audience {
@@ -303,7 +312,8 @@ async fn a_queue_that_no_class_names_any_more_is_not_received_from() {
 /// A message of the intake, of an order whose ledger holds this, and what became of the object that is there.
 async fn cancelling(sent: Option<Sent>, record: Option<Record>, is_there: bool) -> (Scene, Option<String>) {
     let mut scene = scene(None, 0);
-    scene.reader.subscription.ledger = Arc::new(OneOrder { record, sent, away: Mutex::new(2) });
+    scene.reader.subscription.ledger =
+        Arc::new(OneOrder { record, sent, away: Mutex::new(2), ..OneOrder::default() });
     let objects = Arc::new(Objects { away: Mutex::new(2), ..Objects::default() });
     if is_there {
         objects.made.lock().expect("whole").push(crate::intake::tests::order("a-1"));

@@ -152,6 +152,15 @@ async fn an_order_that_was_cancelled_meanwhile_is_made_and_cancelled() {
     assert_eq!(scene.objects.cancelled(ID).as_deref(), Some("Too late."));
 }
 
+/// Its caller found no object to cancel, as it was not made yet.
+#[tokio::test]
+async fn an_order_that_is_cancelled_while_its_object_is_made_is_cancelled() {
+    let ledger = OneOrder { cancelled_meanwhile: Some("Too late.".to_owned()), ..written(sent("demo")) };
+    let scene = scene(ledger, Objects::default());
+    assert_eq!(scene.reader.judge(&now(ID)).await, Verdict::Made(ID.to_owned()));
+    assert_eq!(scene.objects.cancelled(ID).as_deref(), Some("Too late."));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_waits_for_a_ledger_and_an_api_server_that_do_not_answer() {
     let ledger = OneOrder { away: Mutex::new(30), ..written(sent("demo")) };
