@@ -29,6 +29,28 @@ fn shown(status: &OrderStatus, kind: &str) -> Option<bool> {
     status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.status == "True")
 }
 
+/// Each call was made right after the write that holds its intent.
+pub fn every_call_has_a_fresh_intent(shop: &Driver) -> Result<(), TestCaseError> {
+    let mut fresh: Option<&Record> = None;
+    for done in &shop.done {
+        match done {
+            Done::Wrote(record) => fresh = Some(record),
+            Done::Called(call) => {
+                let Some(effect) = call.effect() else { continue };
+                let record = fresh.take();
+                prop_assert_eq!(
+                    record.and_then(|r| r.state(effect)),
+                    Some(EntryState::Intended),
+                    "{:?}",
+                    call
+                );
+            }
+            Done::Object(_) => {}
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(lives())]
 
@@ -48,18 +70,7 @@ proptest! {
     #[test]
     fn no_call_is_made_or_repeated_without_a_fresh_intent_in_the_ledger(life in life()) {
         let shop = live(&life, |_, _| {});
-        let mut fresh: Option<&Record> = None;
-        for done in &shop.done {
-            match done {
-                Done::Wrote(record) => fresh = Some(record),
-                Done::Called(call) => {
-                    let Some(effect) = call.effect() else { continue };
-                    let record = fresh.take();
-                    prop_assert_eq!(record.and_then(|r| r.state(effect)), Some(EntryState::Intended), "{:?}", call);
-                }
-                Done::Object(_) => {}
-            }
-        }
+        every_call_has_a_fresh_intent(&shop)?;
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Orders of which somebody is told, at any time, that something became of the payment.
 
-use comanda_saga::{EntryState, Record};
 use proptest::prelude::*;
 
+use crate::invariants::every_call_has_a_fresh_intent;
 use crate::life::{life_with_looks, live};
 use crate::support::TOTAL;
-use crate::support::driver::{Done, Driver};
+use crate::support::driver::Driver;
 
 fn lives() -> ProptestConfig {
     ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
@@ -33,18 +33,7 @@ proptest! {
         prop_assert!(provider.captures <= 1);
         prop_assert!(provider.intents.iter().filter(|intent| intent.confirmed).count() <= 1);
         prop_assert!([0, TOTAL].contains(&provider.balance()));
-        let mut fresh: Option<&Record> = None;
-        for done in &shop.done {
-            match done {
-                Done::Wrote(record) => fresh = Some(record),
-                Done::Called(call) => {
-                    let Some(effect) = call.effect() else { continue };
-                    let record = fresh.take();
-                    prop_assert_eq!(record.and_then(|r| r.state(effect)), Some(EntryState::Intended), "{:?}", call);
-                }
-                Done::Object(_) => {}
-            }
-        }
+        every_call_has_a_fresh_intent(&shop)?;
     }
 
     #[test]
