@@ -40,6 +40,10 @@ fn order() -> Value {
         sources.retain(|source, _| source == "inline");
     }
     customer["required"] = json!(["inline"]);
+    customer["properties"]["inline"]["description"] =
+        json!("The customer's data. It is sealed in the ledger, and in no Kubernetes object.");
+    spec["description"] =
+        json!("What a customer ordered. It cannot change: cancel the order, and send another.");
     // Their rules are about changes, and about what a caller does not send.
     for path in ["/properties/customer", ""] {
         if let Some(schema) = spec.pointer_mut(path).and_then(Value::as_object_mut) {

@@ -52,6 +52,8 @@ impl Inbox for Queue {
 pub struct OneOrder {
     pub record: Option<Record>,
     pub sent: Option<Sent>,
+    /// How often it is looked for before it is there.
+    pub written_after: u32,
     /// Why what was sent is cancelled, from the second look on.
     pub cancelled_meanwhile: Option<String>,
     pub looks: Mutex<u32>,
@@ -78,7 +80,8 @@ impl SentOrders for OneOrder {
         self.answers()?;
         let mut looks = self.looks.lock().expect("whole");
         *looks += 1;
-        let mut sent = self.sent.clone().filter(|_| asked.tenant == "shop");
+        let written = *looks > self.written_after;
+        let mut sent = self.sent.clone().filter(|_| written && asked.tenant == "shop");
         if let Some(sent) = sent.as_mut().filter(|_| *looks > 1 && self.cancelled_meanwhile.is_some()) {
             sent.cancel.clone_from(&self.cancelled_meanwhile);
         }

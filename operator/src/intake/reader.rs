@@ -26,6 +26,10 @@ use crate::telemetry::Metrics;
 const NO_ROOM: Duration = Duration::from_millis(250);
 /// How long a message waits for a ledger or an API server that does not answer before it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// When an order that is not written yet is looked for again before its message is left: the message is often faster than the
+/// transaction behind it.
+const WRITTEN_SOON: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(750)];
 /// First and longest pause after a queue that does not answer.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Of how many failures in a row one is told.
@@ -160,9 +164,13 @@ impl Reader {
             Ok(identity) => identity,
             Err(why) => return Verdict::Unreadable(why.to_owned()),
         };
-        let mut failures = 0_u32;
+        let (mut failures, mut soon) = (0_u32, WRITTEN_SOON.into_iter());
         loop {
             match self.make(&identity, received.sent_at).await {
+                Ok(Verdict::Unwritten) => match soon.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Verdict::Unwritten,
+                },
                 Ok(verdict) => return verdict,
                 Err(error) => {
                     if failures.is_multiple_of(QUIET) {

@@ -130,7 +130,15 @@ async fn an_order_that_is_announced_again_gets_no_second_object() {
     assert!(scene.objects.made.lock().expect("whole").is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_written_a_moment_after_its_message_came_is_made_at_once() {
+    let scene = scene(OneOrder { written_after: 3, ..written(sent("demo")) }, Objects::default());
+    let begun = tokio::time::Instant::now();
+    assert_eq!(scene.reader.judge(&now(ID)).await, Verdict::Made(ID.to_owned()));
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_order_that_is_not_written_is_waited_for_two_minutes() {
     let scene = scene(OneOrder::default(), Objects::default());
     assert_eq!(scene.reader.judge(&now(ID)).await, Verdict::Unwritten);
