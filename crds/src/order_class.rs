@@ -127,6 +127,7 @@ impl OrderClassSpec {
 
 /// The HTTP intake of `lambdas/template.yaml`: orders wait in its queue until the class has room for them.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[x_kube(validation = Rule::new("!has(self.wakeQueueUrl) || self.wakeQueueUrl != self.queueUrl").message("intake.wakeQueueUrl must be another queue than intake.queueUrl: name the stack's WakeQueueUrl").field_path(".wakeQueueUrl"))]
 #[serde(rename_all = "camelCase")]
 pub struct Intake {
     /// The queue in which orders are announced. They rest there while the class has `maxLiveOrders`.

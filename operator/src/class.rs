@@ -89,6 +89,8 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, Str
         Err(Error::Class(why)) => return (ClassReason::NotConfigured, format!("Not usable: {why}.")),
         Err(error) => return (ClassReason::NotConfigured, format!("{error}.")),
     };
+    // Whatever else is wrong: what customers cancel is read, and an intake that was taken away is given up.
+    let intake = context.intakes.serve(class, &context.services);
     let connected = services.broker.as_ref().map(|broker| broker.connected().borrow().clone());
     if let Some(connected) = &connected {
         let connected = i64::from(connected.is_ok());
@@ -105,7 +107,7 @@ async fn health(class: &OrderClass, context: &ClassContext) -> (ClassReason, Str
         let message = format!("Executions wait until this is mended: {why}.");
         return (ClassReason::ExecutorUnreachable, message);
     }
-    if let Err(why) = context.intakes.serve(class, &context.services) {
+    if let Err(why) = intake {
         return (
             ClassReason::IntakeUnreachable,
             format!("Orders over HTTP wait until this is mended: {why}."),

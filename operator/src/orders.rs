@@ -2,27 +2,29 @@
 
 use async_trait::async_trait;
 use comanda_crds::{Cancel, Order};
+use comanda_saga::{Identity, digest};
+use comanda_steps::intake::Sent;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use crate::context::bounded;
+use crate::context::API_TIMEOUT;
 use crate::error::Error;
 
-/// Makes and cancels objects.
+/// Makes and cancels objects. What is done is done to an object of the very order, and to no other of its name.
 #[async_trait]
 pub trait Orders: Send + Sync {
-    /// Makes an object, unless there is one of this name.
-    async fn create(&self, order: &Order) -> Result<(), CreateError>;
-    /// Cancels an order, unless it is cancelled; false where there is none.
-    async fn cancel(&self, namespace: &str, name: &str, reason: &str) -> Result<bool, Error>;
+    /// Makes an object, unless it is there.
+    async fn create(&self, order: &Order) -> Result<(), NotDone>;
+    /// Cancels an order by the object that was made of it, unless it is cancelled; false where there is none.
+    async fn cancel(&self, order: &Order, reason: &str) -> Result<bool, NotDone>;
 }
 
-/// Why an object was not made.
+/// Why an object was not made, or not cancelled.
 #[derive(thiserror::Error, Debug)]
-pub enum CreateError {
+pub enum NotDone {
     /// The API server does not take it, and goes on so until somebody changes something.
-    #[error("the API server refuses the order: {0}")]
+    #[error("the API server refuses it: {0}")]
     Refused(String),
     /// It did not answer, or has too much to do.
     #[error(transparent)]
@@ -32,42 +34,80 @@ pub enum CreateError {
 /// The API server.
 pub struct Kubernetes(pub Client);
 
+impl Kubernetes {
+    fn of(&self, order: &Order) -> Api<Order> {
+        Api::namespaced(self.0.clone(), &order.namespace().unwrap_or_default())
+    }
+}
+
+/// What the API server answered in time.
+async fn answered<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, kube::Error> {
+    match tokio::time::timeout(API_TIMEOUT, request).await {
+        Ok(answer) => answer,
+        Err(_) => Err(kube::Error::Service("no answer in time".into())),
+    }
+}
+
+/// 429 and what is above 500 pass by themselves, and a conflict does; a namespace that is missing or being deleted does not.
+fn not_done(error: kube::Error) -> NotDone {
+    match error {
+        kube::Error::Api(status)
+            if (400..500).contains(&status.code) && ![409, 429].contains(&status.code) =>
+        {
+            NotDone::Refused(status.message.clone())
+        }
+        error => NotDone::Unanswered(error.into()),
+    }
+}
+
+/// True when an object is of the order of which `made` would be made: its name alone does not say so.
+fn is_of(object: &Order, made: &Order) -> bool {
+    object.spec.order_id.as_ref().is_none_or(|id| *id == made.name_any())
+        && digest(&object.spec) == digest(&made.spec)
+}
+
 #[async_trait]
 impl Orders for Kubernetes {
-    async fn create(&self, order: &Order) -> Result<(), CreateError> {
-        let orders: Api<Order> = Api::namespaced(self.0.clone(), &order.namespace().unwrap_or_default());
-        let answer =
-            tokio::time::timeout(crate::context::API_TIMEOUT, orders.create(&PostParams::default(), order))
-                .await;
-        match answer {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(kube::Error::Api(status))) if status.code == 409 && status.reason == "AlreadyExists" => {
-                Ok(())
+    async fn create(&self, order: &Order) -> Result<(), NotDone> {
+        let orders = self.of(order);
+        match answered(orders.create(&PostParams::default(), order)).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 && status.reason == "AlreadyExists" => {
+                let known = answered(orders.get_opt(&order.name_any())).await.map_err(not_done)?;
+                match known {
+                    Some(known) if is_of(&known, order) => Ok(()),
+                    // It went meanwhile: it is made at the next try.
+                    None => Err(NotDone::Unanswered(Error::Outdated)),
+                    Some(_) => Err(NotDone::Refused("another order has an object of this name".to_owned())),
+                }
             }
-            // 429 and what is above 500 pass by themselves; a namespace that is missing or being deleted does not.
-            Ok(Err(kube::Error::Api(status))) if (400..500).contains(&status.code) && status.code != 429 => {
-                Err(CreateError::Refused(status.message.clone()))
-            }
-            Ok(Err(error)) => Err(CreateError::Unanswered(error.into())),
-            Err(_) => Err(CreateError::Unanswered(Error::Kubernetes("no answer".to_owned()))),
+            Err(error) => Err(not_done(error)),
         }
     }
 
-    async fn cancel(&self, namespace: &str, name: &str, reason: &str) -> Result<bool, Error> {
-        let orders: Api<Order> = Api::namespaced(self.0.clone(), namespace);
-        let Some(order) = bounded(orders.get_opt(name)).await? else { return Ok(false) };
-        if order.spec.cancel.is_some() {
+    async fn cancel(&self, order: &Order, reason: &str) -> Result<bool, NotDone> {
+        let (orders, name) = (self.of(order), order.name_any());
+        let known = answered(orders.get_opt(&name)).await.map_err(not_done)?;
+        let Some(known) = known.filter(|known| is_of(known, order)) else { return Ok(false) };
+        if known.spec.cancel.is_some() {
             return Ok(true);
         }
         let cancel = Cancel { reason: reason.to_owned() };
         let patch =
-            json!({"metadata": {"resourceVersion": order.resource_version()}, "spec": {"cancel": cancel}});
-        match bounded(orders.patch(name, &PatchParams::default(), &Patch::Merge(&patch))).await {
+            json!({"metadata": {"resourceVersion": known.resource_version()}, "spec": {"cancel": cancel}});
+        match answered(orders.patch(&name, &PatchParams::default(), &Patch::Merge(&patch))).await {
             Ok(_) => Ok(true),
-            Err(Error::NotFound) => Ok(false),
-            Err(error) => Err(error),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+            Err(error) => Err(not_done(error)),
         }
     }
+}
+
+/// The object of an order that came over HTTP.
+pub fn object(identity: &Identity, sent: &Sent) -> Order {
+    let mut order = Order::new(&identity.order_id, sent.spec.clone());
+    order.metadata.namespace = Some(identity.tenant.clone());
+    order
 }
 
 #[cfg(test)]
@@ -111,10 +151,10 @@ pub mod tests {
 
     #[async_trait]
     impl Orders for Objects {
-        async fn create(&self, order: &Order) -> Result<(), CreateError> {
+        async fn create(&self, order: &Order) -> Result<(), NotDone> {
             self.answers()?;
             if let Some(why) = &self.refuses {
-                return Err(CreateError::Refused(why.clone()));
+                return Err(NotDone::Refused(why.clone()));
             }
             let mut made = self.made.lock().expect("whole");
             if made.iter().all(|known| known.name_any() != order.name_any()) {
@@ -123,8 +163,12 @@ pub mod tests {
             Ok(())
         }
 
-        async fn cancel(&self, _: &str, name: &str, reason: &str) -> Result<bool, Error> {
+        async fn cancel(&self, order: &Order, reason: &str) -> Result<bool, NotDone> {
             self.answers()?;
+            if let Some(why) = &self.refuses {
+                return Err(NotDone::Refused(why.clone()));
+            }
+            let name = order.name_any();
             let mut made = self.made.lock().expect("whole");
             let Some(order) = made.iter_mut().find(|order| order.name_any() == name) else {
                 return Ok(false);

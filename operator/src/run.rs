@@ -287,7 +287,8 @@ async fn work(
         stop: stop.clone(),
     });
     let api: Arc<dyn Orders> = Arc::new(Kubernetes(client.clone()));
-    let intakes = Arc::new(Intakes::new(&context, order_store.clone(), Arc::clone(&api)));
+    let intakes =
+        Arc::new(Intakes::new(&context, order_store.clone(), orders_listed.clone(), Arc::clone(&api)));
     let class_context = Arc::new(ClassContext {
         client,
         services,

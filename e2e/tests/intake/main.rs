@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
 use comanda_crds::Phase;
-use comanda_e2e::installation::TENANT;
+use comanda_e2e::installation::{INSTALLATION, TENANT};
 use comanda_e2e::stack::Options;
 use comanda_e2e::stack::aws::{ACCOUNT, Caller};
 use comanda_e2e::stack::tools::{Build, Profile, functions_binary};
@@ -50,7 +50,7 @@ async fn play(world: &World) -> Result<()> {
     let mut ids = Vec::new();
 
     for point in FUNCTION {
-        let id = known.order_id(point);
+        let id = known.order_id(INSTALLATION, TENANT, point);
         plan(&functions, &id, "intake", point)?;
         let lost = caller.order(point, &order).await?;
         ensure!(lost.status.is_server_error(), "the function was not killed at {point}: {lost:?}");
@@ -62,7 +62,7 @@ async fn play(world: &World) -> Result<()> {
     }
     // Whoever never asks again has an order where it was written, and none where it was not.
     for (key, point) in [("given-up", "announced"), ("unheard", "written")] {
-        let id = known.order_id(key);
+        let id = known.order_id(INSTALLATION, TENANT, key);
         plan(&functions, &id, "intake", point)?;
         let lost = caller.order(key, &order).await?;
         ensure!(lost.status.is_server_error(), "the function was not killed at {point}: {lost:?}");
@@ -71,7 +71,7 @@ async fn play(world: &World) -> Result<()> {
         }
     }
     for point in OPERATOR {
-        let id = known.order_id(point);
+        let id = known.order_id(INSTALLATION, TENANT, point);
         plan(&operators, &id, "taken-in", point)?;
         ensure!(caller.order(point, &order).await?.id()? == id);
         world.attended(delivered(&caller, &id)).await.with_context(|| point.to_owned())?;

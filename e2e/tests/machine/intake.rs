@@ -131,13 +131,13 @@ pub async fn what_announces_no_order_makes_none(world: &World) -> Result<()> {
     let queue = &aws.deployment().context("a deployment")?.intake_queue_url;
     let sqs = aws_sdk_sqs::Client::new(aws.sdk_config());
     let order_id = "0123456789abcdef0123456789abcdef";
-    let order = OrderRef { order_id: order_id.to_owned(), ..OrderRef::from(&shop.identity(order_id)) };
-    for body in [serde_json::to_string(&Announcement { order })?, "{\"order\":".to_owned()] {
+    let announced = OrderRef::from(&shop.identity(order_id));
+    for body in [serde_json::to_string(&Announcement { announced })?, "{\"order\":".to_owned()] {
         sqs.send_message().queue_url(queue).message_body(body).send().await?;
     }
     let caller = aws.caller(Some("repeating")).await?;
     let id = caller.order("k-1", &body("paella")).await?.id()?;
-    let again = serde_json::to_string(&Announcement { order: OrderRef::from(&shop.identity(&id)) })?;
+    let again = serde_json::to_string(&Announcement::of(&shop.identity(&id)))?;
     for _ in 0..3 {
         sqs.send_message().queue_url(queue).message_body(again.clone()).send().await?;
     }

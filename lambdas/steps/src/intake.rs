@@ -34,9 +34,10 @@ pub struct Caller(String);
 
 /// A message of the intake queue: an order is there, or about to be.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
 pub struct Announcement {
-    /// Which.
-    pub order: OrderRef,
+    /// Which. It is not called as in a wake: neither queue takes the other's messages for its own.
+    pub announced: OrderRef,
 }
 
 impl Caller {
@@ -45,10 +46,10 @@ impl Caller {
         Self(hash(&[issuer, name]))
     }
 
-    /// The id of the order that this caller sends under an idempotency key: the same for the same key, and nobody
-    /// else's. 128 bits, as 32 hexadecimal digits.
-    pub fn order_id(&self, key: &str) -> String {
-        hash(&[&self.0, key])[..32].to_owned()
+    /// The id of the order that this caller sends under an idempotency key to a tenant of an installation: the same for the
+    /// same key, and nobody else's, of no other installation either. 128 bits, as 32 hexadecimal digits.
+    pub fn order_id(&self, installation: &str, tenant: &str, key: &str) -> String {
+        hash(&[&self.0, installation, tenant, key])[..32].to_owned()
     }
 }
 
@@ -70,16 +71,17 @@ impl Sent {
         Some((Self { caller, spec, at, cancel: None }, customer))
     }
 
-    /// True of the same order, sent again by the same caller.
+    /// True of the same order, sent again by the same caller, whatever class the intake has by then.
     pub fn is_again(&self, other: &Self) -> bool {
-        self.caller == other.caller && self.spec == other.spec
+        let class_name = self.spec.class_name.clone();
+        self.caller == other.caller && self.spec == OrderSpec { class_name, ..other.spec.clone() }
     }
 }
 
 impl Announcement {
     /// Of an order.
     pub fn of(order: &Identity) -> Self {
-        Self { order: OrderRef::from(order) }
+        Self { announced: OrderRef::from(order) }
     }
 
     /// True when the order of an announcement made at `at` will not come any more.
@@ -97,11 +99,15 @@ mod tests {
     fn an_orders_id_is_its_callers_and_its_keys_alone() {
         let (ana, bea) =
             (Caller::of("https://id.example.com", "ana"), Caller::of("https://id.example.com", "bea"));
-        assert_eq!(ana.order_id("k-1"), ana.order_id("k-1"));
-        assert_ne!(ana.order_id("k-1"), ana.order_id("k-2"));
-        assert_ne!(ana.order_id("k-1"), bea.order_id("k-1"));
+        let of = |caller: &Caller, key| caller.order_id("bistro", "shop", key);
+        assert_eq!(of(&ana, "k-1"), of(&ana, "k-1"));
+        assert_ne!(of(&ana, "k-1"), of(&ana, "k-2"));
+        assert_ne!(of(&ana, "k-1"), of(&bea, "k-1"));
         assert_ne!(Caller::of("https://id.example.co", "mana"), ana, "the bounds count");
-        let id = ana.order_id("k-1");
+        for (installation, tenant) in [("another", "shop"), ("bistro", "another")] {
+            assert_ne!(ana.order_id(installation, tenant, "k-1"), of(&ana, "k-1"));
+        }
+        let id = of(&ana, "k-1");
         assert!(
             id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
         );

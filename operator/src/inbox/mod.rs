@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use self::message::Said;
 use crate::error::Error;
 use crate::live::Live;
-use crate::orders::Orders;
+use crate::orders::{NotDone, Orders, object};
 use crate::telemetry::Metrics;
 
 /// How long a message waits for a ledger that does not answer before it is tried again.
@@ -230,17 +230,23 @@ impl Reader {
     async fn cancel(&self, identity: &Identity, times: u32) -> Result<Verdict, Error> {
         let Audience { cluster, orders, .. } = &self.audience;
         let ledger = &self.subscription.ledger;
-        let sent = ledger.sent(identity).await?;
-        let Some(reason) = sent.and_then(|sent| sent.cancel) else { return Ok(Verdict::Needless) };
-        if orders.cancel(&identity.tenant, &identity.order_id, &reason).await? {
-            return Ok(Verdict::Cancelled);
-        }
+        let Some(sent) = ledger.sent(identity).await? else { return Ok(Verdict::Needless) };
+        let Some(reason) = &sent.cancel else { return Ok(Verdict::Needless) };
         let record = ledger.load(identity).await?.map(|loaded| loaded.record);
-        Ok(match record.as_ref().map(|record| record.owner.as_ref()) {
-            Some(Some(owner)) if owner.cluster != *cluster => Verdict::Anothers,
+        let owner = record.as_ref().map(|record| record.owner.as_ref());
+        // An object of ours may be there too, which does not have the order.
+        if let Some(Some(owner)) = owner
+            && owner.cluster != *cluster
+        {
+            return Ok(Verdict::Anothers);
+        }
+        Ok(match orders.cancel(&object(identity, &sent), reason).await {
+            Ok(true) => Verdict::Cancelled,
             // Another cluster may have made the object a moment ago, and not claimed the order yet.
-            None if times <= UNCLAIMED => Verdict::Anothers,
-            _ => Verdict::Needless,
+            Ok(false) if owner.is_none() && times <= UNCLAIMED => Verdict::Anothers,
+            Ok(false) => Verdict::Needless,
+            Err(NotDone::Refused(why)) => Verdict::Unreadable(why),
+            Err(NotDone::Unanswered(error)) => return Err(error),
         })
     }
 }

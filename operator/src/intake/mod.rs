@@ -31,6 +31,7 @@ pub struct Intakes {
     standing: Mutex<HashMap<String, Standing>>,
     classes: Store<OrderClass>,
     orders: Store<Order>,
+    orders_listed: watch::Receiver<bool>,
     api: Arc<dyn Orders>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
@@ -49,10 +50,15 @@ struct Standing {
 
 impl Intakes {
     /// None yet. Orders are counted in the cache, and objects made by `api`.
-    pub fn new(context: &Context, orders: Store<Order>, api: Arc<dyn Orders>) -> Self {
+    pub fn new(
+        context: &Context,
+        orders: Store<Order>,
+        orders_listed: watch::Receiver<bool>,
+        api: Arc<dyn Orders>,
+    ) -> Self {
         let (classes, metrics, stop) =
             (context.classes.clone(), Arc::clone(&context.metrics), context.stop.clone());
-        Self { standing: Mutex::default(), classes, orders, api, metrics, stop }
+        Self { standing: Mutex::default(), classes, orders, orders_listed, api, metrics, stop }
     }
 
     /// Receives what a class takes in, from now on, as it now says; and says whether its queues answer.
@@ -66,6 +72,13 @@ impl Intakes {
         if standing.get(&name).is_none_or(|known| known.intake != *intake) {
             // Whatever stood before ends first: two readers would take in twice as many as there is room for.
             standing.remove(&name);
+            let executor = class.spec.executor.as_ref().map(|executor| &executor.step_functions.queue_url);
+            if executor == Some(&intake.queue_url) {
+                return Err(format!(
+                    "{} is the wake queue: name the stack's IntakeQueueUrl",
+                    intake.queue_url
+                ));
+            }
             if let Some((other, _)) =
                 standing.iter().find(|(_, known)| known.intake.queue_url == intake.queue_url)
             {
@@ -106,6 +119,7 @@ impl Intakes {
             api: Arc::clone(&self.api),
             classes: self.classes.clone(),
             orders: self.orders.clone(),
+            orders_listed: self.orders_listed.clone(),
             metrics: Arc::clone(&self.metrics),
             answers: told,
             stop: end.clone(),

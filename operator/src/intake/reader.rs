@@ -1,6 +1,6 @@
 //! One class's intake queue.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +13,14 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::error::Error;
 use crate::faults;
 use crate::inbox::pause;
-use crate::orders::{CreateError, Orders};
+use crate::orders::{NotDone, Orders, object};
 use crate::telemetry::Metrics;
 
 /// How often a class without room is looked at again.
@@ -30,6 +31,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// transaction behind it.
 const WRITTEN_SOON: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(750)];
+/// How often a message comes before its order can be said never to come: the pauses between make more than two minutes.
+const VOID_AFTER: u32 = 6;
+/// How long an object that was made counts while the cache does not show it.
+const UNSEEN: Duration = Duration::from_mins(1);
 /// First and longest pause after a queue that does not answer.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Of how many failures in a row one is told.
@@ -45,6 +50,8 @@ pub(super) struct Reader {
     pub api: Arc<dyn Orders>,
     pub classes: Store<OrderClass>,
     pub orders: Store<Order>,
+    /// The cache of orders holds all of them.
+    pub orders_listed: watch::Receiver<bool>,
     pub metrics: Arc<Metrics>,
     /// Is told whether the queue answers, or why not.
     pub answers: watch::Sender<Result<(), String>>,
@@ -80,7 +87,7 @@ impl Reader {
 
     async fn receive(&self) {
         // Objects that were made, and that the cache does not show yet.
-        let mut made = HashSet::new();
+        let mut made = HashMap::new();
         let mut failures = 0_u32;
         loop {
             let room = self.room(&mut made);
@@ -95,7 +102,7 @@ impl Reader {
                     self.answers.send_if_modified(|known| std::mem::replace(known, Ok(())).is_err());
                     let taken = futures::stream::iter(messages).map(|message| self.take(message));
                     let taken: Vec<_> = taken.buffer_unordered(BATCH).collect().await;
-                    made.extend(taken.into_iter().flatten());
+                    made.extend(taken.into_iter().flatten().map(|name| (name, Instant::now())));
                 }
                 Err(error) => {
                     if failures.is_multiple_of(QUIET) {
@@ -111,12 +118,19 @@ impl Reader {
     }
 
     /// For how many more orders the class has room.
-    pub fn room(&self, made: &mut HashSet<String>) -> usize {
+    pub fn room(&self, made: &mut HashMap<String, Instant>) -> usize {
+        // Before the orders are listed, none seen is not none there.
+        if !*self.orders_listed.borrow() {
+            return 0;
+        }
         let Some(class) = self.classes.get(&ObjectRef::new(&self.class)) else { return 0 };
         if class.spec.suspend || class.metadata.deletion_timestamp.is_some() {
             return 0;
         }
-        made.retain(|name| self.orders.get(&ObjectRef::new(name).within(&self.intake.namespace)).is_none());
+        made.retain(|name, at| {
+            let unseen = self.orders.get(&ObjectRef::new(name).within(&self.intake.namespace)).is_none();
+            unseen && at.elapsed() < UNSEEN
+        });
         let Some(most) = class.spec.max_live_orders.and_then(|most| usize::try_from(most).ok()) else {
             return BATCH;
         };
@@ -166,7 +180,9 @@ impl Reader {
         };
         let (mut failures, mut soon) = (0_u32, WRITTEN_SOON.into_iter());
         loop {
-            match self.make(&identity, received.sent_at).await {
+            // The clock here is not the queue's: how often it came, by the queue's pauses, counts as well.
+            let announced_at = if received.times < VOID_AFTER { Timestamp::MAX } else { received.sent_at };
+            match self.make(&identity, announced_at).await {
                 Ok(Verdict::Unwritten) => match soon.next() {
                     Some(pause) => tokio::time::sleep(pause).await,
                     None => return Verdict::Unwritten,
@@ -186,7 +202,7 @@ impl Reader {
     /// The order that a message announces to this class. Whoever may send to the queue can say anything.
     fn announced(&self, body: &str) -> Result<Identity, &'static str> {
         let announcement: Announcement = serde_json::from_str(body).map_err(|_| "it announces no order")?;
-        let identity = announcement.order.identity();
+        let identity = announcement.announced.identity();
         if identity.installation != self.installation {
             return Err("it is about another installation");
         }
@@ -209,38 +225,53 @@ impl Reader {
             Ok(None) => return Ok(Verdict::Unwritten),
             Err(error) => return corrupt(error),
         };
-        if sent.spec.class_name != self.class {
-            return Ok(Verdict::Unreadable(format!("it is an order of the class {}", sent.spec.class_name)));
-        }
         // Once it was claimed, there is or was an object: a message that comes again makes no second one.
-        match self.ledger.load(identity).await {
-            Ok(None) => {}
-            Ok(Some(_)) => return Ok(Verdict::Known),
+        let record = match self.ledger.load(identity).await {
+            Ok(loaded) => loaded.map(|loaded| loaded.record),
             Err(error) => return corrupt(error),
+        };
+        if let Some(record) = record {
+            // Whoever made it may have died before it read that.
+            return match sent.cancel.as_ref().filter(|_| !record.phase.is_final()) {
+                Some(reason) => self.cancel(identity, &sent, reason, Verdict::Known).await,
+                None => Ok(Verdict::Known),
+            };
         }
         faults::intake("before-object", identity);
         match self.api.create(&self.object(identity, &sent)).await {
             Ok(()) => faults::intake("after-object", identity),
-            Err(CreateError::Refused(why)) => return Ok(Verdict::Refused(why)),
-            Err(CreateError::Unanswered(error)) => return Err(error),
+            Err(NotDone::Refused(why)) => return Ok(Verdict::Refused(why)),
+            Err(NotDone::Unanswered(error)) => return Err(error),
         }
-        // Whoever cancelled before there was an object found none.
-        if sent.cancel.is_none()
-            && let Some(Sent { cancel: Some(reason), .. }) = self.ledger.sent(identity).await?
-        {
-            self.api.cancel(&identity.tenant, &identity.order_id, &reason).await?;
+        // Whoever cancelled before there was an object found none; one that is there may have been made before.
+        let made = Verdict::Made(identity.order_id.clone());
+        if let Some(Sent { cancel: Some(reason), .. }) = self.ledger.sent(identity).await? {
+            return self.cancel(identity, &sent, &reason, made).await;
         }
         faults::intake("before-delete", identity);
         info!(order = %identity, "an order that came over HTTP has its object");
-        Ok(Verdict::Made(identity.order_id.clone()))
+        Ok(made)
+    }
+
+    /// Cancels the order's object; then it is as `done` says.
+    async fn cancel(
+        &self,
+        identity: &Identity,
+        sent: &Sent,
+        reason: &str,
+        done: Verdict,
+    ) -> Result<Verdict, Error> {
+        match self.api.cancel(&object(identity, sent), reason).await {
+            Ok(_) => Ok(done),
+            Err(NotDone::Refused(why)) => Ok(Verdict::Refused(why)),
+            Err(NotDone::Unanswered(error)) => Err(error),
+        }
     }
 
     fn object(&self, identity: &Identity, sent: &Sent) -> Order {
-        let mut spec = sent.spec.clone();
-        spec.cancel = sent.cancel.clone().map(|reason| Cancel { reason });
-        spec.ttl_seconds_after_finished = Some(self.intake.ttl_seconds_after_finished);
-        let mut order = Order::new(&identity.order_id, spec);
-        order.metadata.namespace = Some(identity.tenant.clone());
+        let mut order = object(identity, sent);
+        order.spec.cancel = sent.cancel.clone().map(|reason| Cancel { reason });
+        order.spec.ttl_seconds_after_finished = Some(self.intake.ttl_seconds_after_finished);
         order
     }
 }

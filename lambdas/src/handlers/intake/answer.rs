@@ -48,7 +48,7 @@ impl Problem {
     }
 
     pub(super) fn too_large(largest: usize) -> Self {
-        Self::of(413, "Content Too Large", format!("An order has at most {largest} bytes."))
+        Self::of(413, "Content Too Large", format!("Send at most {largest} bytes."))
     }
 
     /// The body cannot be read.
@@ -170,9 +170,15 @@ pub(super) fn shown(view: &View) -> Response<Body> {
     respond(200, "application/json", view, None)
 }
 
+/// The largest body of a cancellation, in bytes: the longest reason, however it is written.
+const LARGEST_REASON: usize = 8192;
+
 /// Why a caller cancels: `{"reason": "…"}`, or nothing.
 pub(super) fn reason(body: &Body, longest: usize, silent: &str) -> Result<String, Problem> {
     let body: &[u8] = body.as_ref();
+    if body.len() > LARGEST_REASON {
+        return Err(Problem::too_large(LARGEST_REASON));
+    }
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(silent.to_owned());
     }

@@ -19,7 +19,13 @@ pub(super) fn of(request: &Request) -> Result<Caller, Problem> {
         };
         return Ok(Caller::of(issuer, subject));
     }
-    let arn = authorizer.iam.as_ref().and_then(|iam| iam.user_arn.as_deref()).filter(|arn| !arn.is_empty());
+    let iam = authorizer.iam.as_ref().ok_or_else(Problem::nobody)?;
+    // All users of an identity pool have one role: each is known by the pool's name for them.
+    let identity = iam.cognito_identity.as_ref().and_then(|identity| identity.identity_id.as_deref());
+    if let Some(identity) = identity.filter(|identity| !identity.is_empty()) {
+        return Ok(Caller::of("cognito", identity));
+    }
+    let arn = iam.user_arn.as_deref().filter(|arn| !arn.is_empty());
     arn.map(|arn| Caller::of("aws", principal(arn))).ok_or_else(Problem::nobody)
 }
 

@@ -112,7 +112,8 @@ impl Intake<'_> {
     /// Takes an order in.
     async fn take(self, request: &Request) -> Result<Response<Body>, Problem> {
         let caller = caller::of(request)?;
-        let id = caller.order_id(key(request)?);
+        let Settings { installation, tenant, .. } = self.settings;
+        let id = caller.order_id(installation, tenant, key(request)?);
         let spec = self.settings.order(&id, json(request)?)?;
         let identity = self.identity(&id);
         let (sent, customer) = Sent::of(caller, spec, Timestamp::now()).ok_or_else(not_inline)?;
@@ -148,8 +149,8 @@ impl Intake<'_> {
 
     /// Has an order cancelled by who sent it.
     async fn cancel(self, request: &Request, id: &str) -> Result<Response<Body>, Problem> {
-        let reason = answer::reason(request.body(), LONGEST_REASON, CANCELLED)?;
         let (identity, sent) = self.own(request, id).await?;
+        let reason = answer::reason(request.body(), LONGEST_REASON, CANCELLED)?;
         let loaded = self.load(&identity).await?;
         if let Some(record) = loaded.map(|loaded| loaded.record).filter(|record| record.phase.is_final()) {
             return Err(Problem::over(record.phase));
