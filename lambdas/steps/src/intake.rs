@@ -53,6 +53,11 @@ impl Caller {
     }
 }
 
+/// True of what an id of an order that came over HTTP looks like.
+pub fn is_order_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// A hash of parts whose bounds count.
 fn hash(parts: &[&str]) -> String {
     let mut hash = Sha256::new();

@@ -5,6 +5,7 @@
 //! cannot be read is left too, so that it gets where people look for it: the queue's dead letters.
 
 mod message;
+pub mod receiving;
 #[cfg(test)]
 pub mod tests;
 
@@ -20,9 +21,10 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use self::message::Said;
+use self::receiving::{QUIET, receive, settle};
 use crate::error::Error;
 use crate::live::Live;
 use crate::orders::{NotDone, Orders, object};
@@ -30,14 +32,6 @@ use crate::telemetry::Metrics;
 
 /// How long a message waits for a ledger that does not answer before it is tried again.
 const LEDGER_PAUSE: Duration = Duration::from_secs(1);
-/// First and longest pause after a queue that does not answer.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Of how many failures in a row one is told.
-const QUIET: u32 = 20;
-/// First and longest pause, in seconds, before a message that was left comes again. Ten of them make half an hour: so long
-/// may another cluster's operator be away before its messages are dead letters.
-const LEFT: (u32, u32) = (5, 900);
-
 /// How often a cancellation is left of an order that nobody has claimed: half a minute.
 const UNCLAIMED: u32 = 3;
 
@@ -119,37 +113,17 @@ impl Reader {
         let mut failures = 0_u32;
         loop {
             let received = tokio::select! {
-                received = inbox.receive(BATCH) => received,
+                received = receive(&**inbox, BATCH, queue_url, answers, &mut failures) => received,
                 () = answers.closed() => return,
                 () = self.audience.stop.cancelled() => return,
             };
-            let pause = match received {
-                Ok(messages) => {
-                    failures = 0;
-                    answers.send_if_modified(|known| std::mem::replace(known, Ok(())).is_err());
-                    // A batch is at most ten.
-                    let taken = futures::stream::iter(messages).for_each_concurrent(None, |message| {
-                        let reader = &self;
-                        async move { reader.take(message).await }
-                    });
-                    tokio::select! {
-                        () = taken => continue,
-                        () = self.audience.stop.cancelled() => return,
-                    }
-                }
-                Err(error) => {
-                    if failures.is_multiple_of(QUIET) {
-                        warn!(%error, queue_url, failures, "the queue is asked again");
-                    }
-                    let pause = PAUSES.0.saturating_mul(1 << failures.min(5)).min(PAUSES.1);
-                    failures += 1;
-                    let _ = answers.send_replace(Err(error.to_string()));
-                    pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)
-                }
-            };
+            // A batch is at most ten.
+            let taken = futures::stream::iter(received).for_each_concurrent(None, |message| {
+                let reader = &self;
+                async move { reader.take(message).await }
+            });
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = answers.closed() => return,
+                () = taken => {}
                 () = self.audience.stop.cancelled() => return,
             }
         }
@@ -178,14 +152,7 @@ impl Reader {
                 return;
             }
         }
-        let done = if deleted {
-            inbox.delete(&received).await
-        } else {
-            inbox.leave(&received, pause(received.times)).await
-        };
-        if let Err(error) = done {
-            info!(%error, queue_url, "the message comes again");
-        }
+        settle(&**inbox, &received, deleted, queue_url).await;
     }
 
     /// What becomes of a message. One about an order that no object follows waits for a ledger that does not answer: to
@@ -297,9 +264,4 @@ impl Audience {
             _ => Verdict::Needless,
         })
     }
-}
-
-/// How long until a message that was received so often comes again, in seconds.
-pub fn pause(times: u32) -> u32 {
-    LEFT.0.saturating_mul(1 << times.saturating_sub(1).min(10)).min(LEFT.1)
 }

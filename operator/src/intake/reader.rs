@@ -7,7 +7,7 @@ use std::time::Duration;
 use comanda_crds::{Cancel, Intake, Order, OrderClass};
 use comanda_saga::Identity;
 use comanda_steps::adapters::sqs::BATCH;
-use comanda_steps::intake::{Announcement, Sent};
+use comanda_steps::intake::{Announcement, Sent, is_order_id};
 use comanda_steps::ports::{Inbox, Ledger, LedgerError, Received};
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::error::Error;
 use crate::faults;
-use crate::inbox::pause;
+use crate::inbox::receiving::{QUIET, receive, settle};
 use crate::orders::{NotDone, Orders, object};
 use crate::telemetry::Metrics;
 
@@ -35,11 +35,6 @@ const WRITTEN_SOON: [Duration; 3] =
 const VOID_AFTER: u32 = 6;
 /// How long an object that was made counts while the cache does not show it.
 const UNSEEN: Duration = Duration::from_mins(1);
-/// First and longest pause after a queue that does not answer.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Of how many failures in a row one is told.
-const QUIET: u32 = 20;
-
 /// Receives from one queue.
 pub(super) struct Reader {
     pub class: String,
@@ -96,24 +91,11 @@ impl Reader {
                 tokio::time::sleep(NO_ROOM).await;
                 continue;
             }
-            match self.inbox.receive(room.min(BATCH)).await {
-                Ok(messages) => {
-                    failures = 0;
-                    self.answers.send_if_modified(|known| std::mem::replace(known, Ok(())).is_err());
-                    let taken = futures::stream::iter(messages).map(|message| self.take(message));
-                    let taken: Vec<_> = taken.buffer_unordered(BATCH).collect().await;
-                    made.extend(taken.into_iter().flatten().map(|name| (name, Instant::now())));
-                }
-                Err(error) => {
-                    if failures.is_multiple_of(QUIET) {
-                        warn!(%error, queue_url = self.intake.queue_url, failures, "the intake queue is asked again");
-                    }
-                    let pause = PAUSES.0.saturating_mul(1 << failures.min(5)).min(PAUSES.1);
-                    failures += 1;
-                    let _ = self.answers.send_replace(Err(error.to_string()));
-                    tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-                }
-            }
+            let (inbox, url) = (&*self.inbox, &self.intake.queue_url);
+            let messages = receive(inbox, room.min(BATCH), url, &self.answers, &mut failures).await;
+            let taken = futures::stream::iter(messages).map(|message| self.take(message));
+            let taken: Vec<_> = taken.buffer_unordered(BATCH).collect().await;
+            made.extend(taken.into_iter().flatten().map(|name| (name, Instant::now())));
         }
     }
 
@@ -160,14 +142,7 @@ impl Reader {
             }
         };
         self.metrics.intake.with_label_values(&[&self.class, result]).inc();
-        let done = if deleted {
-            self.inbox.delete(&received).await
-        } else {
-            self.inbox.leave(&received, pause(received.times)).await
-        };
-        if let Err(error) = done {
-            info!(%error, queue_url = self.intake.queue_url, "the message comes again");
-        }
+        settle(&*self.inbox, &received, deleted, &self.intake.queue_url).await;
         if let Verdict::Made(name) = verdict { Some(name) } else { None }
     }
 
@@ -180,9 +155,8 @@ impl Reader {
         };
         let (mut failures, mut soon) = (0_u32, WRITTEN_SOON.into_iter());
         loop {
-            // The clock here is not the queue's: how often it came, by the queue's pauses, counts as well.
-            let announced_at = if received.times < VOID_AFTER { Timestamp::MAX } else { received.sent_at };
-            match self.make(&identity, announced_at).await {
+            match self.make(&identity).await {
+                Ok(Verdict::Unwritten) if is_void(received) => return Verdict::Void,
                 Ok(Verdict::Unwritten) => match soon.next() {
                     Some(pause) => tokio::time::sleep(pause).await,
                     None => return Verdict::Unwritten,
@@ -209,19 +183,20 @@ impl Reader {
         if identity.tenant != self.intake.namespace {
             return Err("it is about another tenant than the class's intake.namespace");
         }
-        let is_id =
-            identity.order_id.len() == 32 && identity.order_id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_id { Ok(identity) } else { Err("no order that came over HTTP has such an id") }
+        if is_order_id(&identity.order_id) {
+            Ok(identity)
+        } else {
+            Err("no order that came over HTTP has such an id")
+        }
     }
 
-    async fn make(&self, identity: &Identity, announced_at: Timestamp) -> Result<Verdict, Error> {
+    async fn make(&self, identity: &Identity) -> Result<Verdict, Error> {
         let corrupt = |error: LedgerError| match error {
             LedgerError::Corrupt(why) => Ok(Verdict::Unreadable(why)),
             error => Err(Error::from(error)),
         };
         let sent = match self.ledger.sent(identity).await {
             Ok(Some(sent)) => sent,
-            Ok(None) if Announcement::is_void(announced_at, Timestamp::now()) => return Ok(Verdict::Void),
             Ok(None) => return Ok(Verdict::Unwritten),
             Err(error) => return corrupt(error),
         };
@@ -274,4 +249,10 @@ impl Reader {
         order.spec.ttl_seconds_after_finished = Some(self.intake.ttl_seconds_after_finished);
         order
     }
+}
+
+/// True when what a message announces will not come any more. The clock here is not the queue's: how often it came, by the
+/// queue's pauses, counts as well.
+fn is_void(received: &Received) -> bool {
+    received.times >= VOID_AFTER && Announcement::is_void(received.sent_at, Timestamp::now())
 }

@@ -16,7 +16,7 @@ use comanda_saga::Identity;
 use comanda_steps::calls;
 use comanda_steps::contract::Wake;
 use comanda_steps::customer::Contact;
-use comanda_steps::intake::{Announcement, Sent};
+use comanda_steps::intake::{Announcement, Sent, is_order_id};
 use comanda_steps::ports::{Announcements, Ledger, Loaded, Wakes};
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
@@ -167,7 +167,7 @@ impl Intake<'_> {
     /// An order that this caller sent. Anybody else's is as if it were not there.
     async fn own(self, request: &Request, id: &str) -> Result<(Identity, Sent), Problem> {
         let caller = caller::of(request)?;
-        if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+        if !is_order_id(id) {
             return Err(Problem::not_found());
         }
         let identity = self.identity(id);
